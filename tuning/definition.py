@@ -1,0 +1,100 @@
+"""The definition of a study: everything that must stay the same for it to be continued.
+
+Owns the record, its JSON form and the comparison that refuses to resume a different study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuning.objective import Objective
+from tuning.space.hyperparameter import Hyperparameter
+
+DEFINITION_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a study searches and how.
+
+    Attributes:
+        study: the study's name, also its folder's name.
+        space: the space's name.
+        space_source: what `resolve` needs to find the space again; None for one made in a program.
+        hyperparameters: the space as found before trial 0, parents before children.
+        objective: what is optimised.
+        engine: the engine's name.
+        options: the engine's options, defaults included.
+        seed: the study's seed.
+        epochs: the budget of one trial, in epochs.
+        data: fingerprint of the data trained and validated on.
+    """
+
+    study: str
+    space: str
+    space_source: str | None
+    hyperparameters: tuple[Hyperparameter, ...]
+    objective: Objective
+    engine: str
+    options: Mapping[str, Any]
+    seed: int
+    epochs: int
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object that `from_json` reads."""
+        return {
+            "version": DEFINITION_VERSION,
+            "study": self.study,
+            "space": self.space,
+            "space_source": self.space_source,
+            "hyperparameters": [h.to_json() for h in self.hyperparameters],
+            "objective": str(self.objective),
+            "engine": self.engine,
+            "options": dict(self.options),
+            "seed": self.seed,
+            "epochs": self.epochs,
+            "data": dict(self.data),
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Definition:
+        """Read what `to_json` wrote."""
+        fields = {k: v for k, v in record.items() if k != "version"}
+        fields["hyperparameters"] = tuple(Hyperparameter.from_json(h) for h in record["hyperparameters"])
+        fields["objective"] = Objective.parse(record["objective"])
+        return cls(**fields)
+
+    def differences(self, other: Definition) -> list[str]:
+        """Name what differs from `other`, the stored definition; an empty list when nothing does."""
+        found = []
+        for name in ("space", "objective", "engine", "seed", "epochs"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine != theirs:
+                found.append(f"{name} is {mine}, in the study {theirs}")
+        found += _differing("option", self.options, other.options)
+        found += _differing("data", self.data, other.data)
+        found += _differing("hyperparameter", _described(self), _described(other))
+        return found
+
+
+def _described(definition: Definition) -> dict[str, Any]:
+    """Map each hyperparameter, told apart by name and conditions, to its JSON form."""
+    described = {}
+    for h in definition.hyperparameters:
+        record = h.to_json()
+        conditions = " and ".join(f"{c['name']} in {list(c['values'])}" for c in record.pop("conditions", ()))
+        described[f"{h.name} if {conditions}" if conditions else h.name] = {
+            key: list(value) if isinstance(value, tuple) else value for key, value in record.items()
+        }
+    return described
+
+
+def _differing(what: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{what} '{name}' is {mine.get(name, 'absent')}, in the study {theirs.get(name, 'absent')}"
+        for name in {**theirs, **mine}
+        if mine.get(name, "absent") != theirs.get(name, "absent")
+    ]

@@ -1,0 +1,58 @@
+"""Errors that the toolkit raises on purpose.
+
+Owns the exception classes and the collector that lets one call report all of its mistakes at once.
+Everything that a user can cause ends as a `TuningError`; any other exception is a bug of the toolkit.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TuningError(Exception):
+    """Base of all errors that the toolkit raises on purpose; its text says what to do."""
+
+
+class OptionError(TuningError, ValueError):
+    """An argument, option or name that was given does not fit."""
+
+
+class SpaceError(TuningError):
+    """A search space cannot be found, loaded, built or trained."""
+
+
+class DataError(TuningError):
+    """Data is missing, cannot be read, or does not fit the model."""
+
+
+class ObjectiveError(TuningError, ValueError):
+    """The objective is not reported by training, or its direction is unknown."""
+
+
+class StudyError(TuningError):
+    """A study cannot be opened, resumed or continued."""
+
+
+class SearchFailedError(TuningError):
+    """Every trial of a search failed."""
+
+
+def must(name: str, rule: str, value: object, advice: str = "") -> str:
+    """Word a mistake in the house style: `name` must RULE, but got VALUE. ADVICE."""
+    text = f"`{name}` must {rule}, but got {value!r}."
+    return f"{text} {advice}" if advice else text
+
+
+def guess(word: str, known: Iterable[str]) -> str:
+    """Return "Did you mean 'x'?" for the closest known word, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"Did you mean '{close[0]}'?" if close else ""
+
+
+def raise_all(mistakes: list[str], kind: type[TuningError] = OptionError) -> None:
+    """Raise one error that names all `mistakes`; return when there are none."""
+    if len(mistakes) == 1:
+        raise kind(mistakes[0])
+    if mistakes:
+        raise kind(f"{len(mistakes)} things do not fit: " + " ".join(f"({i}) {m}" for i, m in enumerate(mistakes, 1)))

@@ -1,0 +1,34 @@
+"""Observers: told what happens in a search, and unable to steer it.
+
+Owns the interface. Every method gets frozen records and returns nothing; the store has been written before
+an observer is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuning.definition import Definition
+from tuning.trial import Trial
+
+
+class Observer:
+    """Override what is of interest; the rest does nothing."""
+
+    def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
+        """A search begins or is resumed; `trials` are those the study already has."""
+
+    def run_started(self, trial: Trial) -> None:
+        """A run of `trial` begins: `trial.run`. `trial.curve` holds the epochs before it."""
+
+    def epoch_ended(self, trial: Trial) -> None:
+        """The last entry of `trial.curve` is new."""
+
+    def run_ended(self, trial: Trial) -> None:
+        """A run ended. The trial rests while its state is RUNNING: its engine may continue it."""
+
+    def trial_ended(self, trial: Trial) -> None:
+        """The trial has its final state. Follows `run_ended`, at once or, for a resting trial, later."""
+
+    def search_ended(self, trials: Sequence[Trial]) -> None:
+        """The search is over or was interrupted."""

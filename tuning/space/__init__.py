@@ -1,0 +1,22 @@
+"""Search spaces: hyperparameters described once, and the `SearchSpace` that builds and trains with them.
+
+`hyperparameter` describes one hyperparameter as a frozen record; `hyperparameters` is the `hp` object that
+`build(hp)` and `fit(hp, model, ...)` receive; `search_space` is the class that people subclass; `resolve`
+finds a space by name, module or file. Nothing here imports TensorFlow, Keras or KerasTuner.
+"""
+
+from tuning.space.hyperparameter import Condition, Hyperparameter
+from tuning.space.hyperparameters import HyperParameters, active_values
+from tuning.space.resolve import bundled_spaces, resolve
+from tuning.space.search_space import SearchSpace, as_space
+
+__all__ = [
+    "Condition",
+    "HyperParameters",
+    "Hyperparameter",
+    "SearchSpace",
+    "active_values",
+    "as_space",
+    "bundled_spaces",
+    "resolve",
+]

@@ -1,0 +1,101 @@
+"""Find a search space by the name a person gives on the command line.
+
+A name is a bundled space (`fashion_mnist`), a module (`my_package.my_space`) or a file (`path/to/space.py`).
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from tuning.errors import SpaceError, guess
+from tuning.space.search_space import SearchSpace, as_space
+
+BUNDLED = "search_spaces"
+
+
+def bundled_spaces() -> dict[str, str]:
+    """Return the bundled spaces: name to the first line of the module's docstring, without importing them."""
+    package = importlib.util.find_spec(BUNDLED)
+    if package is None or not package.submodule_search_locations:
+        return {}
+    found = {}
+    for module in pkgutil.iter_modules(package.submodule_search_locations):
+        if not module.name.startswith("_"):
+            path = Path(package.submodule_search_locations[0]) / f"{module.name}.py"
+            text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            found[module.name] = text.partition("\n")[0]
+    return found
+
+
+def resolve(name: str) -> SearchSpace:
+    """Return the search space of that name.
+
+    A module gives its space as `space = ...`, as one `SearchSpace` subclass, or as a `build_model(hp)`.
+
+    Raises:
+        SpaceError: there is no such space, or it cannot be imported.
+    """
+    module = _load_module(name)
+    space = _space_of(module, name)
+    if not space.description:
+        space.description = (module.__doc__ or "").strip().partition("\n")[0]
+    return space
+
+
+def _load_module(name: str) -> ModuleType:
+    if name.endswith(".py"):
+        return _load_file(Path(name))
+    if name in bundled_spaces():
+        return importlib.import_module(f"{BUNDLED}.{name}")
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise SpaceError(
+                f"`space` must be a bundled space, a module or a .py file, but got '{name}'. {guess(name, bundled_spaces())} "
+                f"Bundled: {', '.join(bundled_spaces())}.".replace("  ", " ")
+            ) from None
+        raise SpaceError(f"'{name}' could not be imported: {error}.") from error
+    except Exception as error:
+        raise SpaceError(f"'{name}' could not be imported: {type(error).__name__}: {error}") from error
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise SpaceError(f"`space` must be an existing file, but there is no '{path}'.")
+    module_name = f"_tuning_space_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise SpaceError(f"'{path}' could not be read as Python.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # classes of the file must be importable while it runs
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        raise SpaceError(f"'{path}' could not be run: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _space_of(module: ModuleType, name: str) -> SearchSpace:
+    given = getattr(module, "space", None)
+    if given is not None:
+        return as_space(given)
+    classes = [v for v in vars(module).values()
+               if isinstance(v, type) and issubclass(v, SearchSpace) and v.__module__ == module.__name__]
+    if len(classes) == 1:
+        return as_space(classes[0])
+    if classes:
+        names = ", ".join(c.__name__ for c in classes)
+        raise SpaceError(f"'{name}' must have one SearchSpace or a variable `space`, but defines {names}. Write `space = {classes[-1].__name__}()`.")
+    if callable(getattr(module, "build_model", None)):
+        space = as_space(module.build_model)
+        space.name = Path(name).stem if name.endswith(".py") else name.rpartition(".")[2]
+        return space
+    raise SpaceError(f"'{name}' must define a SearchSpace subclass, a variable `space` or a function build_model(hp), but has none of them.")

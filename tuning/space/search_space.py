@@ -1,0 +1,147 @@
+"""`SearchSpace`: one problem to search, as people write it.
+
+Owns the interface `build(hp)`, `fit(hp, model, ...)`, `load_data()`, `objective`, and the ways to make a
+space of a plain `build_model(hp)` function or of a KerasTuner `HyperModel`. Trains nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tuning.errors import DataError, SpaceError, must
+from tuning.objective import Objective
+
+if TYPE_CHECKING:
+    from tuning.data import Data
+
+
+class SearchSpace:
+    """A problem: a model to build, a way to train it, its data, and what counts as good.
+
+    Subclass it and override `build`; `fit` and `load_data` where needed. The methods are those of
+    KerasTuner's `HyperModel`: a space can be handed to a KerasTuner tuner as it is (it is callable), or
+    with its `fit` through `hypermodel()`. It is no subclass of it, so that importing a space loads neither
+    KerasTuner nor TensorFlow.
+
+    Attributes:
+        name: short name; letters, digits, `.`, `_` and `-`.
+        objective: what to optimise, such as "val_accuracy" or "val_rmse:min".
+        description: one line for `tune spaces`.
+        patience: epochs without improvement after which a run ends early; None trains all epochs.
+    """
+
+    name: str = ""
+    objective: str | Objective = "val_loss"
+    description: str = ""
+    patience: int | None = None
+
+    def __init__(self, name: str | None = None) -> None:
+        if name is not None:
+            self.name = name
+        if not self.name:
+            self.name = type(self).__name__
+
+    def build(self, hp: Any) -> Any:
+        """Return a compiled `keras.Model` for the hyperparameters that it asks `hp` for."""
+        raise NotImplementedError(f"{type(self).__name__} must define build(self, hp).")
+
+    def __call__(self, hp: Any) -> Any:
+        """Build, so that a space passes wherever a `build_model(hp)` function does."""
+        return self.build(hp)
+
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        """Train `model`.
+
+        Args:
+            hp: the trial's hyperparameters; new ones may be asked for here, such as a batch size.
+            model: what `build(hp)` returned.
+            *args: x and y, as `load_data` gave them.
+            **kwargs: `validation_data`, `epochs`, `initial_epoch`, `callbacks`, `verbose` and whatever
+                was passed to `search`; meant to be handed on to `model.fit`.
+
+        Returns:
+            The `History` of `model.fit`, a dict of metrics, or the objective as a float.
+        """
+        return model.fit(*args, **kwargs)
+
+    def load_data(self) -> Data:
+        """Return the data that trials train and validate on."""
+        raise DataError(
+            f"'{self.name}' must have data to train on, but it defines no load_data(self). "
+            "Define it, or pass x, y and validation_data to search()."
+        )
+
+    def hypermodel(self) -> Any:
+        """Return this space as a genuine `keras_tuner.HyperModel`, `fit` included."""
+        import keras_tuner
+
+        space = self
+
+        class Wrapped(keras_tuner.HyperModel):
+            def build(self, hp: Any) -> Any:
+                return space.build(hp)
+
+            def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+                return space.fit(hp, model, *args, **kwargs)
+
+        return Wrapped(name=self.name)
+
+
+class _GivenSpace(SearchSpace):
+    """A space made of parts: a builder, a trainer, data, an objective."""
+
+    def __init__(
+        self,
+        name: str,
+        build: Callable[[Any], Any],
+        fit: Callable[..., Any] | None,
+        data: Callable[[], Data] | None,
+        objective: str | Objective,
+    ) -> None:
+        super().__init__(name)
+        self.objective = objective
+        self._build, self._fit, self._data = build, fit, data
+
+    def build(self, hp: Any) -> Any:
+        return self._build(hp)
+
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._fit is None:
+            return super().fit(hp, model, *args, **kwargs)
+        return self._fit(hp, model, *args, **kwargs)
+
+    def load_data(self) -> Data:
+        return super().load_data() if self._data is None else self._data()
+
+
+def as_space(given: Any, data: Data | None = None, objective: str | Objective | None = None) -> SearchSpace:
+    """Return a `SearchSpace` made of a space, a `HyperModel` or a `build_model(hp)` function.
+
+    Args:
+        given: a `SearchSpace` instance or subclass, anything with a `build(hp)` method, or a function.
+        data: used instead of the space's own data.
+        objective: used instead of the space's own objective.
+
+    Raises:
+        SpaceError: `given` is none of these.
+    """
+    if isinstance(given, type):
+        given = given()
+    own = isinstance(given, SearchSpace)
+    if own and data is None and objective is None:
+        return given
+    build = getattr(given, "build", None) or (given if callable(given) else None)
+    if build is None:
+        raise SpaceError(must("space", "be a SearchSpace, a HyperModel or a build_model(hp) function", given))
+    name = getattr(given, "name", None) or getattr(given, "__name__", None) or type(given).__name__
+    load = given.load_data if own and data is None else (None if data is None else lambda: data)
+    goal = objective if objective is not None else getattr(given, "objective", "val_loss")
+    space = _GivenSpace(_file_name(str(name)), build, getattr(given, "fit", None), load, goal)
+    space.patience = getattr(given, "patience", None)
+    return space
+
+
+def _file_name(name: str) -> str:
+    """Return `name` with every character replaced that a folder's name must not have."""
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in name).strip("_.") or "space"

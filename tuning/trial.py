@@ -1,0 +1,136 @@
+"""Trials, runs and curves: what is known about one configuration, as frozen records.
+
+Owns the vocabulary that engines, executors, store and observers exchange. Knows nothing of databases,
+models or files. Epochs count from 0, as in Keras and TensorBoard.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Values = Mapping[str, Any]
+"""The hyperparameters of one trial by name: bool, int, float or str."""
+
+
+class State(str, enum.Enum):
+    """What has become of a trial."""
+
+    RUNNING = "RUNNING"  # being trained, or resting between two runs
+    COMPLETED = "COMPLETED"  # trained for all the epochs its engine asked for
+    PRUNED = "PRUNED"  # stopped by its engine in the middle of a run
+    FAILED = "FAILED"  # raised, lost its worker twice, or its objective was not finite
+
+    @property
+    def is_finished(self) -> bool:
+        return self is not State.RUNNING
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Metrics of each epoch; entry i belongs to epoch i."""
+
+    epochs: tuple[Mapping[str, float], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def values(self, metric: str) -> list[float]:
+        """Return one value an epoch; NaN where the epoch did not report `metric`."""
+        return [epoch.get(metric, float("nan")) for epoch in self.epochs]
+
+    def extended(self, metrics: Mapping[str, float]) -> Curve:
+        """Return a curve that is one epoch longer."""
+        return Curve((*self.epochs, dict(metrics)))
+
+    def until(self, epoch: int) -> Curve:
+        """Return the first `epoch` epochs."""
+        return Curve(self.epochs[:epoch])
+
+
+@dataclass(frozen=True)
+class Run:
+    """One uninterrupted piece of training that an engine asks for.
+
+    Attributes:
+        number: the trial's number; a new trial when the engine has not used it before.
+        values: the trial's hyperparameters, all active ones.
+        start: first epoch. A continued trial goes on where its last run ended.
+        stop: epoch before which training ends; the trial's total budget so far.
+        parent: number of the trial whose checkpoint this run starts from; None for fresh weights.
+        note: the engine's own remark about the run (JSON), handed back to it on resume.
+    """
+
+    number: int
+    values: Values
+    start: int
+    stop: int
+    parent: int | None = None
+    note: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Everything known about one configuration.
+
+    Attributes:
+        number: counts from 0 within the study.
+        values: hyperparameters that building and training really used.
+        state: see `State`.
+        curve: metrics of every epoch trained so far, over all runs.
+        score: the objective at `best_epoch`; None until an epoch has ended.
+        best_epoch: epoch of the score, from 0.
+        seconds: wall time of training, over all runs, in seconds.
+        error: one line; None unless FAILED.
+        traceback: the whole text behind `error`, where there is one.
+        compiled: whether epochs ran as compiled programs; None when nothing was trained.
+        compiled_reason: why not, when `compiled` is False.
+        runs: the runs so far, oldest first; the last may be under way.
+        started_at, ended_at: Unix time in seconds.
+    """
+
+    number: int
+    values: Values
+    state: State = State.RUNNING
+    curve: Curve = Curve()
+    score: float | None = None
+    best_epoch: int | None = None
+    seconds: float = 0.0
+    error: str | None = None
+    traceback: str | None = None
+    compiled: bool | None = None
+    compiled_reason: str | None = None
+    runs: tuple[Run, ...] = ()
+    started_at: float | None = None
+    ended_at: float | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs trained."""
+        return len(self.curve)
+
+    @property
+    def run(self) -> Run:
+        """The last run."""
+        return self.runs[-1]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record that `--json` prints."""
+        return {
+            "number": self.number,
+            "state": self.state.value,
+            "score": self.score,
+            "best_epoch": self.best_epoch,
+            "epochs": self.epochs,
+            "values": dict(self.values),
+            "seconds": round(self.seconds, 3),
+            "compiled": self.compiled,
+            "error": self.error,
+        }
+
+
+def numbered(trials: Sequence[Trial], state: State) -> list[Trial]:
+    """Return the trials of one state, in order of their numbers."""
+    return sorted((t for t in trials if t.state is state), key=lambda t: t.number)
