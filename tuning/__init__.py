@@ -1,1 +1,58 @@
-"""Hyperparameter search for Keras: one `build_model(hp)`, every engine, every trial in TensorBoard."""
+"""Hyperparameter search for Keras: one `build_model(hp)`, every engine, every trial in TensorBoard.
+
+Public names are imported when they are first used, so that `import tuning` loads neither TensorFlow nor
+Optuna.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuning.api import search
+    from tuning.data import Data
+    from tuning.errors import TuningError
+    from tuning.objective import Objective
+    from tuning.observer import Observer
+    from tuning.space import HyperParameters, SearchSpace
+    from tuning.study import Study, load
+    from tuning.trial import State, Trial
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Data": "tuning.data",
+    "HyperParameters": "tuning.space",
+    "Objective": "tuning.objective",
+    "Observer": "tuning.observer",
+    "SearchSpace": "tuning.space",
+    "State": "tuning.trial",
+    "Study": "tuning.study",
+    "Trial": "tuning.trial",
+    "TuningError": "tuning.errors",
+    "load": "tuning.study",
+    "search": "tuning.api",
+}
+
+__all__ = [
+    "Data",
+    "HyperParameters",
+    "Objective",
+    "Observer",
+    "SearchSpace",
+    "State",
+    "Study",
+    "Trial",
+    "TuningError",
+    "load",
+    "search",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tuning' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

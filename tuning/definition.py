@@ -30,6 +30,7 @@ class Definition:
         seed: the study's seed.
         epochs: the budget of one trial, in epochs.
         data: fingerprint of the data trained and validated on.
+        fit: further arguments of `fit`, as text.
     """
 
     study: str
@@ -42,6 +43,7 @@ class Definition:
     seed: int
     epochs: int
     data: Mapping[str, Any] = field(default_factory=dict)
+    fit: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that `from_json` reads."""
@@ -57,6 +59,7 @@ class Definition:
             "seed": self.seed,
             "epochs": self.epochs,
             "data": dict(self.data),
+            "fit": dict(self.fit),
         }
 
     @classmethod
@@ -76,6 +79,7 @@ class Definition:
                 found.append(f"{name} is {mine}, in the study {theirs}")
         found += _differing("option", self.options, other.options)
         found += _differing("data", self.data, other.data)
+        found += _differing("argument of fit", self.fit, other.fit)
         found += _differing("hyperparameter", _described(self), _described(other))
         return found
 

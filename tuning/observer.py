@@ -30,5 +30,5 @@ class Observer:
     def trial_ended(self, trial: Trial) -> None:
         """The trial has its final state. Follows `run_ended`, at once or, for a resting trial, later."""
 
-    def search_ended(self, trials: Sequence[Trial]) -> None:
-        """The search is over or was interrupted."""
+    def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
+        """The search is over; `reason` is empty unless it ended before its budget was spent."""

@@ -7,7 +7,7 @@ models or files. Epochs count from 0, as in Keras and TensorBoard.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +61,8 @@ class Run:
         stop: epoch before which training ends; the trial's total budget so far.
         parent: number of the trial whose checkpoint this run starts from; None for fresh weights.
         note: the engine's own remark about the run (JSON), handed back to it on resume.
+        asked, ended: places of the run's beginning and end in the study's order of events; None until then.
+        until: epochs the trial had trained when the run ended; None until then.
     """
 
     number: int
@@ -69,6 +71,9 @@ class Run:
     stop: int
     parent: int | None = None
     note: Mapping[str, Any] = field(default_factory=dict)
+    asked: int | None = None
+    ended: int | None = None
+    until: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ class Trial:
         compiled: whether epochs ran as compiled programs; None when nothing was trained.
         compiled_reason: why not, when `compiled` is False.
         runs: the runs so far, oldest first; the last may be under way.
+        checkpoint: epochs trained by the weights that a later run can start from; 0 for none.
+        found: hyperparameters (JSON) that this trial met first, unknown before it.
         started_at, ended_at: Unix time in seconds.
     """
 
@@ -103,8 +110,15 @@ class Trial:
     compiled: bool | None = None
     compiled_reason: str | None = None
     runs: tuple[Run, ...] = ()
+    checkpoint: int = 0
+    found: tuple[Mapping[str, Any], ...] = ()
     started_at: float | None = None
     ended_at: float | None = None
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the last run has not ended; a RUNNING trial that is not training rests."""
+        return self.state is State.RUNNING and bool(self.runs) and self.run.ended is None
 
     @property
     def epochs(self) -> int:
@@ -130,7 +144,3 @@ class Trial:
             "error": self.error,
         }
 
-
-def numbered(trials: Sequence[Trial], state: State) -> list[Trial]:
-    """Return the trials of one state, in order of their numbers."""
-    return sorted((t for t in trials if t.state is state), key=lambda t: t.number)

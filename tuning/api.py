@@ -1,0 +1,191 @@
+"""`search`: what a person gives, checked and put together; then the loop.
+
+Owns the defaults and the order of the checks: everything that was given is checked, preflight has looked at
+the data, and a stored study has been compared, before anything is written or deleted.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tuning.data import Data
+from tuning.definition import Definition
+from tuning.engines.registry import ENGINES, engine_kind, load_engine, make_engine, read_options
+from tuning.errors import StudyError, guess, must, raise_all
+from tuning.executors.in_process import InProcessExecutor
+from tuning.loop import Search
+from tuning.objective import Objective
+from tuning.observer import Observer
+from tuning.preflight import check
+from tuning.space import as_space, resolve
+from tuning.store import DATABASE, Store
+from tuning.study import CHECKPOINTS, TENSORBOARD, Study
+from tuning.tensorboard import TensorBoardObserver
+
+EPOCHS = 10
+STUDY_NAME = re.compile(r"[A-Za-z0-9._-]*[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def search(
+    space: Any,
+    x: Any = None,
+    y: Any = None,
+    *,
+    validation_data: Any = None,
+    objective: str | Objective | None = None,
+    engine: str = "hyperband",
+    trials: int | None = None,
+    epochs: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    fix: Mapping[str, Any] | None = None,
+    study: str | None = None,
+    logs: str | Path = "logs",
+    seed: int | None = None,
+    overwrite: bool = False,
+    compiled: bool = True,
+    keep: int = 3,
+    observers: Sequence[Observer] = (),
+    **fit_options: Any,
+) -> Study:
+    """Search a space; go on with the study when it exists.
+
+    Args:
+        space: a `SearchSpace`, a KerasTuner `HyperModel`, a `build_model(hp)` function, or the name of a
+            bundled space, a module or a .py file.
+        x, y, validation_data: as for `model.fit`; default: the space's own data.
+        objective: such as "val_accuracy" or "val_rmse:min"; default: the space's own.
+        engine: "random", "hyperband" or "bayesian".
+        trials: number of trials in all, those of a resumed study included; default: the engine's.
+        epochs: budget of one trial, in epochs; default 10.
+        options: options of the engine; see `tune engines`.
+        fix: hyperparameters that are not searched, with their values.
+        study: name of the study and of its folder; default: space-engine.
+        logs: folder of all studies.
+        seed: seeds proposals, weights and shuffling; default: drawn, or the stored one.
+        overwrite: delete the study if it exists, and start afresh.
+        compiled: run epochs as compiled programs where possible.
+        keep: number of best trials whose weights are kept.
+        observers: told what happens; see `tuning.Observer`.
+        **fit_options: further keyword arguments of the space's `fit`, such as `callbacks` or `batch_size`.
+
+    Returns:
+        The study. Interrupted or killed, the same call goes on where it was.
+
+    Raises:
+        TuningError: something given does not fit, preflight refuses, or every trial failed.
+    """
+    problem = as_space(resolve(space) if isinstance(space, str) else space)
+    name = study if study is not None else f"{problem.name}-{engine}"
+    _check_arguments(engine, trials, epochs, seed, keep, name, x, validation_data)
+    goal = Objective.parse(objective if objective is not None else problem.objective)
+    path = Path(logs) / name
+    stored = None if overwrite else _stored_definition(path)
+    given = {**(stored.options if stored is not None and stored.engine == engine else {}), **(options or {})}
+    engine_options = read_options(engine, given)
+    load_engine(engine)
+    data = Data(x, y, validation_data) if x is not None else problem.load_data()
+    findings = check(problem, data, goal, fix or {}, fit_options)
+    definition = Definition(
+        study=name,
+        space=problem.name,
+        space_source=space if isinstance(space, str) else None,
+        hyperparameters=findings.hyperparameters,
+        objective=goal,
+        engine=engine,
+        options=engine_options,
+        seed=_first(seed, stored and stored.seed, random.SystemRandom().randrange(2**31)),
+        epochs=_first(epochs, stored and stored.epochs, EPOCHS),
+        data=data.fingerprint(),
+        fit={key: _as_text(value) for key, value in fit_options.items()},
+    )
+    _refuse_differences(definition, stored)
+    if overwrite:
+        delete_study(path)
+    store = Store.in_folder(path, create=True)
+    try:
+        if stored is None:
+            store.create(definition)
+        limit = trials if trials is not None else engine_kind(engine).trials
+        Search(
+            definition=definition,
+            engine=make_engine(definition, limit),
+            executor=InProcessExecutor(problem, data),
+            store=store,
+            path=path,
+            observers=[TensorBoardObserver(path / TENSORBOARD), *observers],
+            keep=keep,
+            task_options={"compiled": compiled, "uses_keras": findings.uses_keras, "fit_options": fit_options},
+        ).run()
+    finally:
+        store.close()
+    return Study(path, problem, data)
+
+
+def delete_study(path: Path) -> None:
+    """Delete everything that a study has written into its folder, and nothing else there."""
+    for name in study_files(path):
+        target = path / name
+        if target.is_dir():
+            shutil.rmtree(target)
+        else:
+            target.unlink(missing_ok=True)
+
+
+def study_files(path: Path) -> list[str]:
+    """Return the names of what a study has written into its folder."""
+    own = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", CHECKPOINTS, TENSORBOARD)
+    return [name for name in own if (path / name).exists()]
+
+
+def _check_arguments(
+    engine: str, trials: Any, epochs: Any, seed: Any, keep: Any, study: str, x: Any, validation_data: Any
+) -> None:
+    mistakes = []
+    if engine not in ENGINES:
+        mistakes.append(must("engine", f"be one of {', '.join(ENGINES)}", engine, guess(engine, ENGINES)))
+    for name, value, least in (("trials", trials, 1), ("epochs", epochs, 1), ("seed", seed, 0), ("keep", keep, 0)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            mistakes.append(must(name, f"be a whole number >= {least}", value))
+    if not STUDY_NAME.fullmatch(study):
+        mistakes.append(must("study", "be made of letters, digits, '.', '_' and '-', because it names a folder", study))
+    if x is None and validation_data is not None:
+        mistakes.append("`validation_data` must come with x and y, but x is None.")
+    raise_all(mistakes)
+
+
+def _stored_definition(path: Path) -> Definition | None:
+    if not (path / DATABASE).is_file():
+        return None
+    store = Store.in_folder(path)
+    try:
+        return store.definition()
+    finally:
+        store.close()
+
+
+def _refuse_differences(definition: Definition, stored: Definition | None) -> None:
+    differences = [] if stored is None else definition.differences(stored)
+    if differences:
+        raise StudyError(
+            f"study '{definition.study}' exists and is another search: {'; '.join(differences)}. Use the same "
+            "arguments to continue it, another study name to keep both, or overwrite it to start afresh."
+        )
+
+
+def _first(*values: int | None) -> int:
+    """Return the first value that is not None; the last never is."""
+    return next(value for value in values if value is not None)
+
+
+def _as_text(value: Any) -> str:
+    """Return how an argument of `fit` is remembered: as text that is the same in every process."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_as_text, value))}]"
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return repr(value)
+    return getattr(value, "__qualname__", type(value).__qualname__)

@@ -1,0 +1,144 @@
+"""Engines by name: their options, with defaults and rules, and how each is made.
+
+Owns the table that `tune engines` prints and the check of options, which reports all mistakes at once.
+Importing this module loads no engine.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuning.definition import Definition
+from tuning.engines.base import Engine
+from tuning.errors import OptionError, guess, must, raise_all
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of an engine: how to read it from text, and what it must be."""
+
+    default: Any
+    rule: str
+    read: Callable[[Any], Any]
+    help: str
+
+
+@dataclass(frozen=True)
+class EngineKind:
+    """An engine that can be asked for by name.
+
+    Attributes:
+        factory: "module:function" that makes the engine.
+        description: one line for `tune engines`.
+        options: its options by name.
+        trials: default number of trials; None when the engine knows when it is done.
+    """
+
+    factory: str
+    description: str
+    trials: int | None
+    options: Mapping[str, Option]
+    continues: bool = False
+
+
+def _whole(least: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        number = int(value)
+        if isinstance(value, bool) or number != float(value) or number < least:
+            raise ValueError
+        return number
+
+    return read
+
+
+def _positive(value: Any) -> float:
+    number = float(value)
+    if isinstance(value, bool) or not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+_KERAS_TUNER = "tuning.engines.keras_tuner"
+
+ENGINES: dict[str, EngineKind] = {
+    "random": EngineKind(
+        f"{_KERAS_TUNER}:random_search", "KerasTuner's RandomSearch: every trial drawn anew, no repeats", 10, {}
+    ),
+    "hyperband": EngineKind(
+        f"{_KERAS_TUNER}:hyperband",
+        "KerasTuner's Hyperband: many short trials, the best continued with more epochs",
+        None,
+        {
+            "max_epochs": Option(None, "be a whole number >= 1", _whole(1), "epochs of the longest trial; default: --epochs"),
+            "factor": Option(3, "be a whole number >= 2", _whole(2), "one in `factor` trials is continued"),
+            "hyperband_iterations": Option(1, "be a whole number >= 1", _whole(1), "times the whole schedule is run"),
+        },
+        continues=True,
+    ),
+    "bayesian": EngineKind(
+        f"{_KERAS_TUNER}:bayesian",
+        "KerasTuner's BayesianOptimization: a Gaussian process proposes",
+        10,
+        {
+            "alpha": Option(1e-4, "be a number > 0", _positive, "noise expected in the scores"),
+            "beta": Option(2.6, "be a number > 0", _positive, "weight of exploration"),
+            "num_initial_points": Option(
+                None, "be a whole number >= 1", _whole(1), "random trials first; default: 3 times the hyperparameters"
+            ),
+        },
+    ),
+}
+
+
+def engine_kind(name: str) -> EngineKind:
+    """Return the engine of that name.
+
+    Raises:
+        OptionError: there is none.
+    """
+    if name not in ENGINES:
+        raise OptionError(must("engine", f"be one of {', '.join(ENGINES)}", name, guess(name, ENGINES)))
+    return ENGINES[name]
+
+
+def read_options(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all options of an engine: the given ones, read and checked, and the defaults.
+
+    Raises:
+        OptionError: names every option that is unknown or does not fit.
+    """
+    known = engine_kind(name).options
+    read, mistakes = {key: option.default for key, option in known.items()}, []
+    for key, value in given.items():
+        if key not in known:
+            has = f"be one of {', '.join(known)}" if known else "not be given: this engine has none"
+            mistakes.append(must(f"option of {name}", has, key, guess(key, known)))
+            continue
+        try:
+            read[key] = None if value is None else known[key].read(value)
+        except (TypeError, ValueError):
+            mistakes.append(must(key, known[key].rule, value))
+    raise_all(mistakes)
+    return read
+
+
+def load_engine(name: str) -> Callable[..., Engine]:
+    """Import what makes the engine, and the library behind it."""
+    module, _, function = engine_kind(name).factory.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def make_engine(definition: Definition, max_trials: int | None) -> Engine:
+    """Make the engine of a study.
+
+    Args:
+        definition: names the engine; its options are those of `read_options`.
+        max_trials: number of trials in all; None for as many as the engine wants.
+    """
+    return load_engine(definition.engine)(
+        definition.hyperparameters, definition.objective, definition.seed, definition.epochs, max_trials,
+        **definition.options,
+    )

@@ -1,0 +1,315 @@
+"""The search: ask, train, store, tell, observe.
+
+Owns the order of events, which is the same for every engine and executor: the store is written first, then
+the engine is told, then the observers. So whatever dies, nothing finished is lost, and a search that is
+started again goes on where it was. Knows nothing of how proposals are made, runs are trained, or trials shown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tuning import checkpoints
+from tuning.definition import Definition
+from tuning.engines.base import Done, Engine
+from tuning.errors import SearchFailedError
+from tuning.executors.base import Executor
+from tuning.observer import Observer
+from tuning.space import Hyperparameter
+from tuning.store import Store
+from tuning.study import CHECKPOINTS, ranked
+from tuning.trial import Run, State, Trial
+from tuning.worker import Decision, Failed, Finished, Lost, Message, Report, Task
+
+INTERRUPTED = "interrupted"
+
+
+@dataclass
+class Search:
+    """One search, new or resumed; `run` does it.
+
+    Attributes:
+        definition: what is searched.
+        engine, executor, store, observers: see their doors.
+        path: the study's folder.
+        keep: number of best trials whose weights are kept.
+        task_options: what every `Task` is given: `compiled`, `uses_keras`, `fit_options`.
+        stopping: why no more is asked for; running trials pause after their epoch.
+    """
+
+    definition: Definition
+    engine: Engine
+    executor: Executor
+    store: Store
+    path: Path
+    observers: Sequence[Observer] = ()
+    keep: int = 3
+    task_options: Mapping[str, Any] = field(default_factory=dict)
+    stopping: str = ""
+
+    def __post_init__(self) -> None:
+        self.trials: dict[int, Trial] = {}
+        self._waiting: list[Trial] = []  # runs that were under way when the search was interrupted
+        self._under_way: set[int] = set()
+        self._verdicts: dict[int, tuple[State, str | None]] = {}  # trials told to stop, and as what
+        self._events = 0
+        self._space = self.definition.hyperparameters
+
+    # The page: a whole search -----------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Search until the engine is done, the search is interrupted, or everything failed.
+
+        Raises:
+            SearchFailedError: every trial failed.
+            KeyboardInterrupt: interrupted; running trials are stored and the study can be resumed.
+        """
+        self._resume()
+        self._notify("search_started", self.definition, self._listed())
+        with self._interruptible():
+            try:
+                while self._start_runs():
+                    self.executor.poll(self._handle)
+            finally:
+                self.executor.close()
+        if self.stopping != INTERRUPTED:
+            self._close(n for n, t in self.trials.items() if t.state is State.RUNNING and not t.is_training)
+        self._prune()
+        self._notify("search_ended", self._listed(), self.stopping)
+        if self.stopping == INTERRUPTED:
+            raise KeyboardInterrupt
+        self._raise_if_all_failed()
+
+    def _start_runs(self) -> bool:
+        """Fill the free slots; tell whether anything is under way."""
+        while not self.stopping and len(self._under_way) < self.executor.slots:
+            if self._waiting:
+                self._start(self._waiting.pop(0))
+                continue
+            answer = self.engine.ask()
+            if isinstance(answer, Run):
+                self._start(self._begun(answer))
+                continue
+            if isinstance(answer, Done) and not self._under_way:
+                self.stopping = answer.reason
+                return False
+            break
+        return bool(self._under_way)
+
+    def _handle(self, message: Message) -> Decision:
+        trial = self.trials[message.number]
+        if isinstance(message, Report):
+            return self._epoch_ended(trial, message)
+        self._under_way.discard(trial.number)
+        if isinstance(message, Finished):
+            self._run_finished(trial, message)
+        elif isinstance(message, Failed):
+            self._run_failed(trial, message)
+        elif isinstance(message, Lost):
+            self._run_lost(trial, message)
+        return Decision.GO
+
+    # Beginnings -------------------------------------------------------------------------------------------
+
+    def _resume(self) -> None:
+        """Read the study, tell the engine, and put runs that were under way first in line."""
+        trials, state = self.store.read()
+        self.trials = {trial.number: trial for trial in trials}
+        marks = [m for t in trials for run in t.runs for m in (run.asked, run.ended) if m is not None]
+        self._events = max(marks, default=-1) + 1
+        for trial in trials:
+            self._learn(trial)
+            if trial.state.is_finished:
+                self.store.repair(trial)
+        self.engine.restore(trials, state)
+        self._waiting = [t for t in trials if t.is_training]
+        self._close_settled()
+
+    def _begun(self, run: Run) -> Trial:
+        """Return the trial with its new run, stored together with the state of the engine."""
+        run = replace(run, asked=self._next_event())
+        trial = self.trials.get(run.number) or Trial(run.number, run.values, started_at=time.time())
+        trial = replace(trial, values=run.values, runs=(*trial.runs, run))
+        self.store.begin(trial, self.engine.dump(), self._space)
+        self.trials[trial.number] = trial
+        self._close_settled()
+        return trial
+
+    def _start(self, trial: Trial) -> None:
+        """Train the last run of `trial`, from its checkpoint where it has one."""
+        # What was reported after the checkpoint will be reported again.
+        trial = self._scored(replace(trial, curve=trial.curve.until(trial.checkpoint)))
+        self._under_way.add(trial.number)
+        self.trials[trial.number] = trial
+        self._notify("run_started", trial)
+        self.executor.submit(
+            Task(
+                run=trial.run, seed=seed_of_trial(self.definition.seed, trial.number),
+                objective=self.definition.objective, folder=str(self.path / CHECKPOINTS),
+                trained=trial.checkpoint, best=trial.score,
+                resumable=self.engine.may_continue(trial.number), **self.task_options,
+            )
+        )
+
+    # What workers report ----------------------------------------------------------------------------------
+
+    def _epoch_ended(self, trial: Trial, message: Report) -> Decision:
+        curve = trial.curve.until(message.epoch).extended(message.metrics)
+        trial = self._scored(replace(trial, curve=curve))
+        if message.checkpoint:
+            trial = replace(trial, checkpoint=trial.epochs)
+            self.store.save(trial)
+        self.trials[trial.number] = trial
+        value = message.metrics.get(self.definition.objective.name)
+        if value is not None:
+            self.store.report(trial, value)
+        self._notify("epoch_ended", trial)
+        if value is not None and not math.isfinite(value):
+            error = f"{self.definition.objective.name} is {value} in epoch {message.epoch}: training diverged"
+            self._verdicts[trial.number] = (State.FAILED, error)
+            return Decision.STOP
+        if self.stopping:
+            return Decision.PAUSE
+        if self.engine.should_stop(trial):
+            self._verdicts[trial.number] = (State.PRUNED, None)
+            return Decision.STOP
+        return Decision.GO
+
+    def _run_finished(self, trial: Trial, message: Finished) -> None:
+        trial = replace(
+            trial, values=message.values, seconds=trial.seconds + message.seconds, checkpoint=message.checkpoint,
+            compiled=message.compiled, compiled_reason=message.reason, found=trial.found + self._new(message.space),
+        )
+        verdict, error = self._verdicts.pop(trial.number, (State.RUNNING, None))
+        if trial.score is None and verdict is not State.FAILED:
+            verdict, error = State.FAILED, f"training did not report {self.definition.objective.name}"
+        if self.stopping and verdict is State.RUNNING and trial.epochs < trial.run.stop:
+            self.store.save(trial)  # paused: the run has not ended
+            self.trials[trial.number] = trial
+            return
+        self._end_run(replace(trial, state=verdict, error=error))
+
+    def _run_failed(self, trial: Trial, message: Failed) -> None:
+        self._verdicts.pop(trial.number, None)
+        self._end_run(
+            replace(trial, state=State.FAILED, error=message.error, traceback=message.traceback,
+                    seconds=trial.seconds + message.seconds)
+        )
+
+    def _run_lost(self, trial: Trial, message: Lost) -> None:
+        self._run_failed(trial, Failed(message.number, message.reason, "", 0.0))
+
+    # Endings ----------------------------------------------------------------------------------------------
+
+    def _end_run(self, trial: Trial) -> None:
+        """Store the end of a run, tell the engine, tell the observers; close the trial or let it rest."""
+        run = replace(trial.run, ended=self._next_event(), until=trial.epochs)
+        trial = replace(trial, runs=(*trial.runs[:-1], run))
+        if trial.state is State.RUNNING and not self.engine.may_continue(trial.number):
+            trial = replace(trial, state=State.COMPLETED)
+        if trial.state.is_finished:
+            trial = replace(trial, ended_at=time.time())
+            self.store.close_trial(trial)
+        else:
+            self.store.save(trial)
+        self._learn(trial)
+        self.trials[trial.number] = trial
+        self.engine.tell(trial)
+        self._notify("run_ended", trial)
+        if trial.state.is_finished:
+            self._notify("trial_ended", trial)
+        self._close_settled()
+        self._prune()
+
+    def _close_settled(self) -> None:
+        """Close the resting trials that the engine will not continue any more."""
+        self._close(
+            n for n, t in self.trials.items()
+            if t.state is State.RUNNING and not t.is_training and not self.engine.may_continue(n)
+        )
+
+    def _close(self, numbers: Iterator[int]) -> None:
+        for number in list(numbers):
+            trial = replace(self.trials[number], state=State.COMPLETED, ended_at=time.time())
+            self.store.close_trial(trial)
+            self.trials[number] = trial
+            self._notify("trial_ended", trial)
+
+    def _prune(self) -> None:
+        """Delete the checkpoints of trials that are neither among the best nor going to be continued."""
+        best = [t.number for t in ranked(list(self.trials.values()), self.definition.objective)[: self.keep]]
+        checkpoints.prune(
+            self.path / CHECKPOINTS, best,
+            lambda n: self.trials[n].state is State.RUNNING or self.engine.may_continue(n),
+        )
+
+    def _raise_if_all_failed(self) -> None:
+        trials = self._listed()
+        if not trials or any(t.state is not State.FAILED for t in trials):
+            return
+        reasons = Counter(t.error for t in trials).most_common(3)
+        listed = "; ".join(f"{count} x {reason}" for reason, count in reasons)
+        raise SearchFailedError(f"all {len(trials)} trials failed: {listed}. `tune show` prints them with their values.")
+
+    # Small things -----------------------------------------------------------------------------------------
+
+    def _scored(self, trial: Trial) -> Trial:
+        best = self.definition.objective.best(trial.curve.values(self.definition.objective.name))
+        epoch, score = best if best is not None else (None, None)
+        return replace(trial, score=score, best_epoch=epoch)
+
+    def _new(self, space: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
+        """Return the hyperparameters (JSON) that no trial had met before."""
+        known = {(h.name, h.conditions) for h in self._space}
+        return tuple(
+            record for record in space
+            if (h := Hyperparameter.from_json(record)) and (h.name, h.conditions) not in known
+        )
+
+    def _learn(self, trial: Trial) -> None:
+        self._space += tuple(map(Hyperparameter.from_json, trial.found))
+
+    def _next_event(self) -> int:
+        self._events += 1
+        return self._events - 1
+
+    def _listed(self) -> list[Trial]:
+        return [self.trials[number] for number in sorted(self.trials)]
+
+    def _notify(self, event: str, *records: Any) -> None:
+        for observer in self.observers:
+            getattr(observer, event)(*records)
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Let the first Ctrl-C (or SIGTERM) pause the running trials; a second one ends at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def interrupt(signum: int, frame: Any) -> None:
+            if self.stopping == INTERRUPTED:
+                raise KeyboardInterrupt
+            self.stopping = INTERRUPTED
+
+        before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def seed_of_trial(seed: int, number: int) -> int:
+    """Return the seed of one trial's training: the same for every run of it, in any process."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big") % 2**31

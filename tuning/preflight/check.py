@@ -1,0 +1,224 @@
+"""One batch through build, fit and validation, with the default configuration.
+
+Owns the discovery of hyperparameters, those asked for in `fit` and in conditional scopes included, and the
+checks that need a built model. Batches run eagerly, so nothing is compiled for them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuning.data import Data
+from tuning.errors import DataError, ObjectiveError, SpaceError, TuningError, guess, raise_all
+from tuning.objective import Objective
+from tuning.preflight.labels import accuracy_mistakes, data_mistakes, label_mistakes
+from tuning.preflight.sample import sample_of
+from tuning.space import Condition, Hyperparameter, HyperParameters, SearchSpace
+from tuning.worker import Decision, fit_space, is_keras_model, reporting_callback, returned_epochs
+
+MAX_VISITS = 50
+"""Most configurations that are built to find hyperparameters; trials find the rest."""
+
+SPARE_TRIES = 3
+"""Random configurations that are tried when the default one raises."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What preflight learned.
+
+    Attributes:
+        hyperparameters: every hyperparameter found, parents before children; fixed ones have kind "fixed".
+        metrics: names of the metrics that training reports.
+        uses_keras: whether `build` returns Keras models.
+    """
+
+    hyperparameters: tuple[Hyperparameter, ...]
+    metrics: tuple[str, ...]
+    uses_keras: bool
+
+
+def check(
+    space: SearchSpace,
+    data: Data,
+    objective: Objective,
+    fixed: Mapping[str, Any],
+    fit_options: Mapping[str, Any],
+) -> Findings:
+    """Find the hyperparameters and refuse a search that cannot work.
+
+    Args:
+        space: what will be searched.
+        data: what it will be trained and validated on; the first batch is used, labels are read in full.
+        objective: what will be optimised.
+        fixed: hyperparameters that are not searched, with their values.
+        fit_options: further keyword arguments of `fit`.
+
+    Raises:
+        DataError: data holds NaN, or does not fit the loss or the outputs.
+        ObjectiveError: training does not report the objective.
+        SpaceError: building or training raises, or a fixed hyperparameter does not exist or fit.
+    """
+    raise_all(data_mistakes(data), DataError)
+    scout = _Scout(space, data, objective, fixed, fit_options)
+    scout.explore()
+    _check_objective(objective, scout.metrics, data)
+    raise_all(accuracy_mistakes(data, scout.metrics), DataError)
+    return Findings(_with_fixed(scout.space, fixed), tuple(scout.metrics), scout.uses_keras)
+
+
+class _Scout:
+    """Builds and trains on one batch, and remembers what it met."""
+
+    def __init__(
+        self, space: SearchSpace, data: Data, objective: Objective, fixed: Mapping[str, Any],
+        fit_options: Mapping[str, Any],
+    ) -> None:
+        self.space: list[Hyperparameter] = []
+        self.metrics: dict[str, None] = {}
+        self.uses_keras = False
+        self._search_space, self._data, self._sample = space, data, sample_of(data)
+        self._objective, self._fixed = objective, dict(fixed)
+        self._fit_options = {k: v for k, v in fit_options.items() if k != "callbacks"}
+        self._labels_checked = False
+
+    def explore(self) -> None:
+        """Visit the default configuration, then one of each conditional scope, then the largest one."""
+        self._visit_first()
+        pending, visited = list(self._scopes), set()
+        while pending and len(visited) < MAX_VISITS:
+            scope = pending.pop(0)
+            values = _values_inside(scope, self._fixed)
+            if scope in visited or values is None:
+                continue
+            visited.add(scope)
+            self._quietly(self._visit, values)
+            pending += self._scopes
+        # A loop such as `for i in range(n_hidden)` shows all its hyperparameters at the largest values.
+        largest = {h.name: int(h.bounds[1]) for h in self.space if h.kind == "int"}
+        self._quietly(self._build, {**largest, **self._fixed})
+
+    def _visit_first(self) -> None:
+        try:
+            self._visit(self._fixed)
+            return
+        except TuningError:
+            raise
+        except Exception as error:
+            first = error
+        draws = random.Random(0)
+        for _ in range(SPARE_TRIES if self.space else 0):
+            values = {h.name: _drawn(h, draws) for h in self.space} | self._fixed
+            if self._quietly(self._visit, values):
+                return
+        raise SpaceError(
+            f"'{self._search_space.name}' could not be built and trained on one batch with its default values: "
+            f"{type(first).__name__}: {first}"
+        ) from first
+
+    def _quietly(self, visit: Callable[[Mapping[str, Any]], Any], values: Mapping[str, Any]) -> bool:
+        """Visit; tell whether it went well. A configuration that raises is a trial that fails, no more."""
+        try:
+            visit(values)
+        except TuningError:
+            raise
+        except Exception:
+            return False
+        return True
+
+    def _build(self, values: Mapping[str, Any]) -> tuple[HyperParameters, Any]:
+        hp = HyperParameters(values)
+        try:
+            return hp, self._search_space.build(hp)
+        finally:
+            self._remember(hp)
+
+    def _visit(self, values: Mapping[str, Any]) -> None:
+        hp, model = self._build(values)
+        self.uses_keras = is_keras_model(model)
+        if self.uses_keras and self._sample is not None:
+            if not self._labels_checked:
+                raise_all(label_mistakes(model, self._data, self._sample), DataError)
+                self._labels_checked = True
+            model.run_eagerly = True
+        try:
+            self._train(hp, model)
+        finally:
+            self._remember(hp)
+
+    def _train(self, hp: HyperParameters, model: Any) -> None:
+        if self._sample is None:
+            return
+        reported = False
+
+        def listen(logs: Mapping[str, Any]) -> Decision:
+            nonlocal reported
+            reported = True
+            self.metrics.update(dict.fromkeys(logs))
+            return Decision.STOP
+
+        outcome = fit_space(
+            self._search_space, hp, model, self._sample, [reporting_callback(listen, self.uses_keras)],
+            compiled=False, epochs=1, initial_epoch=0, **self._fit_options,
+        )
+        if not reported:
+            for metrics in returned_epochs(outcome, self._objective):
+                self.metrics.update(dict.fromkeys(metrics))
+
+    def _remember(self, hp: HyperParameters) -> None:
+        for h in hp.space:
+            if not any(h.name == k.name and h.conditions == k.conditions for k in self.space):
+                self.space.append(h)
+        self._scopes = [scope for scope in hp.inactive_scopes if scope]
+
+
+def _values_inside(scope: tuple[Condition, ...], fixed: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return values for which all conditions hold; None when a fixed hyperparameter forbids that."""
+    values = dict(fixed)
+    for condition in scope:
+        if condition.name in fixed and not condition.holds(fixed):
+            return None
+        values.setdefault(condition.name, condition.values[0])
+    return values
+
+
+def _drawn(h: Hyperparameter, draws: random.Random) -> Any:
+    if h.kind == "fixed":
+        return h.default
+    if h.kind in ("choice", "boolean"):
+        return draws.choice(h.choices or (False, True))
+    low, high = h.bounds
+    steps = h.step if h.step is not None and h.sampling == "linear" else None
+    if steps is not None:
+        value = low + draws.randrange(int(h.count())) * steps
+    else:
+        value = draws.uniform(low, high)
+    return int(value) if h.kind == "int" else value
+
+
+def _check_objective(objective: Objective, metrics: Mapping[str, None], data: Data) -> None:
+    if not metrics or objective.name in metrics:
+        return
+    text = (
+        f"`objective` must be a metric that training reports, but got '{objective.name}'; "
+        f"training reports {', '.join(sorted(metrics))}."
+    )
+    if objective.name.startswith("val_") and data.validation is None and objective.name.removeprefix("val_") in metrics:
+        raise ObjectiveError(f"{text} There are no validation data: pass validation_data=(x, y) or validation_split.")
+    raise ObjectiveError(f"{text} {guess(objective.name, metrics)}".rstrip())
+
+
+def _with_fixed(space: list[Hyperparameter], fixed: Mapping[str, Any]) -> tuple[Hyperparameter, ...]:
+    names = {h.name for h in space}
+    raise_all(
+        [
+            f"`fix` must name a hyperparameter of the space, but got '{name}'. It has {', '.join(sorted(names))}. "
+            f"{guess(name, names)}".rstrip()
+            for name in fixed if name not in names
+        ],
+        SpaceError,
+    )
+    return tuple(h.fixed_at(fixed[h.name]) if h.name in fixed else h for h in space)

@@ -1,0 +1,239 @@
+"""The store: one study with its trials in an Optuna storage.
+
+Owns what is written to the database and how it is read back; it is the only truth about what was tried.
+Every event is one transaction: a trial's record, with the state of its engine, is a single attribute of its
+row. Rows are ordinary Optuna trials, so Optuna's own tools read the study. One process writes a study.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuning.definition import Definition
+from tuning.errors import StudyError
+from tuning.space import Hyperparameter
+from tuning.trial import Curve, Run, State, Trial
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+RECORD = "tuning"  # the attribute that holds our record, of the study and of each trial
+DATABASE = "trials.db"
+
+_TRIALS_OF_STUDY = (
+    "SELECT t.trial_id, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
+    "WHERE t.study_id = :study AND a.key = :key ORDER BY t.number"
+)
+_REOPEN = "UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE trial_id = :row AND state <> 'RUNNING'"
+
+
+class Store:
+    """A study in a database.
+
+    Args:
+        url: SQLAlchemy URL of the database; it is created when it does not exist.
+        study: name of the study in the database.
+    """
+
+    def __init__(self, url: str, study: str) -> None:
+        self._storage = _open(url)
+        self._study = study
+        self._study_id: int | None = None
+        self._trial_ids: dict[int, int] = {}
+        self._engine_states: dict[int, Any] = {}
+
+    @classmethod
+    def in_folder(cls, path: Path, create: bool = False) -> Store:
+        """Open the database of a study's folder.
+
+        Raises:
+            StudyError: there is none, and `create` is False.
+        """
+        database = path / DATABASE
+        if not create and not database.is_file():
+            raise StudyError(f"`study` must be the folder of a study, but {path} holds no {DATABASE}.")
+        path.mkdir(parents=True, exist_ok=True)
+        return cls(f"sqlite:///{database}", path.name)
+
+    def close(self) -> None:
+        """Release the database's connections."""
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
+    # The study -----------------------------------------------------------------------------------------
+
+    def definition(self) -> Definition | None:
+        """Return the stored definition; None when the database does not have the study."""
+        if self._find() is None:
+            return None
+        record = self._storage.get_study_user_attrs(self._id).get(RECORD)
+        return None if record is None else Definition.from_json(record)
+
+    def create(self, definition: Definition) -> None:
+        """Create the study with its definition."""
+        from optuna.study import StudyDirection
+
+        direction = StudyDirection.MAXIMIZE if definition.objective.direction == "max" else StudyDirection.MINIMIZE
+        if self._find() is None:
+            self._study_id = self._storage.create_new_study([direction], self._study)
+        self._storage.set_study_user_attr(self._id, RECORD, definition.to_json())
+
+    def _find(self) -> int | None:
+        if self._study_id is None:
+            for study in self._storage.get_all_studies():
+                if study.study_name == self._study:
+                    self._study_id = study._study_id
+        return self._study_id
+
+    @property
+    def _id(self) -> int:
+        if self._find() is None:
+            raise StudyError(f"the database has no study '{self._study}'.")
+        return self._study_id  # type: ignore[return-value]
+
+    # Reading -------------------------------------------------------------------------------------------
+
+    def read(self) -> tuple[list[Trial], Any]:
+        """Return all trials by number, and the engine's state after its last proposal (None if none)."""
+        from sqlalchemy import text
+
+        trials, state, latest = [], None, -1
+        with self._storage.engine.connect() as connection:
+            rows = connection.execute(text(_TRIALS_OF_STUDY), {"study": self._id, "key": RECORD}).all()
+        for trial_id, document in rows:
+            record = json.loads(document)
+            trial = _from_record(record)
+            self._trial_ids[trial.number] = trial_id
+            trials.append(trial)
+            self._engine_states[trial.number] = record["engine"]
+            asked = max((run.asked for run in trial.runs if run.asked is not None), default=-1)
+            if asked > latest:
+                latest, state = asked, record["engine"]
+        return trials, state
+
+    # Writing, in the order of a trial's life -------------------------------------------------------------
+
+    def begin(self, trial: Trial, engine_state: Any, space: tuple[Hyperparameter, ...]) -> None:
+        """Record that a run begins, and the state of the engine that asked for it.
+
+        Args:
+            trial: the trial with the run as its last; a number that is new adds a row.
+            engine_state: JSON; what the engine needs, besides the trials, to go on from here.
+            space: hyperparameters known so far.
+        """
+        self._engine_states[trial.number] = engine_state
+        if trial.number in self._trial_ids:
+            self._reopen(trial)
+            self.save(trial)
+            return
+        from optuna.trial import TrialState, create_trial
+
+        from tuning.space.distributions import parameters
+
+        params, distributions = parameters(space, trial.values)
+        template = create_trial(
+            state=TrialState.RUNNING, params=params, distributions=distributions,
+            user_attrs={RECORD: self._record(trial)},
+        )
+        self._trial_ids[trial.number] = self._storage.create_new_trial(self._id, template)
+
+    def save(self, trial: Trial) -> None:
+        """Replace a trial's record."""
+        self._storage.set_trial_user_attr(self._row(trial), RECORD, self._record(trial))
+
+    def report(self, trial: Trial, value: float) -> None:
+        """Record the objective of the trial's last epoch, for Optuna's own tools."""
+        self._storage.set_trial_intermediate_value(self._row(trial), trial.epochs - 1, value)
+
+    def close_trial(self, trial: Trial) -> None:
+        """Give a trial its final state; nothing about it is written any more."""
+        self.save(trial)
+        self._close_row(trial)
+        self._engine_states.pop(trial.number, None)
+
+    def repair(self, trial: Trial) -> None:
+        """Close the row of a trial whose record is final; does nothing when the row is closed already.
+
+        A process killed between the two writes of `close_trial` leaves such a row.
+        """
+        if not self._storage.get_trial(self._row(trial)).state.is_finished():
+            self._close_row(trial)
+
+    def _reopen(self, trial: Trial) -> None:
+        """Let a closed row be written again: a larger budget continues a trial that a smaller one had ended."""
+        from sqlalchemy import text
+
+        with self._storage.engine.begin() as connection:
+            connection.execute(text(_REOPEN), {"row": self._row(trial)})
+
+    def _close_row(self, trial: Trial) -> None:
+        from optuna.trial import TrialState
+
+        states = {State.COMPLETED: TrialState.COMPLETE, State.PRUNED: TrialState.PRUNED, State.FAILED: TrialState.FAIL}
+        values = None if trial.score is None or trial.state is State.FAILED else [trial.score]
+        self._storage.set_trial_state_values(self._row(trial), states[trial.state], values)
+
+    def _record(self, trial: Trial) -> dict[str, Any]:
+        return {**_to_record(trial), "engine": self._engine_states.get(trial.number)}
+
+    def _row(self, trial: Trial) -> int:
+        return self._trial_ids[trial.number]
+
+
+def _open(url: str) -> RDBStorage:
+    """Open the storage; SQLite keeps a write-ahead log, so that readers and the writer do not wait."""
+    import optuna
+    from sqlalchemy import event
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    options: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+    try:
+        if not url.startswith("sqlite"):
+            return optuna.storages.RDBStorage(url, engine_kwargs=options)
+        _use_write_ahead_log(url.removeprefix("sqlite:///"))
+        storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
+    except Exception as error:
+        raise StudyError(f"the database of the study could not be opened: {type(error).__name__}: {error}") from error
+
+    @event.listens_for(storage.engine, "connect")
+    def set_synchronous(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    return storage
+
+
+def _use_write_ahead_log(path: str) -> None:
+    """Switch the database file to a write-ahead log, which SQLite remembers in the file."""
+    import contextlib
+    import sqlite3
+
+    with contextlib.closing(sqlite3.connect(path, timeout=60)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+
+
+def _to_record(trial: Trial) -> dict[str, Any]:
+    record = {f.name: getattr(trial, f.name) for f in fields(Trial)}
+    record["state"] = trial.state.value
+    record["curve"] = [{name: _encode(value) for name, value in epoch.items()} for epoch in trial.curve.epochs]
+    record["runs"] = [asdict(run) for run in trial.runs]
+    return record
+
+
+def _from_record(record: Mapping[str, Any]) -> Trial:
+    known = {f.name for f in fields(Trial)}
+    values = {name: value for name, value in record.items() if name in known}
+    values["state"] = State(record["state"])
+    values["curve"] = Curve(tuple({n: float(v) for n, v in epoch.items()} for epoch in record["curve"]))
+    values["runs"] = tuple(Run(**run) for run in record["runs"])
+    values["found"] = tuple(record["found"])
+    return Trial(**values)
+
+
+def _encode(value: float) -> float | str:
+    """Return a number that JSON can hold; NaN and infinities as text, which `float` reads."""
+    return value if math.isfinite(value) else str(value)
