@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy
+import threadpoolctl
 
 from tuning import quiet
 
@@ -80,9 +81,7 @@ class KerasTunerEngine:
     def ask(self) -> Answer:
         before = self.dump()
         run_id = f"{len(self._oracle.trials):04d}"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # scikit-learn's remarks on how well a Gaussian process converged
-            proposal = self._oracle.populate_space(run_id)
+        proposal = self._populated(run_id)
         if proposal["status"] == "IDLE":
             return Wait()
         if proposal["status"] == "STOPPED":
@@ -95,6 +94,18 @@ class KerasTunerEngine:
             return Wait() if self._oracle.ongoing_trials else Done()
         self._register(run)
         return run
+
+    def _populated(self, run_id: str) -> Mapping[str, Any]:
+        """Return the oracle's proposal; what has been tried is not proposed again."""
+        # The matrices are small: more than one thread costs time, and the order of sums varies with threads.
+        with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
+            warnings.simplefilter("ignore")  # scikit-learn's remarks on how well a Gaussian process converged
+            proposal = self._oracle.populate_space(run_id)
+        values = proposal.get("values")
+        if values and "tuner/trial_id" not in values and self._oracle._duplicate(values):
+            values = self._oracle._random_values()  # the Gaussian process does not look at what was tried
+            return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
+        return proposal
 
     def tell(self, trial: Trial) -> None:
         run = trial.run

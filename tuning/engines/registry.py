@@ -7,6 +7,7 @@ Importing this module loads no engine.
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -142,3 +143,28 @@ def make_engine(definition: Definition, max_trials: int | None) -> Engine:
         definition.hyperparameters, definition.objective, definition.seed, definition.epochs, max_trials,
         **definition.options,
     )
+
+
+def planned_epochs(definition: Definition, max_trials: int | None) -> int | None:
+    """Return the number of epochs that a whole search trains, if no run ends early; None when unknown."""
+    if definition.engine == "hyperband":
+        options = definition.options
+        budget = definition.epochs if options["max_epochs"] is None else options["max_epochs"]
+        return None if max_trials is not None else hyperband_epochs(
+            budget, options["factor"], options["hyperband_iterations"]
+        )
+    return None if max_trials is None else max_trials * definition.epochs
+
+
+def hyperband_epochs(max_epochs: int, factor: int, iterations: int) -> int:
+    """Return the epochs of all brackets of Hyperband, promoted runs counted from where they go on."""
+    total, bracket = 0, 0
+    while max_epochs / factor**bracket >= 1:
+        end_size = math.ceil(1 + math.log(max_epochs, factor)) / (bracket + 1)
+        before = 0
+        for index in range(bracket + 1):
+            epochs = math.ceil(max_epochs / factor ** (bracket - index))
+            total += math.ceil(end_size * factor ** (bracket - index)) * (epochs - before)
+            before = epochs
+        bracket += 1
+    return total * iterations

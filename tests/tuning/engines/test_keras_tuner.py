@@ -1,0 +1,126 @@
+"""The engines on KerasTuner's oracles: the contract, and equality with KerasTuner itself."""
+
+import keras_tuner
+import pytest
+import threadpoolctl
+from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
+
+from tests.contracts.engine import EngineContract
+from tests.simulation import MIXED_SPACE, Simulation, score_of
+from tuning.engines.registry import hyperband_epochs
+from tuning.trial import State
+
+OWN = ("tuner/trial_id", "tuner/epochs", "tuner/initial_epoch", "tuner/bracket", "tuner/round")
+# What KerasTuner itself can hold: no None, and no stepped floats, whose last value it loses.
+PLAIN_SPACE = tuple(h for h in MIXED_SPACE if h.name not in ("clip", "rate", "momentum"))
+
+
+class TestRandom(EngineContract):
+    name = "random"
+
+
+class TestHyperband(EngineContract):
+    name = "hyperband"
+    limit = None
+    options = {"max_epochs": 9}
+
+
+class TestBayesian(EngineContract):
+    name = "bayesian"
+    options = {"num_initial_points": 4}
+    length = 7  # a proposal of the Gaussian process takes about a second
+
+
+def kerastuner_space():
+    """Declare `PLAIN_SPACE` with KerasTuner's own methods."""
+    hp = keras_tuner.HyperParameters()
+    hp.Int("units", 16, 256, step=16, default=64)
+    hp.Int("batch_size", 8, 128, step=2, sampling="log", default=32)
+    hp.Float("learning_rate", 1e-4, 1e-1, sampling="log", default=1e-3)
+    hp.Boolean("bias", default=True)
+    hp.Choice("optimizer", ["sgd", "adam"])
+    hp.Choice("layers", [1, 2, 4])
+    hp.Fixed("version", 3)
+    with hp.conditional_scope("optimizer", ["sgd"]):
+        hp.Boolean("nesterov")
+    with hp.conditional_scope("optimizer", ["adam"]):
+        hp.Float("beta", 0.8, 0.99, default=0.9)
+    return hp
+
+
+def kerastuner_proposals(oracle, tmp_path, count):
+    """Run an oracle as KerasTuner's own tuner does; return (values, first epoch, last epoch) of each trial."""
+    oracle._set_project_dir(tmp_path, "reference")
+    oracle.verbose = 0
+    proposed, curves = [], {}
+    for _ in range(count):
+        trial = oracle.create_trial("tuner")
+        if trial.status != "RUNNING":
+            break
+        values = dict(trial.hyperparameters.values)
+        start, stop = values.get("tuner/initial_epoch", 0), values.get("tuner/epochs", 9)
+        own = {k: getattr(v, "item", lambda v=v: v)() for k, v in values.items() if k not in OWN}
+        proposed.append((own, start, stop))
+        curves[trial.trial_id] = [score_of(own, epoch) for epoch in range(start, stop)]
+        for epoch, value in zip(range(start, stop), curves[trial.trial_id], strict=True):
+            oracle.update_trial(trial.trial_id, {"score": value}, step=epoch)
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    return proposed
+
+
+@pytest.mark.parametrize("seed", [1, 7])
+@pytest.mark.parametrize(
+    ("contract", "oracle", "options", "count"),
+    [
+        (TestRandom, RandomSearchOracle, {}, 14),
+        (TestHyperband, HyperbandOracle, {"max_epochs": 9, "factor": 3, "hyperband_iterations": 2}, 80),
+        (TestBayesian, BayesianOptimizationOracle, {"num_initial_points": 4, "alpha": 1e-3, "beta": 2.0}, 7),
+    ],
+    ids=["random", "hyperband", "bayesian"],
+)
+def test_it_proposes_what_kerastuner_proposes(contract, oracle, options, count, seed, tmp_path):
+    limits = {} if oracle is HyperbandOracle else {"max_trials": count}
+    theirs = oracle(objective=keras_tuner.Objective("score", "max"), hyperparameters=kerastuner_space(), seed=seed,
+                    **options, **limits)
+    with threadpoolctl.threadpool_limits(1):
+        expected = kerastuner_proposals(theirs, tmp_path, count)
+    ours = Simulation(contract().make(seed, PLAIN_SPACE, **options)).go(count).runs
+    assert [(dict(r.values), r.start, r.stop) for r in ours] == expected
+
+
+def test_hyperband_continues_trials_and_ends():
+    simulation = Simulation(TestHyperband().make(0)).go(500)
+    promoted = [run for run in simulation.runs if run.parent is not None]
+    assert promoted and all(run.parent == run.number and run.start > 0 for run in promoted)
+    assert max(t.epochs for t in simulation.trials.values()) == 9
+    assert sum(t.epochs for t in simulation.trials.values()) == hyperband_epochs(9, 3, 1)
+    assert simulation.done.reason == ""
+
+
+@pytest.mark.parametrize(("max_epochs", "factor", "iterations"), [(10, 3, 2), (6, 3, 1), (4, 2, 1), (1, 3, 1), (20, 4, 1)])
+def test_the_planned_epochs_are_the_trained_ones(max_epochs, factor, iterations):
+    engine = TestHyperband().make(0, max_epochs=max_epochs, factor=factor, hyperband_iterations=iterations)
+    simulation = Simulation(engine).go(1000)
+    assert sum(t.epochs for t in simulation.trials.values()) == hyperband_epochs(max_epochs, factor, iterations)
+
+
+def test_hyperband_with_failures_ends_and_closes_everything():
+    engine = TestHyperband().make(0)
+    simulation = Simulation(engine, fails=lambda values: values["bias"]).go(500)
+    assert simulation.done is not None
+    assert {t.state for t in simulation.trials.values()} >= {State.FAILED, State.COMPLETED}
+
+
+def test_two_runs_at_once_wait_and_go_on():
+    simulation = Simulation(TestHyperband().make(0))
+    first, second = simulation.ask(), simulation.ask()
+    assert first.number != second.number
+    simulation.train(second)
+    simulation.train(first)
+    assert len(simulation.go(300).trials) == len(Simulation(TestHyperband().make(0)).go(300).trials)
+
+
+def test_the_last_value_of_a_stepped_float_is_reached():
+    values = {run.values["momentum"] for run in Simulation(TestRandom().make(0, limit=200)).go(200).runs}
+    assert values == {0.0, 0.1, 0.2, 0.3, 0.4, 0.5}

@@ -1,0 +1,63 @@
+"""The Typer application: its commands, and how errors end it.
+
+Exit codes: 0; 1 with one line for an error of ours; 2 for wrong usage; 130 when interrupted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from tuning.cli.console import error_line
+from tuning.errors import TuningError
+
+INTERRUPTED = 130
+
+
+class _Commands(TyperGroup):
+    """Turns errors of ours into one line, and Ctrl-C into its exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TuningError as error:
+            error_line(str(error))
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            error_line("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Search hyperparameters of Keras models: one build_model(hp), every engine, every trial in TensorBoard.",
+    epilog="Example: [bold]tune run fashion_mnist --engine random --trials 5[/bold]",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from tuning import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit.", callback=_version, is_eager=True),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line."""
+    from tuning.cli import board, demo, run, show, spaces  # noqa: F401  (each registers its commands)
+
+    app()

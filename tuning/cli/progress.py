@@ -1,0 +1,101 @@
+"""Progress of a search: a live display on a terminal, plain lines elsewhere.
+
+An observer; both displays write to standard error. A display that fails must not fail the search, so it
+does no more than count and format.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from tuning.cli.console import remarks
+from tuning.cli.tables import counts, duration, score
+from tuning.definition import Definition
+from tuning.engines.registry import engine_kind, planned_epochs
+from tuning.observer import Observer
+from tuning.study import ranked
+from tuning.trial import State, Trial
+
+
+class PlainProgress(Observer):
+    """One line a run."""
+
+    def __init__(self) -> None:
+        self._trials: dict[int, Trial] = {}
+        self._definition: Definition | None = None
+        self._started = time.monotonic()
+
+    def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
+        self._definition = definition
+        self._trials = {trial.number: trial for trial in trials}
+        self._say(f"study {definition.study}: {definition.engine} on {definition.space}, seed {definition.seed}")
+        if trials:
+            self._say(f"resumed with {counts(trials)}")
+
+    def run_ended(self, trial: Trial) -> None:
+        self._trials[trial.number] = trial
+        what = "failed" if trial.state is State.FAILED else "stopped" if trial.state is State.PRUNED else ""
+        name = self._definition.objective.name if self._definition is not None else ""
+        result = trial.error if trial.state is State.FAILED else f"{name} {score(trial.score)} in epoch {trial.best_epoch}"
+        self._say(f"trial {trial.number:>3}  {what} {result}, {trial.epochs} epochs, {duration(trial.seconds)}"
+                  f"{self._best_so_far()}".replace("   ", "  "))
+
+    def trial_ended(self, trial: Trial) -> None:
+        self._trials[trial.number] = trial
+
+    def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
+        why = f" ({reason})" if reason else ""
+        self._say(f"{counts(trials)} in {duration(time.monotonic() - self._started)}{why}")
+
+    def _best_so_far(self) -> str:
+        if self._definition is None:
+            return ""
+        best = ranked(list(self._trials.values()), self._definition.objective)[:1]
+        return f"; best {score(best[0].score)} (trial {best[0].number})" if best else ""
+
+    def _say(self, text: str) -> None:
+        remarks().print(text, markup=False)
+
+
+class LiveProgress(PlainProgress):
+    """A bar over all epochs, with the trial that is trained and the best so far; lines for what ended.
+
+    Args:
+        max_trials: number of trials in all; None for the engine's own.
+    """
+
+    def __init__(self, max_trials: int | None = None) -> None:
+        super().__init__()
+        self._max_trials = max_trials
+
+    def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
+        self._bar = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"),
+            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=remarks(), transient=True,
+        )
+        limit = self._max_trials if self._max_trials is not None else engine_kind(definition.engine).trials
+        done = sum(trial.epochs for trial in trials)
+        self._task = self._bar.add_task("searching", total=planned_epochs(definition, limit), completed=done)
+        self._bar.start()
+        super().search_started(definition, trials)
+
+    def run_started(self, trial: Trial) -> None:
+        self._show(trial)
+
+    def epoch_ended(self, trial: Trial) -> None:
+        self._bar.advance(self._task)
+        self._show(trial)
+
+    def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
+        self._bar.stop()
+        super().search_ended(trials, reason)
+
+    def _show(self, trial: Trial) -> None:
+        now = score(trial.score)
+        self._bar.update(
+            self._task,
+            description=f"trial {trial.number}, epoch {trial.epochs}/{trial.run.stop} {now}{self._best_so_far()}",
+        )

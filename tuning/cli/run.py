@@ -1,0 +1,93 @@
+"""`tune run`: search a space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from tuning.cli.app import INTERRUPTED, app
+from tuning.cli.console import error_line, print_json, remarks, results
+from tuning.cli.options import JSON, LOGS, pairs
+
+if TYPE_CHECKING:
+    from tuning.study import Study
+
+TOP = 5
+"""Number of trials in the table after a search."""
+
+
+@app.command(
+    epilog="Examples: [bold]tune run fashion_mnist --engine random --trials 5 --epochs 10 --seed 42[/bold]; "
+    "[bold]tune run california_housing -o factor=4 --fix optimizer=adam[/bold]. "
+    "The same command run again goes on where it was."
+)
+def run(
+    space: str = typer.Argument(..., help="A bundled space (see `tune spaces`), a module, or a .py file."),
+    engine: str = typer.Option("hyperband", "--engine", help="random, hyperband or bayesian; see `tune engines`."),
+    trials: int = typer.Option(None, "--trials", min=1, help="Number of trials in all, those of a resumed study included."),
+    epochs: int = typer.Option(None, "--epochs", min=1, help="Budget of one trial, in epochs; default 10."),
+    study: str = typer.Option(None, "--study", help="Name of the study; default SPACE-ENGINE."),
+    logs: Path = LOGS,
+    seed: int = typer.Option(None, "--seed", min=0, help="Seed of proposals, weights and shuffling; default: drawn."),
+    option: list[str] = typer.Option(None, "-o", metavar="OPTION=VALUE", help="Option of the engine; may be repeated."),
+    fix: list[str] = typer.Option(None, "--fix", metavar="HP=VALUE", help="Do not search a hyperparameter; may be repeated."),
+    objective: str = typer.Option(None, "--objective", metavar="NAME[:max|:min]", help="What to optimise; default: the space's own."),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Delete the study if it exists, and start afresh."),
+    no_compile: bool = typer.Option(False, "--no-compile", help="Train with model.fit instead of compiled epochs."),
+    keep: int = typer.Option(3, "--keep", min=0, help="Number of best trials whose weights are kept."),
+    as_json: bool = JSON,
+    quiet: bool = typer.Option(False, "--quiet", help="No progress."),
+) -> None:
+    """Search a space, or go on with a search that was interrupted."""
+    arguments = {
+        "engine": engine, "trials": trials, "epochs": epochs, "study": study, "logs": logs, "seed": seed,
+        "options": pairs(option, "-o"), "fix": pairs(fix, "--fix"), "objective": objective,
+        "overwrite": overwrite, "compiled": not no_compile, "keep": keep,
+    }
+    if overwrite:
+        _say_what_is_deleted(space, engine, study, logs)
+    found = run_search(space, arguments, quiet)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print_outcome(found)
+
+
+def run_search(space: str, arguments: Mapping[str, Any], quiet: bool) -> Study:
+    """Search with progress; on Ctrl-C say how to go on."""
+    from tuning.api import search
+    from tuning.cli.progress import LiveProgress, PlainProgress
+
+    shown = [] if quiet else [LiveProgress(arguments.get("trials")) if remarks().is_terminal else PlainProgress()]
+    try:
+        return search(space, observers=shown, **arguments)
+    except KeyboardInterrupt:
+        error_line("interrupted; everything that was trained is stored. The same command goes on where it was.")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def print_outcome(study: Study) -> None:
+    """Print the best trials, where the study lies, and how to look at it."""
+    from tuning.cli.tables import failures, trials_table, uncompiled
+
+    console = results()
+    console.print(trials_table(study, TOP))
+    for line in [*failures(study.trials)[:TOP], *uncompiled(study.trials)]:
+        console.print(line, markup=False)
+    logs = "" if study.path.parent == Path("logs") else f" --logs {study.path.parent}"
+    console.print(f"study        {study.path}", markup=False)
+    console.print(f"all trials   tune show {study.name}{logs}", markup=False)
+    console.print(f"TensorBoard  tune board {study.name}{logs}", markup=False)
+
+
+def _say_what_is_deleted(space: str, engine: str, study: str | None, logs: Path) -> None:
+    from tuning.api import study_files
+    from tuning.space import resolve
+
+    path = logs / (study if study is not None else f"{resolve(space).name}-{engine}")
+    names = study_files(path) if path.is_dir() else []
+    if names:
+        remarks().print(f"--overwrite deletes {', '.join(str(path / name) for name in names)}", markup=False)

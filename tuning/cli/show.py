@@ -1,0 +1,72 @@
+"""`tune show` and `tune list`: what studies hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from tuning.cli.app import app
+from tuning.cli.console import print_json, remarks, results
+from tuning.cli.options import JSON, LOGS, study_path
+
+
+@app.command(epilog="Example: [bold]tune show fashion_mnist-hyperband --top 5[/bold]")
+def show(
+    study: str = typer.Argument(..., help="A study's name, or the path of its folder."),
+    logs: Path = LOGS,
+    top: int = typer.Option(None, "--top", min=1, help="Show only the best N trials."),
+    as_json: bool = JSON,
+) -> None:
+    """Show the trials of a study, best first."""
+    from tuning.cli.tables import counts, failures, trials_table, uncompiled
+    from tuning.study import load, ranked
+
+    found = load(study_path(study, logs))
+    if as_json:
+        record = found.to_json()
+        if top is not None:
+            best = [t.number for t in ranked(found.trials, found.objective)[:top]]
+            record["trials"] = [record["trials"][number] for number in best]
+        print_json(record)
+        return
+    definition, console = found.definition, results()
+    options = " ".join(f"{k}={v}" for k, v in definition.options.items() if v is not None)
+    console.print(
+        f"{found.name}: {definition.engine} on {definition.space}, {definition.objective}, seed {definition.seed}"
+        f"{', ' + options if options else ''}", markup=False,
+    )
+    console.print(trials_table(found, top))
+    for line in [counts(found.trials), *failures(found.trials), *uncompiled(found.trials)]:
+        console.print(line, markup=False)
+
+
+@app.command("list", epilog="Example: [bold]tune list --logs logs[/bold]")
+def list_studies(logs: Path = LOGS, as_json: bool = JSON) -> None:
+    """List the studies."""
+    from tuning.cli.tables import counts, score, table
+    from tuning.errors import TuningError
+    from tuning.study import find_studies, load
+
+    found = []
+    for path in find_studies(logs):
+        try:
+            found.append(load(path))
+        except TuningError as error:
+            remarks().print(f"{path}: {error}", markup=False)
+    if as_json:
+        print_json([{**study.to_json(), "trials": len(study.trials)} for study in found])
+        return
+    if not found:
+        results().print(f"no studies in {logs}; `tune run` makes one", markup=False)
+        return
+    made = table()
+    for column in ("study", "space", "engine", "objective", "best", "trials"):
+        made.add_column(column, no_wrap=True, justify="right" if column == "best" else "left")
+    for study in found:
+        best = study.best
+        made.add_row(
+            study.name, study.definition.space, study.definition.engine, str(study.objective),
+            score(best.score if best else None), counts(study.trials),
+        )
+    results().print(made)

@@ -1,0 +1,49 @@
+"""`tune spaces` and `tune engines`: what there is to search, and to search with."""
+
+from __future__ import annotations
+
+from tuning.cli.app import app
+from tuning.cli.console import print_json, results
+from tuning.cli.options import JSON
+
+
+@app.command(epilog="Example: [bold]tune spaces --json[/bold]")
+def spaces(as_json: bool = JSON) -> None:
+    """List the bundled search spaces."""
+    from tuning.cli.tables import table
+    from tuning.space import bundled_spaces
+
+    found = bundled_spaces()
+    if as_json:
+        print_json([{"name": name, "description": text} for name, text in found.items()])
+        return
+    made = table()
+    made.add_column("space", no_wrap=True)
+    made.add_column("what it is")
+    for name, text in found.items():
+        made.add_row(name, text)
+    results().print(made)
+    results().print("A space of your own: `tune run path/to/my_space.py` or `tune run my_package.my_space`.", markup=False)
+
+
+@app.command(epilog="Example: [bold]tune engines[/bold]")
+def engines(as_json: bool = JSON) -> None:
+    """List the engines and their options."""
+    from tuning.cli.tables import table
+    from tuning.engines.registry import ENGINES
+
+    if as_json:
+        print_json([
+            {"name": name, "description": kind.description, "trials": kind.trials,
+             "options": {key: {"default": o.default, "help": o.help} for key, o in kind.options.items()}}
+            for name, kind in ENGINES.items()
+        ])
+        return
+    made = table()
+    made.add_column("engine", no_wrap=True)
+    made.add_column("what it does")
+    made.add_column("options for -o OPTION=VALUE")
+    for name, kind in ENGINES.items():
+        lines = [f"{key}={'' if o.default is None else o.default}  {o.help}" for key, o in kind.options.items()]
+        made.add_row(name, kind.description, "\n".join(lines))
+    results().print(made)

@@ -1,0 +1,97 @@
+"""Tables of trials, studies, spaces and engines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from tuning.study import Study, ranked
+from tuning.trial import State, Trial
+
+MAX_COLUMNS = 9
+"""Most hyperparameters that get a column each."""
+
+STYLES = {State.COMPLETED: "green", State.PRUNED: "yellow", State.FAILED: "red", State.RUNNING: "cyan"}
+
+
+def table(title: str | None = None) -> Table:
+    """Return an empty table in the house style."""
+    return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+
+
+def number(value: Any) -> str:
+    """Return a value as a person reads it: four significant digits for floats."""
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.3g}"
+    return "" if value is None else str(value)
+
+
+def score(value: float | None) -> str:
+    """Return a score with enough digits to compare trials."""
+    return "" if value is None else f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.5g}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as "0.8 s", "12 s", "3 min 20 s" or "2 h 05 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def trials_table(study: Study, top: int | None) -> Table:
+    """Return the trials, best first, then those without a score."""
+    order = ranked(study.trials, study.objective)
+    placed = {t.number for t in order}
+    order += [t for t in study.trials if t.number not in placed]
+    shown = order if top is None else order[:top]
+    names = list(dict.fromkeys(name for trial in shown for name in trial.values))
+    as_columns = len(names) <= MAX_COLUMNS
+    made = table()
+    for column in ("trial", study.objective.name, "epoch", "epochs", "time"):
+        made.add_column(column, justify="right", no_wrap=True)
+    made.add_column("state", no_wrap=True)
+    for name in names if as_columns else ["values"]:
+        made.add_column(name, justify="right" if as_columns else "left")
+    for trial in shown:
+        values = [number(trial.values.get(name)) for name in names]
+        if not as_columns:
+            values = ["  ".join(f"{n}={v}" for n, v in zip(names, values, strict=True) if v)]
+        made.add_row(*_start(trial), *values)
+    return made
+
+
+def _start(trial: Trial) -> list[str]:
+    state = f"[{STYLES[trial.state]}]{trial.state.value}[/]"
+    if trial.compiled is False:
+        state += " (not compiled)"
+    return [
+        str(trial.number), score(trial.score), number(trial.best_epoch), str(trial.epochs),
+        duration(trial.seconds), state,
+    ]
+
+
+def failures(trials: Sequence[Trial]) -> list[str]:
+    """Return one line a failed trial."""
+    return [f"trial {t.number} failed: {t.error}" for t in trials if t.state is State.FAILED]
+
+
+def uncompiled(trials: Sequence[Trial]) -> list[str]:
+    """Return one line for each reason why trials were not compiled."""
+    reasons: dict[str, list[str]] = {}
+    for t in trials:
+        if t.compiled is False:
+            reasons.setdefault(t.compiled_reason or "unknown reason", []).append(str(t.number))
+    return [f"not compiled: {reason} (trial{'s' * (len(n) > 1)} {', '.join(n)})" for reason, n in reasons.items()]
+
+
+def counts(trials: Sequence[Trial]) -> str:
+    """Return "12 trials: 10 completed, 2 failed"."""
+    by_state = [f"{n} {state.value.lower()}" for state in State if (n := sum(t.state is state for t in trials))]
+    listed = f": {', '.join(by_state)}" if by_state else ""
+    return f"{len(trials)} trial{'s' * (len(trials) != 1)}{listed}"
