@@ -225,4 +225,14 @@ def test_a_search_is_seen_while_it_runs(tmp_path, loader):
         assert {"patience", "epoch_auc"} <= eventually(columns, lambda c: {"patience", "epoch_auc"} <= c)
         curve = eventually(lambda: client.curve("trial_0000/train", "epoch_loss"), lambda c: len(c) == 2)
         assert [step for step, _ in curve] == [0, 1]
-    assert not list(tmp_path.rglob("running"))
+        assert not list(tmp_path.rglob("running"))
+        if loader == "true":  # the other one keeps the points of a file that is gone, until it is started anew
+            search.begin(2)
+            for _ in range(3):
+                search.epoch(2)
+            eventually(lambda: 2 in client.by_trial())
+            assert len(eventually(lambda: client.curve("trial_0002/train", "epoch_loss"), lambda c: len(c) == 3)) == 3
+            search.begin(2, keep=0)  # its worker was lost
+            search.epoch(2)
+            curve = eventually(lambda: client.curve("trial_0002/train", "epoch_loss"), lambda c: len(c) == 1)
+            assert [step for step, _ in curve] == [0]
