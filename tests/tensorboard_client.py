@@ -66,6 +66,13 @@ def metrics_of_group(group: Mapping[str, Any]) -> dict[str, float]:
     return found
 
 
+def first_columns(experiment: Mapping[str, Any]) -> tuple[set[str], set[str]]:
+    """Return the hyperparameters and metrics that the tab shows before anybody ticks a box."""
+    names = [info["name"] for info in experiment["metricInfos"][:5]]
+    metrics = {".".join(filter(None, (name.get("group"), name["tag"]))) for name in names}
+    return {info["name"] for info in experiment["hparamInfos"][:5]}, metrics
+
+
 def eventually(ask: Callable[[], Any], is_good: Callable[[Any], object] = bool, seconds: float = 20.0) -> Any:
     """Ask until the answer is good, as TensorBoard loads in the background; return the last answer."""
     end = time.monotonic() + seconds

@@ -129,8 +129,9 @@ class MadeUpSearch:
 def play_everything(search: MadeUpSearch) -> None:
     """Play a search with all that can happen to a trial.
 
-    Trials 0 to 5 complete (4 epochs); 6 is pruned; 7 fails in its second epoch and 8 while it is built; 9 reports NaN and
-    infinity; 10 rests and is continued; 11 rests; 12 is being trained; 13 loses its worker and is trained again.
+    Trials 0 to 5 complete (4 epochs); 6 is pruned; 7 fails in its second epoch and 8 while it is built; 9 reports
+    NaN and infinity; 10 rests and is continued; 11 rests; 12 is being trained; 13 loses its worker and is trained
+    again.
     """
     for number in range(6):
         search.complete(number)

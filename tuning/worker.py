@@ -135,7 +135,7 @@ def _train(space: SearchSpace, data: Data, task: Task, report: Reporter, started
     )
     progress.take(outcome)
     progress.finish()
-    compiled, reason = _how_it_was_trained(model)
+    compiled, reason = _how_it_was_trained(model, task)
     return Finished(
         task.run.number, hp.used, tuple(h.to_json() for h in hp.space), progress.saved,
         time.perf_counter() - started, compiled, reason,
@@ -342,13 +342,15 @@ def _seeded(task: Task) -> Iterator[None]:
         numpy.random.set_state(numpy_state)
 
 
-def _how_it_was_trained(model: Any) -> tuple[bool | None, str | None]:
+def _how_it_was_trained(model: Any, task: Task) -> tuple[bool | None, str | None]:
     if not is_keras_model(model):
         return None, None
+    if not task.compiled:
+        return False, "turned off"
     from tuning import training
 
     report = training.last_report(model)
-    return (False, "model.fit was used") if report is None else (report.compiled, report.reason)
+    return (False, "fit did not call model.fit") if report is None else (report.compiled, report.reason)
 
 
 def is_keras_model(model: Any) -> bool:

@@ -13,7 +13,7 @@ import urllib.error
 
 import pytest
 
-from tests.tensorboard_client import Client, eventually, metrics_of_group
+from tests.tensorboard_client import Client, eventually, first_columns, metrics_of_group
 from tests.tensorboard_search import MadeUpSearch, definition, metrics_of, play_everything, values_of
 from tuning.space.hyperparameter import Hyperparameter
 from tuning.tensorboard import TensorBoardObserver, serve
@@ -49,7 +49,8 @@ def search(tmp_path_factory):
 def client(request, search):
     with serve([search.root.parent], arguments=["--load_fast", request.param]) as board:
         client = Client(board.url)
-        eventually(lambda: sum("objective" in metrics_of_group(g) for g in client.groups()), lambda n: n >= len(SCORED) + 2)
+        n_shown = len(SCORED | RUNNING)
+        eventually(client.groups, lambda rows: sum("objective" in metrics_of_group(r) for r in rows) == n_shown)
         yield client
 
 
@@ -69,7 +70,8 @@ def test_the_experiment_has_types_and_domains(client):
     assert infos["normalize"]["domainDiscrete"] == [False, True]
     assert infos["max_features"]["domainDiscrete"] == ["sqrt", "0.5", "None"]
     assert infos["trial_state"]["domainDiscrete"] == ["complete", "pruned", "failed", "running"]
-    assert [i.get("differs", False) for i in client.experiment()["hparamInfos"]] == [True] * 5 + [False] * (len(infos) - 5)
+    differs = [info.get("differs", False) for info in client.experiment()["hparamInfos"]]
+    assert differs == [True] * 5 + [False] * (len(infos) - 5)
 
 
 def test_the_first_metric_is_the_objective(client):
@@ -126,11 +128,10 @@ def test_the_objective_is_the_engines_score(client, search):
 
 def test_parallel_coordinates_draws_every_trial_with_a_score(client):
     experiment = client.experiment()
-    columns = [info["name"] for info in experiment["hparamInfos"]][:5]
-    metrics = [".".join(filter(None, (i["name"].get("group"), i["name"]["tag"]))) for i in experiment["metricInfos"]][:5]
+    columns, metrics = first_columns(experiment)
     drawn = {
         number for number, row in client.by_trial().items()
-        if set(columns) <= set(row["hparams"]) and set(metrics) <= set(metrics_of_group(row))
+        if columns <= row["hparams"].keys() and metrics <= metrics_of_group(row).keys()
     }
     assert drawn == SCORED
 
@@ -180,7 +181,7 @@ def test_the_tab_draws_the_same_curves(client):
 def test_the_table_can_be_downloaded(client):
     experiment = client.experiment()
     n_columns = len(experiment["hparamInfos"]) + len(experiment["metricInfos"])
-    request = {"experimentName": "", "allowedStatuses": ["STATUS_SUCCESS"], "colParams": [], "startIndex": 0, "sliceSize": 99}
+    request = {"allowedStatuses": ["STATUS_SUCCESS"], "colParams": [], "startIndex": 0, "sliceSize": 99}
     text = client.text(
         "plugin/hparams/download_data", format="csv", columnsVisibility=json.dumps([True] * n_columns),
         request=json.dumps(request),
@@ -205,7 +206,8 @@ def test_a_search_is_seen_while_it_runs(tmp_path, loader):
 
         running = ("running", ["STATUS_RUNNING"])
         assert eventually(states, lambda s: s == {0: running}) == {0: running}
-        assert eventually(lambda: metrics_of_group(client.by_trial()[0])) == {"objective": pytest.approx(search.trials[0].score)}
+        so_far = eventually(lambda: metrics_of_group(client.by_trial()[0]))
+        assert so_far == {"objective": pytest.approx(search.trials[0].score)}
         search.epoch(0)
         search.close(0, State.PRUNED)
         found = Hyperparameter("patience", "int", 3, low=1, high=50, step=1).to_json()
@@ -220,7 +222,8 @@ def test_a_search_is_seen_while_it_runs(tmp_path, loader):
 
         def columns():
             experiment = client.experiment()
-            return {i["name"] for i in experiment["hparamInfos"]} | {i["name"]["tag"] for i in experiment["metricInfos"]}
+            found = {info["name"] for info in experiment["hparamInfos"]}
+            return found | {info["name"]["tag"] for info in experiment["metricInfos"]}
 
         assert {"patience", "epoch_auc"} <= eventually(columns, lambda c: {"patience", "epoch_auc"} <= c)
         curve = eventually(lambda: client.curve("trial_0000/train", "epoch_loss"), lambda c: len(c) == 2)

@@ -4,12 +4,13 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.tensorboard_client import Client, eventually, metrics_of_group
+from tests.tensorboard_client import Client, eventually, first_columns, metrics_of_group
 from tests.tensorboard_search import HYPERPARAMETERS, MadeUpSearch, definition, values_of
 from tuning.errors import OptionError, StudyError, TuningError
 from tuning.objective import Objective
@@ -54,7 +55,7 @@ def test_serving_answers_on_the_local_address_and_ends(tmp_path):
         with serve([study.path]) as other:  # the next free port
             assert other.url != served.url
             taken = int(served.url.rstrip("/").rpartition(":")[2])
-            with pytest.raises(OptionError, match=f"`port` must be free on 127.0.0.1, but got {taken}. Address already"):
+            with pytest.raises(OptionError, match=f"`port` must be free on 127.0.0.1, but got {taken}. Address"):
                 serve([study.path], port=taken)
     assert served.process.poll() is not None
     assert other.process.poll() is not None
@@ -135,14 +136,14 @@ def test_two_studies_are_served_side_by_side(two, tmp_path):
         client = Client(served.url)
         rows = eventually(client.groups, lambda rows: sum("objective" in metrics_of_group(r) for r in rows) == 6)
         assert {row["name"] for row in rows} == {f"trial_{n:04d}@{s}" for n in range(3) for s in ("dense", "cnn")}
-        assert {(row["hparams"]["study"], row["hparams"]["engine"]) for row in rows} == {("dense", "random"), ("cnn", "bayesian")}
+        engines = {(row["hparams"]["study"], row["hparams"]["engine"]) for row in rows}
+        assert engines == {("dense", "random"), ("cnn", "bayesian")}
         experiment = client.experiment()
-        first = [info["name"] for info in experiment["hparamInfos"]][:5]
-        assert first == ["learning_rate", "n_layers", "normalize", "study", "units"]
-        metrics = [".".join(filter(None, (i["name"].get("group"), i["name"]["tag"]))) for i in experiment["metricInfos"]][:5]
+        columns, metrics = first_columns(experiment)
+        assert columns == {"learning_rate", "n_layers", "normalize", "study", "units"}
         for row in rows:
-            assert set(first) <= set(row["hparams"])
-            assert set(metrics) <= set(metrics_of_group(row))
+            assert columns <= row["hparams"].keys()
+            assert metrics <= metrics_of_group(row).keys()
         for info in experiment["hparamInfos"]:
             client.groups({"hparam": info["name"], "order": "ORDER_ASC"})
 
@@ -159,6 +160,16 @@ def test_a_temporary_view_is_removed_and_leaves_the_studies_alone(two):
         assert (logdir / "cnn" / "trial_0000").is_symlink()
     assert not logdir.exists()
     assert (two[1].path / "tensorboard" / "trial_0000" / "train").is_dir()
+
+
+def test_a_view_of_several_studies_follows_them_while_it_is_waited_for(two, tmp_path, monkeypatch):
+    monkeypatch.setattr(board, "_REFRESH_SECONDS", 0.05)
+    with serve([s.path for s in two], folder=tmp_path / "compare") as served:
+        two[0].complete(3)
+        link = tmp_path / "compare" / "dense" / "trial_0003"
+        threading.Thread(target=lambda: eventually(link.exists) and served.process.terminate()).start()
+        assert served.wait() == 0
+        assert link.exists()
 
 
 def test_joining_again_follows_the_studies(two, tmp_path):

@@ -10,7 +10,9 @@ from tuning.trial import State
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(browsers.program() is None, reason=f"no browser: none of {', '.join(browsers.PROGRAMS)} is installed"),
+    pytest.mark.skipif(
+        browsers.program() is None, reason=f"no browser: none of {', '.join(browsers.PROGRAMS)} is installed"
+    ),
 ]
 FIRST = ["learning_rate (log)", "n_layers", "normalize", "optimizer", "units"]
 METRICS = ["objective", "val_accuracy (last)", "epochs", "best_epoch", "seconds"]
@@ -58,8 +60,8 @@ def test_the_table_lists_every_trial(browser, url, search):
 
 def test_a_ticked_row_shows_its_curves(browser):
     browser.run("deep('vaadin-grid')[0].querySelectorAll('paper-checkbox')[1].click()")
-    cards = browser.wait("deep('tf-scalar-card').filter(shown).length", lambda n: n >= 3)
-    assert cards >= 3
+    cards = "deep('tf-scalar-card').filter(shown).length"
+    assert browser.wait(cards, lambda n: n == len(METRICS)) == len(METRICS)
 
 
 def test_parallel_coordinates_has_a_line_for_each_finished_trial(browser, search):
@@ -76,10 +78,18 @@ def test_parallel_coordinates_has_a_line_for_each_finished_trial(browser, search
 
 def test_the_scatter_plots_have_all_points(browser, search):
     browser.run("deep('paper-tab[view-id=scatter-plot-matrix-view]')[0].click()")
-    # One cell for each pair of a column and a metric; running trials show what they have: their best score so far.
-    pairs = n_drawn(search) * 10 * 5
-    points = "deep('.data-marker').filter(shown).length"
-    assert browser.wait(points, lambda n: n >= pairs) >= pairs
+    # A row of cells for each metric, a cell for each column, a point where a trial has both.
+    points = 0
+    for trial in search.trials.values():
+        if trial.state in (State.COMPLETED, State.PRUNED):
+            n_metrics = 5
+        elif trial.state is State.RUNNING:
+            n_metrics = 1  # the best score so far
+        else:
+            n_metrics = 3 if trial.epochs else 2  # no objective, no best epoch; no curve where no epoch ended
+        points += n_metrics * (len(FIRST) + n_metrics)
+    drawn = "deep('.data-marker').filter(shown).length"
+    assert browser.wait(drawn, lambda n: n == points) == points
 
 
 def test_scalars_show_the_curves_of_one_trial(browser, url):

@@ -1,8 +1,5 @@
-"""What the observer leaves on disk: after a search, after one that was killed anywhere, after a resumed one."""
+"""What the observer leaves on disk while a search runs, and when the disk does not take it."""
 
-import contextlib
-import os
-import shutil
 import time
 import warnings
 from dataclasses import replace
@@ -10,30 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.tensorboard_search import MadeUpSearch, definition, metrics_of, play_everything, values_of
+from tests.tensorboard_files import experiments, points_in, resumed, shown
+from tests.tensorboard_search import MadeUpSearch, metrics_of, play_everything, values_of
 from tuning.errors import StudyError
 from tuning.tensorboard import TensorBoardObserver, writer
 from tuning.tensorboard.layout import Layout, our_files
 from tuning.trial import State
 
-EXPERIMENT = "_hparams_/experiment"
-
-
-def points_in(root):
-    """Read {run: {tag: [(step, value), ...]}} from the event files, records included as (0, None)."""
-    runs = {}
-    for path in sorted(our_files(root)):
-        tags = runs.setdefault(str(path.parent.relative_to(root)), {})
-        for event in writer.read_events(path):
-            for value in event.summary.value:
-                number = value.simple_value if value.HasField("simple_value") else None
-                tags.setdefault(value.tag, []).append((event.step, number))
-    return runs
-
-
-def shown(root):
-    """What is on disk but for the name of the experiment's folder."""
-    return {"_experiment" if run.startswith("_experiment") else run: tags for run, tags in points_in(root).items()}
+SESSION = {"_hparams_/session_start_info", "_hparams_/session_end_info"}
 
 
 @pytest.fixture
@@ -47,18 +28,6 @@ def played(search):
     return search
 
 
-def resumed(search, root, **fields):
-    """The same search in another process: a new observer is told the trials that the store has."""
-    return MadeUpSearch(TensorBoardObserver(root), definition(**fields), list(search.trials.values()))
-
-
-def experiments(root):
-    return [run for run, tags in points_in(root).items() if EXPERIMENT in tags]
-
-
-# A search that runs ----------------------------------------------------------------------------------------
-
-
 def test_curves_have_kerass_names(search, tmp_path):
     search.complete(0)
     runs = points_in(tmp_path)
@@ -70,7 +39,7 @@ def test_curves_have_kerass_names(search, tmp_path):
 
 def test_each_epoch_is_on_disk_when_it_ends(search, tmp_path):
     search.begin(0)
-    assert set(points_in(tmp_path)["trial_0000/running"]) == {"_hparams_/session_start_info", "_hparams_/session_end_info"}
+    assert set(points_in(tmp_path)["trial_0000/running"]) == SESSION
     for epoch in range(3):
         search.epoch(0)
         assert len(points_in(tmp_path)["trial_0000/train"]["epoch_loss"]) == epoch + 1
@@ -111,8 +80,8 @@ def test_only_running_trials_have_a_running_session(played, tmp_path):
 
 
 def test_nothing_that_cannot_be_drawn_is_written(played, tmp_path):
-    values = [v for tags in points_in(tmp_path).values() for points in tags.values() for _, v in points if v is not None]
-    assert all(abs(v) < 1e38 for v in values)
+    points = [point for tags in points_in(tmp_path).values() for points in tags.values() for point in points]
+    assert all(value is None or abs(value) < 1e38 for _, value in points)
     assert [step for step, _ in points_in(tmp_path)["trial_0009/validation"]["epoch_loss"]] == [1]
     assert [step for step, _ in points_in(tmp_path)["trial_0009/train"]["epoch_loss"]] == [1, 2]
 
@@ -155,167 +124,6 @@ def test_what_comes_before_the_search_starts_is_left_to_its_start(tmp_path, sear
     assert not (tmp_path / "other").exists()
     observer.search_started(search.definition, list(search.trials.values()))
     assert "objective" in points_in(tmp_path / "other")["trial_0000"]
-
-
-# A search that was killed ------------------------------------------------------------------------------------
-
-
-def test_resuming_what_is_whole_changes_no_finished_trial(played, tmp_path):
-    before = {path: path.stat().st_mtime_ns for path in our_files(tmp_path)}
-    resumed(played, tmp_path)
-    after = {path: path.stat().st_mtime_ns for path in our_files(tmp_path)}
-    changed = {path.relative_to(tmp_path).parts[0] for path, _ in before.items() ^ after.items()}
-    assert changed == {"trial_0011", "trial_0012"}
-
-
-def damage_session_missing(root):
-    for path in (root / "trial_0000").glob("*session-*"):
-        path.unlink()
-
-
-def damage_both_sessions(root):
-    shutil.copytree(root / "trial_0012" / "running", root / "trial_0001" / "running")
-
-
-def damage_torn_curve(root):
-    (path,) = (root / "trial_0012" / "train").iterdir()
-    os.truncate(path, path.stat().st_size - 5)
-
-
-def damage_epochs_beyond_the_store(root):
-    (path,) = (root / "trial_0011" / "train").iterdir()
-    points = writer.scalars([("epoch_loss", 0.5, 2), ("epoch_loss", 0.4, 3)], time.time())
-    with path.open("ab") as file:
-        file.write(writer._encoded(points))
-
-
-def damage_finished_session_of_a_running_trial(root):
-    (path,) = (root / "trial_0002").glob("*session-*")
-    shutil.copy(path, root / "trial_0012" / path.name)
-
-
-def damage_unfinished_file(root):
-    (path,) = (root / "trial_0003").glob("*session-*")
-    path.rename(path.with_name("unfinished.1.tuning"))
-
-
-def damage_unknown_trial(root):
-    shutil.copytree(root / "trial_0003", root / "trial_0099")
-
-
-def damage_no_experiment(root):
-    shutil.rmtree(root / "_experiment")
-
-
-def damage_two_experiments(root):
-    (folder,) = (root / "_experiment").iterdir()
-    shutil.copytree(folder, root / "_experiment" / "1")
-
-
-def damage_everything(root):
-    shutil.rmtree(root)
-
-
-@pytest.mark.parametrize("damage", [v for k, v in sorted(globals().items()) if k.startswith("damage_")])
-def test_resuming_makes_good_what_a_killed_process_left(played, tmp_path, damage):
-    before = shown(tmp_path)
-    damage(tmp_path)
-    resumed(played, tmp_path)
-    assert shown(tmp_path) == before
-    assert not list(tmp_path.rglob("unfinished*"))
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-def killed_at(count, patch):
-    """Let the process die before its `count`-th change on disk, the last write before it being torn."""
-    left = [count]
-
-    def step():
-        left[0] -= 1
-        if left[0] == 0:
-            raise Killed
-
-    def stepping(function):
-        return lambda *arguments, **options: (step(), function(*arguments, **options))[1]
-
-    encoded = writer._encoded
-    patch.setattr(writer, "_encoded", lambda events: encoded(events)[: None if left[0] > 1 else 30] if step() is None else b"")
-    for name in ("replace", "unlink", "rmdir"):
-        patch.setattr(os, name, stepping(getattr(os, name)))
-    return left
-
-
-def play_a_little(search):
-    search.begin(0, stop=1)
-    search.epoch(0)
-    search.rest(0)
-    search.complete(1, {**values_of(1), "extra": 1}, epochs=1)
-    search.begin(0, stop=2)
-    search.epoch(0)
-    search.close(0, State.PRUNED)
-
-
-def test_whenever_it_is_killed_a_resumed_search_shows_the_same(tmp_path, monkeypatch):
-    for count in range(1, 100):
-        root = tmp_path / str(count)
-        search = MadeUpSearch(TensorBoardObserver(root))
-        with monkeypatch.context() as patch:
-            left = killed_at(count, patch)
-            with contextlib.suppress(Killed):
-                play_a_little(search)
-        resumed(search, root)
-        resumed(search, root / "anew")
-        assert shown(root / "anew") == {k: v for k, v in shown(root).items() if not k.startswith("anew")}
-        if left[0] > 0:
-            break
-    assert 20 < count < 100
-
-
-def test_a_run_that_is_trained_again_has_no_double_steps(played, tmp_path):
-    again = resumed(played, tmp_path)
-    again.begin(12, keep=0)
-    assert "trial_0012/train" not in points_in(tmp_path)
-    again.epoch(12)
-    again.epoch(12)
-    again.close(12)
-    assert [s for s, _ in points_in(tmp_path)["trial_0012/train"]["epoch_loss"]] == [0, 1]
-
-
-def test_a_rewritten_curve_keeps_about_its_times(played, tmp_path):
-    shutil.rmtree(tmp_path / "trial_0004")
-    resumed(played, tmp_path)
-    (path,) = (tmp_path / "trial_0004" / "train").iterdir()
-    times = sorted({e.wall_time for e in writer.read_events(path) if e.summary.value})
-    start = played.trials[4].started_at
-    assert times == [start + 1.5, start + 3, start + 4.5, start + 6]
-
-
-def test_a_users_own_files_survive(played, tmp_path):
-    own = [
-        tmp_path / "trial_0000" / "events.out.tfevents.1.host", tmp_path / "trial_0012" / "train" / "events.out.tfevents.1.host",
-        tmp_path / "trial_0099" / "mine" / "notes.txt", tmp_path / "trial_0007" / "running" / "events.out.tfevents.1.host.v2",
-    ]
-    for path in own:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("mine")
-    damage_session_missing(tmp_path)
-    again = resumed(played, tmp_path)
-    again.begin(12, keep=0)
-    assert all(path.read_text() == "mine" for path in own)
-
-
-def test_links_are_not_followed(played, tmp_path_factory, tmp_path):
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    (elsewhere / "events.out.tfevents.1.tuning").write_text("keep")
-    (tmp_path / "trial_0012" / "link").symlink_to(elsewhere)
-    resumed(played, tmp_path).begin(12, keep=0)
-    assert (elsewhere / "events.out.tfevents.1.tuning").exists()
-
-
-# Trouble and time --------------------------------------------------------------------------------------------
 
 
 def test_a_folder_that_cannot_be_made_is_refused_at_once(tmp_path):

@@ -37,11 +37,13 @@ class PlainProgress(Observer):
 
     def run_ended(self, trial: Trial) -> None:
         self._trials[trial.number] = trial
-        what = "failed" if trial.state is State.FAILED else "stopped" if trial.state is State.PRUNED else ""
-        name = self._definition.objective.name if self._definition is not None else ""
-        result = trial.error if trial.state is State.FAILED else f"{name} {score(trial.score)} in epoch {trial.best_epoch}"
-        self._say(f"trial {trial.number:>3}  {what} {result}, {trial.epochs} epochs, {duration(trial.seconds)}"
-                  f"{self._best_so_far()}".replace("   ", "  "))
+        if trial.state is State.FAILED:
+            result = f"failed: {trial.error}"
+        else:
+            name = self._definition.objective.name if self._definition is not None else "score"
+            stopped = "stopped, " if trial.state is State.PRUNED else ""
+            result = f"{stopped}{name} {score(trial.score)} in epoch {trial.best_epoch}"
+        self._say(f"trial {trial.number:<3} {result}; {trial.epochs} epochs, {duration(trial.seconds)}{self._best_so_far()}")
 
     def trial_ended(self, trial: Trial) -> None:
         self._trials[trial.number] = trial

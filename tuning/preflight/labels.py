@@ -27,10 +27,10 @@ def data_mistakes(data: Data) -> list[str]:
     """Find NaN, infinities, and x and y of different length."""
     mistakes = []
     for split, (x, y) in _splits(data).items():
-        lengths = set()
+        lengths: dict[int, None] = {}
         for name, array in [*_arrays("x", x), *_arrays("y", y)]:
             if array.ndim:
-                lengths.add(len(array))
+                lengths[len(array)] = None
             if array.dtype.kind == "f" and not _is_finite(array):
                 bad = int(numpy.count_nonzero(~numpy.isfinite(array)))
                 mistakes.append(
@@ -40,7 +40,7 @@ def data_mistakes(data: Data) -> list[str]:
         if len(lengths) > 1:
             mistakes.append(
                 f"x and y of the {split} data must have the same number of samples, but have "
-                f"{' and '.join(map(str, sorted(lengths)))}."
+                f"{' and '.join(map(str, lengths))}."
             )
     return mistakes
 

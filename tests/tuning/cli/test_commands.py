@@ -1,0 +1,139 @@
+"""The `tune` command as a person uses it: output, JSON, errors, exit codes."""
+
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import SPACES
+
+CURVE = SPACES / "curve.py"
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    """A folder with one finished study."""
+    path = tmp_path_factory.mktemp("studies") / "logs"
+    import tuning
+
+    tuning.search(str(CURVE), engine="random", trials=4, epochs=2, seed=3, logs=path)
+    return path
+
+
+def test_help_shows_every_command_and_an_example(tune):
+    done = tune("--help")
+    assert done.returncode == 0
+    for word in ("run", "show", "list", "board", "demo", "spaces", "engines", "Example"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "show", "list", "board", "demo", "spaces", "engines"])
+def test_each_command_has_help_with_an_example(tune, command):
+    done = tune(command, "--help")
+    assert done.returncode == 0 and "Example" in done.stdout
+
+
+def test_help_is_quick_and_loads_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['tune', '--help']\n"
+        "from tuning.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'optuna', 'sklearn', 'keras_tuner', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2, "four times what is promised"
+
+
+def test_importing_the_public_names_loads_no_tensorflow():
+    code = (
+        "import sys, tuning\n"
+        "from tuning import SearchSpace, TuningError, Study, load, search, Objective, Data\n"
+        "assert callable(search) and callable(tuning.search)\n"
+        "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_run_prints_a_table_and_where_to_look(tune):
+    done = tune("run", CURVE, "--engine", "random", "--trials", 3, "--epochs", 2, "--seed", 1)
+    assert done.returncode == 0, done.stderr
+    assert "tune board curve-random" in done.stdout and "logs/curve-random" in done.stdout
+    assert "trial 0 " in done.stderr and "best" in done.stderr
+    noise = [line for line in done.stderr.splitlines() if "oneDNN" in line or "cuda" in line.lower() or "absl" in line]
+    assert not noise, "TensorFlow's log lines reached the screen"
+
+
+def test_run_json_is_one_object_on_standard_output(tune):
+    done = tune("run", CURVE, "--engine", "random", "--trials", 2, "--epochs", 2, "--seed", 0, "--json", "--study", "s")
+    record = json.loads(done.stdout)
+    assert set(record) >= {"study", "path", "space", "engine", "seed", "objective", "best", "trials"}
+    assert record["seed"] == 0 and record["objective"] == {"name": "val_loss", "direction": "min"}
+    assert [t["state"] for t in record["trials"]] == ["COMPLETED", "COMPLETED"]
+    shown = json.loads(tune("show", "s", "--json").stdout)
+    assert shown == record
+
+
+def test_json_has_null_where_a_score_is_missing(tune):
+    done = tune("run", CURVE, "--engine", "random", "--trials", 5, "--epochs", 2, "--seed", 0, "--json", "--quiet",
+                env={"CURVE_FAILS": "x"})
+    trials = json.loads(done.stdout)["trials"]
+    failed = [t for t in trials if t["state"] == "FAILED"]
+    assert failed and all(t["score"] is None and "cannot be trained" in t["error"] for t in failed)
+    assert done.stderr == ""
+
+
+def test_show_list_spaces_engines(tune, logs):
+    shown = tune("show", "curve-random", "--logs", logs, "--top", 2)
+    assert shown.returncode == 0 and "4 trials: 4 completed" in shown.stdout
+    assert "curve-random" in tune("list", "--logs", logs).stdout
+    listed = json.loads(tune("list", "--logs", logs, "--json").stdout)
+    assert listed[0]["study"] == "curve-random" and listed[0]["trials"] == 4
+    assert {"fashion_mnist", "california_housing", "digits", "diabetes"} <= {s["name"] for s in json.loads(tune("spaces", "--json").stdout)}
+    engines = {e["name"]: e for e in json.loads(tune("engines", "--json").stdout)}
+    assert {"random", "hyperband", "bayesian"} <= set(engines) and engines["hyperband"]["options"]["factor"]["default"] == 3
+    assert "fashion_mnist" in tune("spaces").stdout and "factor" in tune("engines").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("show", "nothing"), 1, "error: `study` must be a study in 'logs', but got 'nothing'. There are none"),
+        (("run", "fashion_mnst"), 1, "Did you mean 'fashion_mnist'?"),
+        (("run", "nowhere/space.py"), 1, "there is no 'nowhere/space.py'"),
+        (("run", str(CURVE), "--engine", "hyperbnd"), 1, "Did you mean 'hyperband'?"),
+        (("run", str(CURVE), "-o", "factor=1"), 1, "`factor` must be a whole number >= 2, but got 1."),
+        (("run", str(CURVE), "-o", "factor"), 2, "NAME=VALUE"),
+        (("run", str(CURVE), "--trials", "0"), 2, "--trials"),
+        (("run", str(CURVE), "--study", "a/b"), 1, "because it names a folder"),
+        (("run", str(CURVE), "--objective", "score"), 1, "Write 'score:max' or 'score:min'"),
+        (("run",), 2, "Missing argument"),
+        (("fly",), 2, "No such command"),
+    ],
+)
+def test_errors_are_one_line_with_their_exit_code(tune, arguments, code, says):
+    done = tune(*arguments)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert code == 2 or len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_space_that_cannot_be_imported_says_why(tune, tmp_path):
+    (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
+    done = tune("run", "broken.py")
+    assert done.returncode == 1 and "No module named 'nothing_of_that_name'" in done.stderr
+
+
+def test_overwrite_says_what_it_deletes(tune):
+    arguments = ("run", CURVE, "--engine", "random", "--trials", 1, "--epochs", 1, "--study", "s")
+    tune(*arguments, "--seed", 1)
+    refused = tune(*arguments, "--seed", 2)
+    assert refused.returncode == 1 and "seed is 2, in the study 1" in refused.stderr
+    done = tune(*arguments, "--seed", 2, "--overwrite")
+    assert done.returncode == 0 and "--overwrite deletes logs/s/trials.db" in done.stderr

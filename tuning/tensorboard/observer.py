@@ -1,0 +1,210 @@
+"""Writes a search into its `tensorboard/` folder while it runs.
+
+Owns what is written when, and making the folder agree with the study again after anything was killed. The records
+themselves are `hparams`' business. The study's store stays the only truth: whatever lies here can be deleted and is
+written anew when the search goes on.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tensorboard.compat.proto import event_pb2
+
+from tuning.definition import Definition
+from tuning.errors import StudyError
+from tuning.observer import Observer
+from tuning.tensorboard import hparams
+from tuning.tensorboard.layout import Found, Layout, remove_ours
+from tuning.tensorboard.writer import EventFile, scalars, write_once
+from tuning.trial import Trial
+
+
+class TensorBoardObserver(Observer):
+    """Shows every trial of a search in TensorBoard: HPARAMS when it starts, curves while it trains.
+
+    Args:
+        path: the study's `tensorboard/` folder; made when the search starts.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._layout = Layout(Path(path))
+        self._records: hparams.Records | None = None
+        self._trials: dict[int, Trial] = {}
+        self._under_way: dict[int, _UnderWay] = {}
+        self._is_described = False
+        self._has_warned = False
+
+    def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
+        """Make the folder agree with `trials`, whatever was left behind, and describe the study.
+
+        Raises:
+            StudyError: the folder cannot be written to.
+        """
+        self._records = hparams.Records(definition)
+        self._trials = {trial.number: trial for trial in trials}
+        self._under_way = {}
+        for trial in trials:
+            self._records.learn(trial)
+            self._records.learn_metrics(trial.curve.epochs)
+        try:
+            self._layout.root.mkdir(parents=True, exist_ok=True)
+            self._describe()
+            self._tidy()
+        except OSError as error:
+            raise StudyError(
+                f"'{self._layout.root}' must be a folder that can be written to, for TensorBoard, but got: {error}."
+            ) from error
+
+    def run_started(self, trial: Trial) -> None:
+        """Show the trial as running, with the curve that it goes on from and nothing beyond."""
+        self._show(trial, self._begin)
+
+    def epoch_ended(self, trial: Trial) -> None:
+        """Add the epoch to the curves, and the best score so far to the table."""
+        self._show(trial, self._begin)
+
+    def trial_ended(self, trial: Trial) -> None:
+        """Replace the running session by the finished one."""
+        self._show(trial, self._finish)
+
+    def _show(self, trial: Trial, write: Callable[[Trial], object]) -> None:
+        """Write about `trial`. A disk that is full must not end a search: all is made up for once there is room."""
+        if self._records is None:
+            return  # not started: `search_started` will bring the trial as it is by then
+        try:
+            self._learn(trial)
+            write(trial)
+        except OSError as error:
+            self._under_way.pop(trial.number, None)
+            if not self._has_warned:
+                warnings.warn(f"TensorBoard's files cannot be written ({error}); the search goes on.", RuntimeWarning)
+            self._has_warned = True
+
+    # How the study is described ------------------------------------------------------------------------
+
+    @property
+    def _known(self) -> hparams.Records:
+        if self._records is None:
+            raise RuntimeError("search_started must be called before any other method")
+        return self._records
+
+    def _learn(self, trial: Trial) -> None:
+        """Describe the study anew where `trial` shows something that was not known of it."""
+        before, kinds = self._trials.get(trial.number), self._known.kinds
+        self._trials[trial.number] = trial
+        is_same = before is not None and (before.values, before.state) == (trial.values, trial.state)
+        new_values = not is_same and self._known.learn(trial)
+        new_metrics = self._known.learn_metrics(trial.curve.epochs[-1:])
+        if new_values or new_metrics or not self._is_described:
+            self._describe()
+        if new_values and any(self._known.kinds[name] != kind for name, kind in kinds.items()):
+            self._tidy()  # a column of numbers has become one of strings, in every trial
+
+    def _describe(self) -> None:
+        """See that the one record of the study is there; a new one gets a new folder, or TensorBoard misses it."""
+        self._is_described = False
+        record = self._known.experiment()
+        folder = self._layout.experiment
+        if hparams.experiments_in(folder) != [record]:
+            remove_ours(folder)
+            write_once(folder / str(time.time_ns()), [hparams.experiment_event(record, time.time())])
+        self._is_described = True
+
+    # Making the folder agree with the trials -----------------------------------------------------------
+
+    def _tidy(self) -> None:
+        """Write anew what is missing, incomplete or says something else than the trials do."""
+        found = self._layout.trials()
+        for number in found.keys() - self._trials.keys():
+            remove_ours(self._layout.trial(number))
+        for number, trial in self._trials.items():
+            there = found.get(number, Found())
+            if not trial.state.is_finished:
+                self._under_way.pop(number, None)
+                self._begin(trial)
+            elif there.labels != (self._label(trial),):
+                self._under_way.pop(number, None)
+                self._finish(trial)
+            elif there.is_running:
+                remove_ours(self._layout.running(number))
+
+    def _label(self, trial: Trial) -> str:
+        return f"session-{self._known.fingerprint(trial)}"
+
+    # One trial -----------------------------------------------------------------------------------------
+
+    def _begin(self, trial: Trial) -> None:
+        """Make the trial's folder one of a trial that is being trained or rests."""
+        under_way = self._caught_up(trial)
+        if under_way.running is None:
+            under_way.running = EventFile(self._layout.running(trial.number))
+            under_way.running.append(hparams.session_events(self._known, trial, time.time()))
+        points = self._known.progress(trial)
+        under_way.running.append(scalars(points[under_way.shown :], time.time()))
+        under_way.shown = len(points)
+
+    def _finish(self, trial: Trial) -> None:
+        """Make the trial's folder one of a finished trial."""
+        self._caught_up(trial)
+        now = time.time()
+        points = [*self._known.progress(trial), *hparams.summaries(trial)]
+        events = hparams.session_events(self._known, trial, now) + scalars(points, now)
+        write_once(self._layout.session(trial.number), events, self._label(trial))
+        remove_ours(self._layout.running(trial.number))
+        del self._under_way[trial.number]
+
+    def _caught_up(self, trial: Trial) -> _UnderWay:
+        """Bring the curves on disk to the trial's; start over where they are not known to be its beginning."""
+        under_way = self._under_way.get(trial.number)
+        if under_way is None or under_way.epochs > trial.epochs:
+            remove_ours(self._layout.trial(trial.number))
+            under_way = self._under_way[trial.number] = _UnderWay(self._layout, trial.number)
+        under_way.write(trial)
+        return under_way
+
+
+class _UnderWay:
+    """What has been written about a trial that is not finished.
+
+    Attributes:
+        epochs: epochs on disk.
+        running: the file of the running session; None while there is none.
+        shown: points of the objective in it.
+    """
+
+    def __init__(self, layout: Layout, number: int) -> None:
+        self.epochs = 0
+        self.running: EventFile | None = None
+        self.shown = 0
+        self._files = {split: EventFile(layout.curves(number, split)) for split in ("train", "validation")}
+
+    def write(self, trial: Trial) -> None:
+        """Append the epochs that are not on disk yet."""
+        points: dict[str, list[event_pb2.Event]] = {split: [] for split in self._files}
+        is_live = trial.epochs - self.epochs == 1
+        for epoch, metrics in enumerate(trial.curve.epochs[self.epochs :], start=self.epochs):
+            when = time.time() if is_live else _about_when(epoch, trial)
+            for split, chosen in _by_split(metrics).items():
+                points[split] += scalars([(tag, value, epoch) for tag, value in chosen], when)
+        for split, events in points.items():
+            self._files[split].append(events)
+        self.epochs = trial.epochs
+
+
+def _by_split(metrics: Mapping[str, float]) -> dict[str, list[tuple[str, float]]]:
+    chosen: dict[str, list[tuple[str, float]]] = {}
+    for metric, value in metrics.items():
+        split, tag = hparams.curve_of(metric)
+        chosen.setdefault(split, []).append((tag, value))
+    return chosen
+
+
+def _about_when(epoch: int, trial: Trial) -> float:
+    """Return about when an epoch of a curve that is written anew ended, in Unix time."""
+    if trial.started_at is None:
+        return time.time()
+    return trial.started_at + trial.seconds * (epoch + 1) / trial.epochs
