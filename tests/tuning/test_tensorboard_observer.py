@@ -1,5 +1,6 @@
 """What the observer leaves on disk while a search runs, and when the disk does not take it."""
 
+import itertools
 import time
 import warnings
 from dataclasses import replace
@@ -11,6 +12,7 @@ from tests.tensorboard_files import experiments, points_in, resumed, shown
 from tests.tensorboard_search import MadeUpSearch, metrics_of, play_everything, values_of
 from tuning.errors import StudyError
 from tuning.tensorboard import TensorBoardObserver, writer
+from tuning.tensorboard.hparams import experiments_in
 from tuning.tensorboard.layout import Layout, our_files
 from tuning.trial import State
 
@@ -104,6 +106,12 @@ def test_a_new_metric_or_hyperparameter_gets_a_new_experiment_record(search, tmp
     assert experiments(tmp_path) != with_metrics
 
 
+def test_the_end_of_a_trial_shows_what_it_did_not_use(search, tmp_path):
+    search.complete(0, {k: v for k, v in values_of(0).items() if k != "units"})
+    (record,) = experiments_in(tmp_path / "_experiment")
+    assert "units" not in {info.name for info in record.hparam_infos if info.differs}
+
+
 def test_a_column_that_turns_into_strings_does_so_in_all_trials(search, tmp_path):
     search.complete(0, {**values_of(0), "extra": 3})
     search.begin(1, {**values_of(1), "extra": 4})
@@ -135,8 +143,15 @@ def test_a_folder_that_cannot_be_made_is_refused_at_once(tmp_path):
 def test_a_full_disk_does_not_end_the_search_and_is_made_up_for(search, tmp_path, monkeypatch):
     search.begin(0)
     search.epoch(0)
+    encoded, calls = writer._encoded, itertools.count()
+
+    def encoded_or_not(events):
+        if next(calls) % 2:  # the first write, of the training curve, still finds room
+            raise OSError(28, "No space left on device")
+        return encoded(events)
+
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "_encoded", lambda events: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        patch.setattr(writer, "_encoded", encoded_or_not)
         with pytest.warns(RuntimeWarning, match="No space left on device.*the search goes on"):
             search.epoch(0)
         with warnings.catch_warnings():
