@@ -8,6 +8,7 @@ beyond the standard library.
 from __future__ import annotations
 
 import base64
+import contextlib
 import fcntl
 import json
 import os
@@ -90,7 +91,9 @@ class Browser:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.terminate()
+        self._session = ""
+        with contextlib.suppress(RuntimeError, OSError):  # it may have ended by itself
+            self._ask("Browser.close")
         try:
             self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:

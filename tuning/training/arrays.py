@@ -1,0 +1,127 @@
+"""Puts arrays on the device, as Keras would feed them.
+
+Owns the conversion of `x`, `y` and `sample_weight` to tensors and the choice of the batch size. Keras's own adapter
+for arrays does the checking and the casting, so that what is accepted and what becomes of it is the same.
+
+Nothing is kept from one `fit` to the next: copying 172 MB takes 25 ms here, less than finding out whether the arrays
+have been changed in between.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import keras
+import numpy
+import tensorflow as tf
+from keras.src.trainers.data_adapters import array_data_adapter, array_slicing
+
+
+class UnsupportedDataError(Exception):
+    """The data are nothing that a compiled program can read; the text says what they are."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """Samples on the device, padded to whole batches.
+
+    Attributes:
+        structure: what a step gets as `data`, with True for an array and None for nothing.
+        tensors: the arrays, each [n_batches * batch_size, ...]; rows from `n_rows` on mean nothing.
+        n_rows: number of samples.
+        batch_size: rows in each batch but the last.
+    """
+
+    structure: Any
+    tensors: tuple[tf.Tensor, ...]
+    n_rows: int
+    batch_size: int
+
+    @property
+    def n_batches(self) -> int:
+        return math.ceil(self.n_rows / self.batch_size)
+
+    @property
+    def n_short(self) -> int:
+        """Rows in the last batch if it is a short one, else 0."""
+        return self.n_rows % self.batch_size
+
+    @property
+    def specs(self) -> tuple[tf.TensorSpec, ...]:
+        return tuple(tf.TensorSpec(t.shape, t.dtype) for t in self.tensors)
+
+    @property
+    def signature(self) -> str:
+        """What a program for such samples depends on, besides the number of rows in a short last batch."""
+        shapes = [(tuple(t.shape), t.dtype.name) for t in self.tensors]
+        return repr((self.structure, shapes, self.batch_size, self.n_short > 0))
+
+    def pack(self, tensors: list[tf.Tensor]) -> Any:
+        """Return `tensors` in the structure that a step expects."""
+        rest = iter(tensors)
+        return keras.tree.map_structure(lambda leaf: None if leaf is None else next(rest), self.structure)
+
+
+def load(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    batch_size: int | None = None,
+    class_weight: dict[int, float] | None = None,
+) -> Samples:
+    """Put the arrays on the device.
+
+    Args:
+        x: inputs, an array or a structure of arrays [n_rows, ...].
+        y: targets, likewise, or None.
+        sample_weight: weights, likewise, or None.
+        batch_size: by default 32, as in Keras.
+        class_weight: weight of each class, by its index.
+
+    Raises:
+        UnsupportedDataError: the data are not plain arrays of numbers.
+        ValueError: Keras's own error about arrays that do not fit each other.
+    """
+    if not array_data_adapter.can_convert_arrays((x, y, sample_weight)):
+        raise UnsupportedDataError(f"x is a {type(x).__name__}, not an array")
+    adapter = array_data_adapter.ArrayDataAdapter(
+        x, y, sample_weight=sample_weight, batch_size=batch_size, class_weight=class_weight
+    )
+    data = array_slicing.convert_to_sliceable(adapter._inputs, target_backend="tensorflow")
+    data = keras.tree.lists_to_tuples(data)
+    leaves = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
+    tensors = [_tensor(leaf) for leaf in leaves]
+    n_rows = int(tensors[0].shape[0])
+    if n_rows == 0:
+        raise UnsupportedDataError("the arrays have no rows")
+    batch_size = min(adapter.batch_size, n_rows)
+    structure = keras.tree.map_structure(lambda leaf: None if leaf is None else True, data)
+    return Samples(structure, tuple(_padded(t, batch_size) for t in tensors), n_rows, batch_size)
+
+
+def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any]:
+    """Split off the last `fraction` of the samples for validation, as `validation_split` does."""
+    return array_slicing.train_validation_split((x, y, sample_weight), validation_split=fraction)
+
+
+def _tensor(leaf: Any) -> tf.Tensor:
+    if not isinstance(leaf, numpy.ndarray) and not (tf.is_tensor(leaf) and hasattr(leaf, "numpy")):
+        raise UnsupportedDataError(f"the data contain a {type(leaf).__name__}, not an array")
+    if isinstance(leaf, (tf.SparseTensor, tf.RaggedTensor)):
+        raise UnsupportedDataError(f"the data contain a {type(leaf).__name__}, whose rows differ in size")
+    if isinstance(leaf, numpy.ndarray) and leaf.dtype.kind not in "biufc" and leaf.dtype.name != "bfloat16":
+        raise UnsupportedDataError(f"the data contain values of type {leaf.dtype}")
+    tensor = tf.convert_to_tensor(leaf)
+    if not (tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype.is_bool or tensor.dtype.is_complex):
+        raise UnsupportedDataError(f"the data contain values of type {tensor.dtype.name}")
+    return tensor
+
+
+def _padded(tensor: tf.Tensor, batch_size: int) -> tf.Tensor:
+    """Fill up the last batch, so that folds of nearly the same size have arrays of the same shape."""
+    missing = -int(tensor.shape[0]) % batch_size
+    if missing == 0:
+        return tensor
+    return tf.concat([tensor, tf.zeros([missing, *tensor.shape[1:]], tensor.dtype)], axis=0)

@@ -1,0 +1,114 @@
+"""Says why a call of `fit` cannot be run as compiled epochs.
+
+Owns the reasons that can be seen before anything is traced. What is found here is left to `model.fit`, which also
+raises whatever is to be raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
+
+_BATCH_HOOKS = (
+    "on_batch_begin",
+    "on_batch_end",
+    "on_train_batch_begin",
+    "on_train_batch_end",
+    "on_test_batch_begin",
+    "on_test_batch_end",
+)
+_OWN_LOOPS = ("fit", "evaluate", "make_train_function", "make_test_function", "_make_function")
+
+
+def why_not(model: Any, arguments: Mapping[str, Any]) -> str | None:
+    """Return why `model.fit(**arguments)` must be run by Keras, or None.
+
+    Args:
+        model: what to train.
+        arguments: all arguments of `fit`.
+    """
+    return _model_reason(model) or _argument_reason(arguments) or _callback_reason(arguments["callbacks"])
+
+
+def _model_reason(model: Any) -> str | None:
+    if keras.config.backend() != "tensorflow":
+        return f"Keras runs on {keras.config.backend()}, not on TensorFlow"
+    if not model.compiled:
+        return "the model is not compiled"
+    for name in _OWN_LOOPS:
+        if getattr(type(model), name, None) is not getattr(TensorFlowTrainer, name):
+            return f"{type(model).__name__} has its own `{name}`"
+        if name in vars(model) and name != "fit":
+            return f"the model has its own `{name}`"
+    if model.run_eagerly or tf.config.functions_run_eagerly():
+        return "run_eagerly is set"
+    without = next((layer.name for layer in model._flatten_layers() if not layer.supports_jit), None)
+    if without is not None:
+        return f"layer {without} does not support XLA"
+    if not model.jit_compile and model._resolve_auto_jit_compile():
+        return "jit_compile is off"
+    if model._distribute_strategy is not None or tf.distribute.has_strategy():
+        return "a distribution strategy is set"
+    if keras.distribution.distribution() is not None:
+        return "a distribution is set"
+    return None
+
+
+def _argument_reason(arguments: Mapping[str, Any]) -> str | None:
+    for name in ("steps_per_epoch", "validation_steps"):
+        if arguments[name] is not None:
+            return f"{name} is given"
+    if not isinstance(arguments["shuffle"], bool):
+        return f"shuffle is {arguments['shuffle']!r}"
+    if any(limit() is not None for limit in _limits()):
+        return "keras.config limits epochs or steps"
+    return None
+
+
+def _limits() -> list[Any]:
+    return [getattr(keras.config, name) for name in ("max_epochs", "max_steps_per_epoch") if hasattr(keras.config, name)]
+
+
+def _callback_reason(callbacks: Any) -> str | None:
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = callbacks.callbacks
+    for callback in keras.tree.flatten(callbacks) if callbacks else []:
+        name = type(callback).__name__
+        hooks = [hook for hook in _BATCH_HOOKS if not _is_default(callback, hook)]
+        if hooks and not _is_known(callback, hooks):
+            return f"callback {name} looks at single batches ({hooks[0]})"
+        if not _is_default(callback, "on_test_begin") and not _may_begin_tests(callback):
+            return f"callback {name} acts between training and validation (on_test_begin)"
+    return None
+
+
+def _is_default(callback: Any, hook: str) -> bool:
+    return getattr(getattr(callback, hook, None), "_is_default", False)
+
+
+def _is_known(callback: Any, hooks: list[str]) -> bool:
+    """Tell whether a callback of Keras needs none of its batch hooks, set as it is."""
+    known = keras.callbacks
+    for kind in (known.ModelCheckpoint, known.BackupAndRestore, known.TensorBoard, known.ProgbarLogger,
+                 known.TerminateOnNaN):
+        if isinstance(callback, kind):
+            inherited = all(getattr(type(callback), h) is getattr(kind, h) and h not in vars(callback) for h in hooks)
+            return inherited and _acts_on_epochs(callback)
+    return False
+
+
+def _acts_on_epochs(callback: Any) -> bool:
+    if isinstance(callback, keras.callbacks.TensorBoard):
+        return callback.update_freq == "epoch" and not callback._should_trace
+    return getattr(callback, "save_freq", "epoch") == "epoch"
+
+
+def _may_begin_tests(callback: Any) -> bool:
+    return any(
+        isinstance(callback, kind) and type(callback).on_test_begin is kind.on_test_begin
+        for kind in (keras.callbacks.TensorBoard, keras.callbacks.ProgbarLogger)
+    )

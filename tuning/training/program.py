@@ -1,0 +1,262 @@
+"""Traces and compiles an epoch of a model as one XLA program, and runs it.
+
+Owns the program: the two loops over batches, its arguments and its results. It does not know callbacks, nor which
+models may share a program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy
+import tensorflow as tf
+
+from tuning.training import short_batch
+from tuning.training.arrays import Samples
+from tuning.training.short_batch import ShortBatch
+
+n_bodies_traced = 0
+"""How often a training step has been traced in this process."""
+
+
+class CannotCompileError(Exception):
+    """The model's steps cannot be compiled; the text says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A compiled epoch.
+
+    Attributes:
+        function: takes what `run` passes; returns the values of the training and the validation metrics.
+        names: the names of those values, for training and for validation.
+        short: how the short last batch is done.
+        is_bound: it refers to variables or tensors of the model it was traced for, and serves no other.
+        trace_seconds: what tracing took.
+        compile_seconds: what compiling took.
+    """
+
+    function: Any
+    names: tuple[tuple[str, ...], tuple[str, ...]]
+    short: ShortBatch
+    is_bound: bool
+    trace_seconds: float
+    compile_seconds: float
+
+    def run(
+        self, model: Any, training: Samples, validation: Samples | None, order: tf.Tensor, n_rows: int, validate: bool
+    ) -> tuple[list[Any], list[Any]]:
+        """Train `model` for an epoch and validate it.
+
+        Args:
+            model: a model of the architecture that was traced; its variables are updated in place.
+            training: samples of the traced shape.
+            validation: likewise, or None.
+            order: int32 [n_batches * batch_size], the order of the training samples.
+            n_rows: how many of them to train on.
+            validate: whether to validate as well.
+
+        Returns:
+            Values of the training metrics, and of the validation metrics if there are any.
+        """
+        n_validation_rows = validation.n_rows if validation is not None and validate else 0
+        results = self.function(
+            variables_of(model),
+            [vars(layer)[name] for layer, name in constants_of(model)],
+            [*training.tensors], order, tf.constant(n_rows, tf.int32),
+            [*validation.tensors] if validation is not None else [], tf.constant(n_validation_rows, tf.int32),
+        )
+        return tuple([value.numpy() for value in values] for values in results)  # type: ignore[return-value]
+
+
+def compile_epoch(model: Any, training: Samples, validation: Samples | None) -> Program:
+    """Return a program for a model that is built and compiled; the model does not change.
+
+    Raises:
+        CannotCompileError: the steps cannot be traced or compiled.
+    """
+    errors = []
+    for short in short_batch.choose(model, training, validation):
+        try:
+            return _compile(model, training, validation, short)
+        except Exception as error:
+            # The next way may work. If none does, `model.fit` shows what is wrong.
+            errors.append(f"{type(error).__name__}: {error}")
+    raise CannotCompileError(errors[-1])
+
+
+def variables_of(model: Any) -> list[Any]:
+    """Return all state that a step may change, in an order that depends on the architecture alone."""
+    optimizer = [] if model.optimizer is None else model.optimizer.variables
+    variables = [*model.variables, *optimizer, *model.metrics_variables]
+    return [v.value if isinstance(v, keras.Variable) else v for v in {id(v): v for v in variables}.values()]
+
+
+def constants_of(model: Any) -> list[tuple[Any, str]]:
+    """Return where tensors are that a trace would take for constants although they are a layer's statistics."""
+    return [
+        (layer, name)
+        for layer in model._flatten_layers(include_self=False)
+        if type(layer) is keras.layers.Normalization
+        for name in ("mean", "variance")
+        if tf.is_tensor(vars(layer).get(name))
+    ]
+
+
+def _compile(model: Any, training: Samples, validation: Samples | None, short: ShortBatch) -> Program:
+    started = time.perf_counter()
+    trace = _Trace(model, training, validation, short)
+    function = trace.function()
+    if short in (ShortBatch.PER_ROW, ShortBatch.BOUNDED):
+        unchecked = short_batch.unchecked_operations(function)
+        if unchecked:
+            raise CannotCompileError(f"not checked with short batches: {', '.join(sorted(unchecked))}")
+    traced = time.perf_counter()
+    is_bound = len(function.captured_inputs) > 0
+    program = Program(function, (trace.names["train"], trace.names["test"]), short, is_bound, traced - started, 0.0)
+    order = tf.zeros([training.n_batches * training.batch_size], tf.int32)
+    program.run(model, training, validation, order, n_rows=0, validate=False)
+    return dataclasses.replace(program, compile_seconds=time.perf_counter() - traced)
+
+
+class _Trace:
+    """One attempt at tracing an epoch."""
+
+    def __init__(self, model: Any, training: Samples, validation: Samples | None, short: ShortBatch) -> None:
+        self.names: dict[str, tuple[str, ...]] = {"train": (), "test": ()}
+        self._model, self._training, self._validation, self._short = model, training, validation, short
+        self._has_own_steps = short_batch.has_own_steps(model)
+        self._last_logs: dict[str, dict[str, tf.TensorSpec]] = {"train": {}, "test": {}}
+
+    def function(self) -> Any:
+        """Return the traced program."""
+        while True:
+            try:
+                return self._traced()
+            except _CarriesLastLogsError as carries:
+                # A custom step returns other names than the metrics' own: Keras reports its last batch.
+                self._last_logs[carries.phase] = carries.specs
+
+    def _traced(self) -> Any:
+        constants = constants_of(self._model)
+        training, validation = self._training, self._validation
+        number = tf.TensorSpec([], tf.int32)
+        return tf.function(self._epoch, jit_compile=True, autograph=False).get_concrete_function(
+            variables_of(self._model),
+            [tf.TensorSpec(vars(layer)[name].shape, vars(layer)[name].dtype) for layer, name in constants],
+            [*training.specs], tf.TensorSpec([training.n_batches * training.batch_size], tf.int32), number,
+            [*validation.specs] if validation is not None else [], number,
+        )
+
+    def _epoch(
+        self, variables: Any, constants: Any, tensors: Any, order: Any, n_rows: Any, validation: Any, n_validation: Any
+    ) -> Any:
+        # A variable that is an argument is one wherever the model uses it, so `variables` needs no further mention.
+        del variables
+        model = self._model
+        with _replaced(constants_of(model), constants):
+            results = [self._phase("train", model.train_step, self._training, tensors, order, n_rows), []]
+            if self._validation is not None:
+                results[1] = self._phase("test", model.test_step, self._validation, validation, None, n_validation)
+        return results
+
+    def _phase(
+        self, phase: str, step: Callable[[Any], Any], samples: Samples, tensors: Any, order: Any, n_rows: Any
+    ) -> list[tf.Tensor]:
+        """Run all batches through `step`; return the values that Keras would report."""
+        self._model.reset_metrics()
+        size = samples.batch_size
+        specs = self._last_logs[phase]
+        logs = {name: tf.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
+        take = _Taker(self._model, samples, tensors, order, n_rows, self._short)
+        bounded = samples.n_short > 0 and self._short is not ShortBatch.SECOND
+        n_steps = (n_rows + size - 1) // size if bounded else n_rows // size
+        logs = self._loop(phase, step, take.batch, n_steps, logs)
+        if samples.n_short and self._short is ShortBatch.SECOND:
+            n_rest = tf.minimum(n_rows % size, 1)
+            logs = self._loop(phase, step, take.rest, n_rest, logs)
+        results = {name: logs[name] for name in specs} or self._model.get_metrics_result()
+        self.names[phase] = tuple(results)
+        return [tf.convert_to_tensor(value) for value in results.values()]
+
+    def _loop(
+        self, phase: str, step: Callable[[Any], Any], batch: Any, n_steps: Any, logs: dict[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        def body(index: tf.Tensor, logs: dict[str, tf.Tensor]) -> Any:
+            global n_bodies_traced
+            n_bodies_traced += phase == "train"
+            with batch(index) as data:
+                returned = step(data)
+            return index + 1, self._kept(phase, returned) if logs else self._none_kept(phase, returned)
+
+        return tf.while_loop(lambda index, _: index < n_steps, body, (tf.constant(0), logs))[1]
+
+    def _none_kept(self, phase: str, returned: Any) -> dict[str, tf.Tensor]:
+        if self._has_own_steps and set(returned) != set(self._model.get_metrics_result()):
+            tensors = self._kept(phase, returned)
+            raise _CarriesLastLogsError(phase, {name: tf.TensorSpec(t.shape, t.dtype) for name, t in tensors.items()})
+        return {}
+
+    def _kept(self, phase: str, returned: Any) -> dict[str, tf.Tensor]:
+        tensors = {name: tf.convert_to_tensor(value) for name, value in returned.items()}
+        if not all(t.shape.is_fully_defined() for t in tensors.values()):
+            raise CannotCompileError(f"{phase}_step returns values whose shape depends on the batch")
+        return tensors
+
+
+@dataclasses.dataclass(frozen=True)
+class _Taker:
+    """Gives a step its batches."""
+
+    model: Any
+    samples: Samples
+    tensors: Any
+    order: Any
+    n_rows: Any
+    short: ShortBatch
+
+    @contextlib.contextmanager
+    def batch(self, index: tf.Tensor) -> Iterator[Any]:
+        samples = self.samples
+        whole = short_batch.take(samples, self.tensors, self.order, index, self.n_rows)
+        if not samples.n_short or self.short is ShortBatch.SECOND:
+            yield samples.pack(whole)
+            return
+        n_valid = tf.minimum(self.n_rows - index * samples.batch_size, samples.batch_size)
+        data = samples.pack([short_batch.shortened(tensor, n_valid) for tensor in whole])
+        if self.short is not ShortBatch.PER_ROW:
+            yield data
+            return
+        x = keras.utils.unpack_x_y_sample_weight(samples.pack(whole))[0]
+        with short_batch.layers_see_whole_batches(self.model, x, n_valid):
+            yield data
+
+    @contextlib.contextmanager
+    def rest(self, index: tf.Tensor) -> Iterator[Any]:
+        samples = self.samples
+        positions = (self.n_rows // samples.batch_size) * samples.batch_size + tf.range(samples.n_short)
+        rows = positions if self.order is None else tf.gather(self.order, positions)
+        yield samples.pack([tf.gather(tensor, rows) for tensor in self.tensors])
+
+
+class _CarriesLastLogsError(Exception):
+    def __init__(self, phase: str, specs: dict[str, tf.TensorSpec]) -> None:
+        super().__init__(phase)
+        self.phase, self.specs = phase, specs
+
+
+@contextlib.contextmanager
+def _replaced(places: list[tuple[Any, str]], tensors: list[tf.Tensor]) -> Iterator[None]:
+    before = [vars(layer)[name] for layer, name in places]
+    try:
+        for (layer, name), tensor in zip(places, tensors, strict=True):
+            vars(layer)[name] = tensor
+        yield
+    finally:
+        for (layer, name), tensor in zip(places, before, strict=True):
+            vars(layer)[name] = tensor

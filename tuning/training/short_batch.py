@@ -1,0 +1,178 @@
+"""Takes batches out of arrays on the device, and decides how the short last one is done.
+
+Owns the four ways below, which of them a model allows, and the list of operations that have been checked with
+arrays of bounded size.
+
+    WHOLE    there is no short batch
+    PER_ROW  layers see whole batches; the step's data and the model's outputs are declared shorter
+    BOUNDED  the data are declared shorter, and all that follows from them
+    SECOND   the last batch has a body of its own
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
+
+from tuning.training.arrays import Samples
+
+
+class ShortBatch(enum.Enum):
+    """How the short last batch is done."""
+
+    WHOLE = "whole"
+    PER_ROW = "per row"
+    BOUNDED = "bounded"
+    SECOND = "second body"
+
+
+# Layers whose output for a row depends on this row alone, in training too.
+_ROW_BY_ROW = tuple(
+    getattr(keras.layers, name)
+    for name in (
+        "Activation Add AlphaDropout Average Concatenate Conv1D Conv2D Conv3D Dense Dot Dropout ELU Flatten "
+        "GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D "
+        "GlobalMaxPooling2D Identity InputLayer LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum "
+        "Multiply Normalization PReLU Permute ReLU RepeatVector Rescaling Reshape SeparableConv2D Softmax "
+        "SpatialDropout1D SpatialDropout2D Subtract UnitNormalization ZeroPadding2D"
+    ).split()
+)
+
+# Operations found to give the same results on an array declared shorter as on a short array. The tests compare
+# whole trainings; an operation that is not here leads to a second body.
+_CHECKED = frozenset(
+    """
+    Add AddN AddV2 All Any ArgMax ArgMin Assert AssignAddVariableOp AssignSubVariableOp AssignVariableOp
+    BiasAdd BiasAddGrad BroadcastGradientArgs BroadcastTo Cast Ceil ClipByValue Concat ConcatV2 Const Cos
+    DivNoNan Elu EluGrad Equal Erf Erfc Exp ExpandDims Expm1 Fill Floor FloorDiv FloorMod
+    GatherV2 Greater GreaterEqual Identity IdentityN InvertPermutation IsFinite IsInf IsNan L2Loss
+    LeakyRelu LeakyReluGrad Less LessEqual Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr
+    MatMul Max Maximum Mean Min Minimum Mul MulNoNan Neg NextIteration NoOp NotEqual OneHot OnesLike Pack
+    PartitionedCall Placeholder Pow PreventGradient Prod Range Rank ReadVariableOp RealDiv Reciprocal
+    ReciprocalGrad Relu Relu6 Relu6Grad ReluGrad Reshape Rsqrt RsqrtGrad Select SelectV2 Selu SeluGrad
+    Shape ShapeN Sigmoid SigmoidGrad Sign Sin Size Slice Softmax SoftmaxCrossEntropyWithLogits Softplus
+    SoftplusGrad Softsign SoftsignGrad SparseSoftmaxCrossEntropyWithLogits Split SplitV Sqrt SqrtGrad Square
+    SquaredDifference Squeeze StatefulPartitionedCall StatelessIf StatelessRandomGetKeyCounter
+    StatelessRandomNormalV2 StatelessRandomUniformV2 StatelessTruncatedNormalV2 StatelessWhile StopGradient
+    StridedSlice StridedSliceGrad Sub Sum Switch Tanh TanhGrad Tile TopKV2 Transpose TruncatedNormal Unpack
+    VariableShape While XlaRemoveDynamicDimensionSize XlaSetDynamicDimensionSize Xlogy ZerosLike
+    """.split()
+)
+
+
+def choose(model: Any, training: Samples, validation: Samples | None) -> list[ShortBatch]:
+    """Return the ways to try for this model and these samples, the best first."""
+    if not training.n_short and not (validation and validation.n_short):
+        return [ShortBatch.WHOLE]
+    if _declare is None:
+        return [ShortBatch.SECOND]
+    if _treats_rows_singly(model):
+        return [ShortBatch.PER_ROW, ShortBatch.BOUNDED, ShortBatch.SECOND]
+    return [ShortBatch.BOUNDED, ShortBatch.SECOND]
+
+
+def unchecked_operations(function: Any) -> set[str]:
+    """Return the types of operations in a traced function that have not been checked with short arrays."""
+    graph = function.graph.as_graph_def()
+    nodes = [*graph.node, *(node for inner in graph.library.function for node in inner.node_def)]
+    return {node.op for node in nodes} - _CHECKED
+
+
+def take(
+    samples: Samples, tensors: list[tf.Tensor], order: tf.Tensor | None, step: tf.Tensor, n_rows: tf.Tensor
+) -> list[tf.Tensor]:
+    """Return one batch as arrays of `batch_size` rows; surplus rows repeat the last one.
+
+    Args:
+        samples: where the batch comes from.
+        tensors: its arrays, as arguments of the program.
+        order: int32 [n_batches * batch_size], the order of the samples, or None for the order they are in.
+        step: int32, which batch.
+        n_rows: int32, number of samples.
+    """
+    positions = step * samples.batch_size + tf.range(samples.batch_size)
+    if samples.n_short:
+        positions = tf.minimum(positions, n_rows - 1)
+    rows = positions if order is None else tf.gather(order, positions)
+    return [tf.gather(tensor, rows) for tensor in tensors]
+
+
+def shortened(tensor: tf.Tensor, n_valid: tf.Tensor) -> tf.Tensor:
+    """Declare that only the first `n_valid` rows of `tensor` exist."""
+    short = _declare.set_dynamic_dimension_size(tensor, 0, n_valid)
+    short.set_shape([None, *tensor.shape[1:]])
+    return short
+
+
+@contextlib.contextmanager
+def layers_see_whole_batches(model: Any, x: Any, n_valid: tf.Tensor) -> Iterator[None]:
+    """Let the model's layers work on all rows of `x`, and its outputs have `n_valid` rows."""
+    call = model.call
+
+    def call_on_whole_batch(_: Any, *args: Any, **kwargs: Any) -> Any:
+        outputs = call(x, *args, **kwargs)
+        return keras.tree.map_structure(lambda output: _first_rows(output, n_valid), outputs)
+
+    vars(model)["call"] = call_on_whole_batch
+    try:
+        yield
+    finally:
+        del vars(model)["call"]
+
+
+def _first_rows(output: tf.Tensor, n_valid: tf.Tensor) -> tf.Tensor:
+    """Shorten an output in such a way that the rows cut off get a gradient of zero."""
+
+    @tf.custom_gradient
+    def first_rows(whole: tf.Tensor) -> Any:
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            full = _declare.remove_dynamic_dimension_size(upstream, 0)
+            full.set_shape(whole.shape)
+            exists = tf.range(whole.shape[0]) < n_valid
+            exists = tf.reshape(exists, [whole.shape[0]] + [1] * (whole.shape.rank - 1))
+            return tf.where(exists, full, tf.zeros_like(full))
+
+        return shortened(whole, n_valid), gradient
+
+    return first_rows(output)
+
+
+def has_own_steps(model: Any) -> bool:
+    """Tell whether a training or test step, or what it calls, is not Keras's."""
+    theirs = (
+        (TensorFlowTrainer, ("train_step", "test_step")),
+        (keras.Model, ("compute_loss", "compute_metrics", "get_metrics_result", "__call__")),
+    )
+    return any(
+        name in vars(model) or getattr(type(model), name) is not getattr(home, name)
+        for home, names in theirs
+        for name in names
+    )
+
+
+def _treats_rows_singly(model: Any) -> bool:
+    if type(model) not in (keras.Sequential, _FUNCTIONAL) or "call" in vars(model) or has_own_steps(model):
+        return False
+    inner = [layer for layer in model._flatten_layers(include_self=False)]
+    return all(
+        type(layer) is _FUNCTIONAL or (type(layer) in _ROW_BY_ROW and layer.activity_regularizer is None)
+        for layer in inner
+    )
+
+
+def _dynamic_dimensions() -> Any:
+    try:
+        from tensorflow.compiler.tf2xla.python import xla
+    except ImportError:
+        return None
+    return xla if hasattr(xla, "set_dynamic_dimension_size") else None
+
+
+_FUNCTIONAL = type(keras.Model(*(2 * [keras.Input((1,))])))
+_declare = _dynamic_dimensions()
