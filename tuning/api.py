@@ -6,9 +6,11 @@ the data, and a stored study has been compared, before anything is written or de
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,13 @@ from tuning.definition import Definition
 from tuning.engines.registry import ENGINES, engine_kind, load_engine, make_engine, read_options
 from tuning.errors import StudyError, guess, must, raise_all
 from tuning.executors.in_process import InProcessExecutor
+from tuning.executors.processes import ProcessExecutor, visible_gpus
+from tuning.lock import locked, refuse_if_locked
 from tuning.loop import Search
 from tuning.objective import Objective
 from tuning.observer import Observer
 from tuning.preflight import check
+from tuning.quiet import import_keras
 from tuning.space import as_space, resolve
 from tuning.store import DATABASE, Store
 from tuning.study import CHECKPOINTS, TENSORBOARD, Study
@@ -49,6 +54,9 @@ def search(
     overwrite: bool = False,
     compiled: bool = True,
     keep: int = 3,
+    workers: int = 1,
+    time_limit: float | None = None,
+    silence_limit: float | None = None,
     observers: Sequence[Observer] = (),
     **fit_options: Any,
 ) -> Study:
@@ -70,6 +78,9 @@ def search(
         overwrite: delete the study if it exists, and start afresh.
         compiled: run epochs as compiled programs where possible.
         keep: number of best trials whose weights are kept.
+        workers: number of worker processes; 1 trains in this process.
+        time_limit: seconds after which running trials end their epoch and the search pauses.
+        silence_limit: seconds without an ended epoch after which a worker is taken for dead; default: never.
         observers: told what happens; see `tuning.Observer`.
         **fit_options: further keyword arguments of the space's `fit`, such as `callbacks` or `batch_size`.
 
@@ -81,49 +92,74 @@ def search(
     """
     problem = as_space(resolve(space) if isinstance(space, str) else space)
     name = study if study is not None else f"{problem.name}-{engine}"
-    _check_arguments(engine, trials, epochs, seed, keep, name, x, validation_data)
+    _check_arguments(name, engine, x, validation_data, trials=trials, epochs=epochs, seed=seed, keep=keep,
+                     workers=workers, time_limit=time_limit, silence_limit=silence_limit)
     goal = Objective.parse(objective if objective is not None else problem.objective)
     path = Path(logs) / name
-    stored = None if overwrite else _stored_definition(path)
-    given = {**(stored.options if stored is not None and stored.engine == engine else {}), **(options or {})}
-    engine_options = read_options(engine, given)
-    load_engine(engine)
-    data = Data(x, y, validation_data) if x is not None else problem.load_data()
-    findings = check(problem, data, goal, fix or {}, fit_options)
-    definition = Definition(
-        study=name,
-        space=problem.name,
-        space_source=space if isinstance(space, str) else None,
-        hyperparameters=findings.hyperparameters,
-        objective=goal,
-        engine=engine,
-        options=engine_options,
-        seed=_first(seed, stored and stored.seed, random.SystemRandom().randrange(2**31)),
-        epochs=_first(epochs, stored and stored.epochs, EPOCHS),
-        data=data.fingerprint(),
-        fit={key: _as_text(value) for key, value in fit_options.items()},
-    )
-    _refuse_differences(definition, stored)
-    if overwrite:
-        delete_study(path)
-    store = Store.in_folder(path, create=True)
-    try:
-        if stored is None:
-            store.create(definition)
-        limit = trials if trials is not None else engine_kind(engine).trials
+    refuse_if_locked(path)
+    stored = None if overwrite else stored_definition(path)
+    known = stored.options if stored is not None and stored.engine == engine else {}
+    engine_options = read_options(engine, {**known, **(options or {})})
+    source = space if isinstance(space, str) else None
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    with contextlib.ExitStack() as resources:
+        executor: InProcessExecutor | ProcessExecutor
+        if workers > 1:
+            executor = ProcessExecutor(workers, problem.imports, silence_limit, visible_gpus())
+            resources.callback(executor.close)
+        elif "keras" in problem.imports:
+            import_keras()
+        load_engine(engine)
+        data = Data(x, y, validation_data) if x is not None else problem.load_data()
+        look = (goal, fix or {}, fit_options)
+        if workers > 1:
+            executor.load(source, problem, data)
+            findings = executor.call(check, *look)
+        else:
+            executor = InProcessExecutor(problem, data)
+            findings = check(problem, data, *look)
+        definition = Definition(
+            study=name,
+            space=problem.name,
+            space_source=source,
+            hyperparameters=findings.hyperparameters,
+            objective=goal,
+            engine=engine,
+            options=engine_options,
+            seed=_first(seed, stored and stored.seed, random.SystemRandom().randrange(2**31)),
+            epochs=_first(epochs, stored and stored.epochs, EPOCHS),
+            data=data.fingerprint(),
+            fit={key: _as_text(value) for key, value in fit_options.items()},
+        )
+        _refuse_differences(definition, stored)
+        resources.enter_context(locked(path))
+        if overwrite:
+            delete_study(path)
+        store = _opened(path, definition)
+        resources.callback(store.close)
         Search(
             definition=definition,
-            engine=make_engine(definition, limit),
-            executor=InProcessExecutor(problem, data),
+            engine=make_engine(definition, trials if trials is not None else engine_kind(engine).trials),
+            executor=executor,
             store=store,
             path=path,
             observers=[TensorBoardObserver(path / TENSORBOARD), *observers],
             keep=keep,
+            deadline=deadline,
             task_options={"compiled": compiled, "uses_keras": findings.uses_keras, "fit_options": fit_options},
         ).run()
-    finally:
-        store.close()
     return Study(path, problem, data)
+
+
+def _opened(path: Path, definition: Definition) -> Store:
+    """Open the store of a study, and create the study when it is new."""
+    store = Store.in_folder(path, create=True)
+    stored = store.definition()
+    if stored is None:
+        store.create(definition)
+    else:
+        _refuse_differences(definition, stored)
+    return store
 
 
 def delete_study(path: Path) -> None:
@@ -142,15 +178,18 @@ def study_files(path: Path) -> list[str]:
     return [name for name in own if (path / name).exists()]
 
 
-def _check_arguments(
-    engine: str, trials: Any, epochs: Any, seed: Any, keep: Any, study: str, x: Any, validation_data: Any
-) -> None:
+def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, **numbers: Any) -> None:
     mistakes = []
     if engine not in ENGINES:
         mistakes.append(must("engine", f"be one of {', '.join(ENGINES)}", engine, guess(engine, ENGINES)))
-    for name, value, least in (("trials", trials, 1), ("epochs", epochs, 1), ("seed", seed, 0), ("keep", keep, 0)):
+    for name, least in (("trials", 1), ("epochs", 1), ("seed", 0), ("keep", 0), ("workers", 1)):
+        value = numbers[name]
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
             mistakes.append(must(name, f"be a whole number >= {least}", value))
+    for name in ("time_limit", "silence_limit"):
+        value = numbers[name]
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0):
+            mistakes.append(must(name, "be a number of seconds > 0", value))
     if not STUDY_NAME.fullmatch(study):
         mistakes.append(must("study", "be made of letters, digits, '.', '_' and '-', because it names a folder", study))
     if x is None and validation_data is not None:
@@ -158,7 +197,8 @@ def _check_arguments(
     raise_all(mistakes)
 
 
-def _stored_definition(path: Path) -> Definition | None:
+def stored_definition(path: Path) -> Definition | None:
+    """Return the definition of the study in a folder; None when there is no study."""
     if not (path / DATABASE).is_file():
         return None
     store = Store.in_folder(path)

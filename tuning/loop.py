@@ -13,6 +13,7 @@ import math
 import signal
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,12 @@ from tuning.trial import Run, State, Trial
 from tuning.worker import Decision, Failed, Finished, Lost, Message, Report, Task
 
 INTERRUPTED = "interrupted"
+OUT_OF_TIME = "the time limit is reached"
+PAUSES = (INTERRUPTED, OUT_OF_TIME)
+"""Reasons to stop that leave the search unfinished."""
+
+MAX_LOST = 1
+"""Workers that a run may lose before its trial has failed."""
 
 
 @dataclass
@@ -44,6 +51,7 @@ class Search:
         path: the study's folder.
         keep: number of best trials whose weights are kept.
         task_options: what every `Task` is given: `compiled`, `uses_keras`, `fit_options`.
+        deadline: `time.monotonic()` after which running trials pause; None for no limit.
         stopping: why no more is asked for; running trials pause after their epoch.
     """
 
@@ -55,6 +63,7 @@ class Search:
     observers: Sequence[Observer] = ()
     keep: int = 3
     task_options: Mapping[str, Any] = field(default_factory=dict)
+    deadline: float | None = None
     stopping: str = ""
 
     def __post_init__(self) -> None:
@@ -76,13 +85,14 @@ class Search:
         """
         self._resume()
         self._notify("search_started", self.definition, self._listed())
+        self._close_settled()
         with self._interruptible():
             try:
                 while self._start_runs():
                     self.executor.poll(self._handle)
             finally:
                 self.executor.close()
-        if self.stopping != INTERRUPTED:
+        if self.stopping not in PAUSES:
             self._close(n for n, t in self.trials.items() if t.state is State.RUNNING and not t.is_training)
         self._prune()
         self._notify("search_ended", self._listed(), self.stopping)
@@ -92,6 +102,8 @@ class Search:
 
     def _start_runs(self) -> bool:
         """Fill the free slots; tell whether anything is under way."""
+        if self.deadline is not None and time.monotonic() > self.deadline and not self.stopping:
+            self.stopping = OUT_OF_TIME
         while not self.stopping and len(self._under_way) < self.executor.slots:
             if self._waiting:
                 self._start(self._waiting.pop(0))
@@ -133,7 +145,6 @@ class Search:
                 self.store.repair(trial)
         self.engine.restore(trials, state)
         self._waiting = [t for t in trials if t.is_training]
-        self._close_settled()
 
     def _begun(self, run: Run) -> Trial:
         """Return the trial with its new run, stored together with the state of the engine."""
@@ -207,14 +218,23 @@ class Search:
         )
 
     def _run_lost(self, trial: Trial, message: Lost) -> None:
-        self._run_failed(trial, Failed(message.number, message.reason, "", 0.0))
+        """Train the run again from its checkpoint, unless that was tried before."""
+        if trial.lost >= MAX_LOST:
+            again = f"{trial.lost + 1} times, the last time because {message.reason}"
+            self._run_failed(trial, Failed(message.number, f"training was lost {again}", "", 0.0))
+            return
+        self._verdicts.pop(trial.number, None)
+        trial = replace(trial, lost=trial.lost + 1)
+        self.store.save(trial)
+        self.trials[trial.number] = trial
+        self._waiting.append(trial)
 
     # Endings ----------------------------------------------------------------------------------------------
 
     def _end_run(self, trial: Trial) -> None:
         """Store the end of a run, tell the engine, tell the observers; close the trial or let it rest."""
         run = replace(trial.run, ended=self._next_event(), until=trial.epochs)
-        trial = replace(trial, runs=(*trial.runs[:-1], run))
+        trial = replace(trial, runs=(*trial.runs[:-1], run), lost=0)
         if trial.state is State.RUNNING and not self.engine.may_continue(trial.number):
             trial = replace(trial, state=State.COMPLETED)
         if trial.state.is_finished:
@@ -288,7 +308,10 @@ class Search:
 
     def _notify(self, event: str, *records: Any) -> None:
         for observer in self.observers:
-            getattr(observer, event)(*records)
+            try:
+                getattr(observer, event)(*records)
+            except Exception as error:  # observers do not steer: one that fails is not worth a search
+                warnings.warn(f"{type(observer).__name__}.{event} raised {type(error).__name__}: {error}", stacklevel=2)
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:

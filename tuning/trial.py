@@ -94,6 +94,7 @@ class Trial:
         compiled_reason: why not, when `compiled` is False.
         runs: the runs so far, oldest first; the last may be under way.
         checkpoint: epochs trained by the weights that a later run can start from; 0 for none.
+        lost: workers that died during the last run.
         found: hyperparameters (JSON) that this trial met first, unknown before it.
         started_at, ended_at: Unix time in seconds.
     """
@@ -111,6 +112,7 @@ class Trial:
     compiled_reason: str | None = None
     runs: tuple[Run, ...] = ()
     checkpoint: int = 0
+    lost: int = 0
     found: tuple[Mapping[str, Any], ...] = ()
     started_at: float | None = None
     ended_at: float | None = None

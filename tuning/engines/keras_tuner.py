@@ -12,32 +12,26 @@ import copy
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy
 import threadpoolctl
 
-from tuning import quiet
+from tuning.engines.base import Answer, Done, Wait
+from tuning.engines.keras_tuner_import import import_keras_tuner
+from tuning.engines.keras_tuner_space import Translation
+from tuning.objective import Objective
+from tuning.space import Hyperparameter, active_values
+from tuning.trial import Run, State, Trial
 
-quiet.import_keras()
-
-import keras_tuner  # noqa: E402
-from keras_tuner.oracles import (  # noqa: E402
-    BayesianOptimizationOracle,
-    HyperbandOracle,
-    RandomSearchOracle,
-)
-
-from tuning.engines.base import Answer, Done, Wait  # noqa: E402
-from tuning.engines.keras_tuner_space import Translation  # noqa: E402
-from tuning.objective import Objective  # noqa: E402
-from tuning.space import Hyperparameter, active_values  # noqa: E402
-from tuning.trial import Run, State, Trial  # noqa: E402
+keras_tuner = import_keras_tuner()
+HyperbandOracle = keras_tuner.oracles.HyperbandOracle
 
 _OWN = ("tuner/trial_id", "tuner/epochs", "tuner/initial_epoch", "tuner/bracket", "tuner/round")
 
 
-class _BayesianOracle(BayesianOptimizationOracle):
+class _BayesianOracle(keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore[misc, name-defined]
     """Counts the random numbers drawn for the acquisition function, so that the stream can be taken up."""
 
     draws = 0
@@ -208,8 +202,6 @@ class KerasTunerEngine:
 
 def _as_it_was(trial: Trial, index: int) -> Trial:
     """Return the trial as it was told when its run `index` ended."""
-    from dataclasses import replace
-
     last = index == len(trial.runs) - 1
     state = trial.state if last else State.RUNNING
     return replace(trial, runs=trial.runs[: index + 1], state=state)
@@ -222,7 +214,7 @@ def _plain(value: Any) -> Any:
 def random_search(space: Sequence[Hyperparameter], objective: Objective, seed: int, epochs: int,
                   max_trials: int | None) -> KerasTunerEngine:
     """Random search: every trial is drawn anew, without repeats."""
-    return _engine(RandomSearchOracle, space, objective, seed, epochs, max_trials)
+    return _engine(keras_tuner.oracles.RandomSearchOracle, space, objective, seed, epochs, max_trials)
 
 
 def hyperband(space: Sequence[Hyperparameter], objective: Objective, seed: int, epochs: int, max_trials: int | None,
@@ -251,7 +243,7 @@ def bayesian(space: Sequence[Hyperparameter], objective: Objective, seed: int, e
 
 def _engine(kind: Any, space: Sequence[Hyperparameter], objective: Objective, seed: int, epochs: int,
             max_trials: int | None, **options: Any) -> KerasTunerEngine:
-    translation = Translation(space)
+    translation = Translation(space, keras_tuner.HyperParameters)
     oracle = kind(
         objective=keras_tuner.Objective(objective.name, objective.direction),
         hyperparameters=translation.hyperparameters(),

@@ -7,23 +7,27 @@ and stepped float ranges are widened a little, because KerasTuner's rounding los
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-
-import keras_tuner
 
 from tuning.space import Hyperparameter
 
 
 class Translation:
-    """Translates hyperparameters and values; grows when a trial meets new hyperparameters."""
+    """Translates hyperparameters and values; grows when a trial meets new hyperparameters.
 
-    def __init__(self, space: Sequence[Hyperparameter]) -> None:
+    Args:
+        space: parents before children.
+        make: KerasTuner's class `HyperParameters`.
+    """
+
+    def __init__(self, space: Sequence[Hyperparameter], make: Callable[[], Any]) -> None:
         self.space: list[Hyperparameter] = list(space)
+        self._make = make
 
     def hyperparameters(self) -> Any:
         """Return a `keras_tuner.HyperParameters` with the whole space."""
-        made = keras_tuner.HyperParameters()
+        made = self._make()
         for h in self.space:
             with contextlib.ExitStack() as scopes:
                 for c in h.conditions:

@@ -37,11 +37,12 @@ _POLL_SECONDS = 0.5
 
 @dataclass
 class _Worker:
-    """One process and its channel; `number` is the trial it trains."""
+    """One process and its channel; `number` is the trial it trains; a retired one gets no more."""
 
     process: subprocess.Popen[bytes]
     channel: Connection
     number: int | None = None
+    retired: bool = False
     heard: float = field(default_factory=time.monotonic)
 
 
@@ -64,7 +65,7 @@ class ProcessExecutor:
     ) -> None:
         self.slots = slots
         self._silence = silence_seconds
-        self._devices = list(devices) if devices else None
+        self._devices = list(devices) if devices and len(devices) > 1 else None
         self._setup = Setup(list(sys.path), tuple(imports))
         self._folder = tempfile.TemporaryDirectory(prefix="tuning-")
         self._payload: Path | None = None
@@ -92,6 +93,8 @@ class ProcessExecutor:
 
     def submit(self, task: Task) -> None:
         worker = next(w for w in self._workers if w.number is None)
+        if worker.retired:
+            worker = self._replace(worker)
         worker.number, worker.heard = task.run.number, time.monotonic()
         _send(worker, task)
 
@@ -147,8 +150,7 @@ class ProcessExecutor:
             return
         worker.heard = time.monotonic()
         if isinstance(message, Memory):
-            if message.resident > MAX_RESIDENT_BYTES and worker.number is None:
-                self._replace(worker)
+            worker.retired = message.resident > MAX_RESIDENT_BYTES
         elif isinstance(message, (Finished, Failed)):
             worker.number = None
             handle(message)
@@ -162,12 +164,13 @@ class ProcessExecutor:
         if number is not None:
             handle(Lost(number, reason))
 
-    def _replace(self, worker: _Worker) -> None:
+    def _replace(self, worker: _Worker) -> _Worker:
         worker.channel.close()
         worker.process.kill()
         worker.process.wait()
         slot = self._workers.index(worker)
         self._workers[slot] = self._started(slot)
+        return self._workers[slot]
 
     def _silent(self) -> Iterator[_Worker]:
         if self._silence is None:
@@ -175,6 +178,18 @@ class ProcessExecutor:
         for worker in list(self._workers):
             if worker.number is not None and time.monotonic() - worker.heard > self._silence:
                 yield worker
+
+
+def visible_gpus() -> list[str]:
+    """Return the ids of the GPUs that may be used, without importing TensorFlow; empty when there are none."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [device for device in chosen.split(",") if device.strip() not in ("", "-1")]
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [str(index) for index, line in enumerate(line for line in listed.splitlines() if line.startswith("GPU "))]
 
 
 def _send(worker: _Worker, message: Any) -> None:

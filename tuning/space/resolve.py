@@ -9,14 +9,19 @@ import ast
 import importlib
 import importlib.util
 import pkgutil
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
 from tuning.errors import SpaceError, guess
+from tuning.quiet import import_keras
 from tuning.space.search_space import SearchSpace, as_space
 
 BUNDLED = "search_spaces"
+
+_IMPORTS_KERAS_AT_ONCE = re.compile(r"^(?:import|from)\s+(?:keras|tensorflow)\b", re.MULTILINE)
+_IMPORTS_KERAS = re.compile(r"^\s*(?:import|from)\s+(?:keras|tensorflow)\b", re.MULTILINE)
 
 
 def bundled_spaces() -> dict[str, str]:
@@ -41,11 +46,25 @@ def resolve(name: str) -> SearchSpace:
     Raises:
         SpaceError: there is no such space, or it cannot be imported.
     """
+    text = _source(name)
+    if _IMPORTS_KERAS_AT_ONCE.search(text):
+        import_keras()  # the module is about to; this way without TensorFlow's log lines
     module = _load_module(name)
     space = _space_of(module, name)
+    if name in bundled_spaces() or _IMPORTS_KERAS.search(text):
+        space.imports = ("keras",)
     if not space.description:
         space.description = (module.__doc__ or "").strip().partition("\n")[0]
     return space
+
+
+def _source(name: str) -> str:
+    """Return the text of the module; empty when it is not to be had."""
+    try:
+        path = name if name.endswith(".py") else getattr(importlib.util.find_spec(name), "origin", None)
+        return Path(path).read_text(encoding="utf-8") if path else ""
+    except (ImportError, OSError, ValueError):
+        return ""
 
 
 def _load_module(name: str) -> ModuleType:

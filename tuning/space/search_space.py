@@ -28,12 +28,14 @@ class SearchSpace:
         name: short name; letters, digits, `.`, `_` and `-`.
         objective: what to optimise, such as "val_accuracy" or "val_rmse:min".
         description: one line for `tune spaces`.
+        imports: modules that training will import, so that workers can import them ahead; found by `resolve`.
         patience: epochs without improvement after which a run ends early; None trains all epochs.
     """
 
     name: str = ""
     objective: str | Objective = "val_loss"
     description: str = ""
+    imports: tuple[str, ...] = ()
     patience: int | None = None
 
     def __init__(self, name: str | None = None) -> None:
