@@ -50,6 +50,7 @@ def search(
     fix: Mapping[str, Any] | None = None,
     study: str | None = None,
     logs: str | Path = "logs",
+    storage: str | None = None,
     seed: int | None = None,
     overwrite: bool = False,
     compiled: bool = True,
@@ -74,6 +75,7 @@ def search(
         fix: hyperparameters that are not searched, with their values.
         study: name of the study and of its folder; default: space-engine.
         logs: folder of all studies.
+        storage: URL of a database for the trials, such as "postgresql://..."; default: a file in the study's folder.
         seed: seeds proposals, weights and shuffling; default: drawn, or the stored one.
         overwrite: delete the study if it exists, and start afresh.
         compiled: run epochs as compiled programs where possible.
@@ -97,7 +99,7 @@ def search(
     goal = Objective.parse(objective if objective is not None else problem.objective)
     path = Path(logs) / name
     refuse_if_locked(path)
-    stored = None if overwrite else stored_definition(path)
+    stored = None if overwrite else stored_definition(path, storage)
     known = stored.options if stored is not None and stored.engine == engine else {}
     engine_options = read_options(engine, {**known, **(options or {})})
     source = space if isinstance(space, str) else None
@@ -134,8 +136,8 @@ def search(
         _refuse_differences(definition, stored)
         resources.enter_context(locked(path))
         if overwrite:
-            delete_study(path)
-        store = _opened(path, definition)
+            delete_study(path, storage)
+        store = _opened(path, storage, definition)
         resources.callback(store.close)
         Search(
             definition=definition,
@@ -148,12 +150,12 @@ def search(
             deadline=deadline,
             task_options={"compiled": compiled, "uses_keras": findings.uses_keras, "fit_options": fit_options},
         ).run()
-    return Study(path, problem, data)
+    return Study(path, problem, data, storage)
 
 
-def _opened(path: Path, definition: Definition) -> Store:
+def _opened(path: Path, storage: str | None, definition: Definition) -> Store:
     """Open the store of a study, and create the study when it is new."""
-    store = Store.in_folder(path, create=True)
+    store = Store.of(path, storage, create=True)
     stored = store.definition()
     if stored is None:
         store.create(definition)
@@ -162,8 +164,11 @@ def _opened(path: Path, definition: Definition) -> Store:
     return store
 
 
-def delete_study(path: Path) -> None:
-    """Delete everything that a study has written into its folder, and nothing else there."""
+def delete_study(path: Path, storage: str | None) -> None:
+    """Delete everything that a study has written, and nothing else in its folder."""
+    if storage is not None:
+        with contextlib.closing(Store.of(path, storage)) as store:
+            store.delete()
     for name in study_files(path):
         target = path / name
         if target.is_dir():
@@ -197,15 +202,12 @@ def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, **nu
     raise_all(mistakes)
 
 
-def stored_definition(path: Path) -> Definition | None:
-    """Return the definition of the study in a folder; None when there is no study."""
-    if not (path / DATABASE).is_file():
+def stored_definition(path: Path, storage: str | None) -> Definition | None:
+    """Return the definition of a study; None when there is no such study."""
+    if storage is None and not (path / DATABASE).is_file():
         return None
-    store = Store.in_folder(path)
-    try:
+    with contextlib.closing(Store.of(path, storage)) as store:
         return store.definition()
-    finally:
-        store.close()
 
 
 def _refuse_differences(definition: Definition, stored: Definition | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -48,12 +49,19 @@ class Store:
         self._engine_states: dict[int, Any] = {}
 
     @classmethod
-    def in_folder(cls, path: Path, create: bool = False) -> Store:
-        """Open the database of a study's folder.
+    def of(cls, path: Path, storage: str | None = None, create: bool = False) -> Store:
+        """Open the database of the study in a folder.
+
+        Args:
+            path: the study's folder; its name is the study's.
+            storage: URL of a database; None for the SQLite file in the folder.
+            create: make the database when there is none.
 
         Raises:
             StudyError: there is none, and `create` is False.
         """
+        if storage is not None:
+            return cls(storage, path.name)
         database = path / DATABASE
         if not create and not database.is_file():
             raise StudyError(f"`study` must be the folder of a study, but {path} holds no {DATABASE}.")
@@ -82,6 +90,12 @@ class Store:
         if self._find() is None:
             self._study_id = self._storage.create_new_study([direction], self._study)
         self._storage.set_study_user_attr(self._id, RECORD, definition.to_json())
+
+    def delete(self) -> None:
+        """Remove the study and its trials from the database."""
+        if self._find() is not None:
+            self._storage.delete_study(self._id)
+            self._study_id = None
 
     def _find(self) -> int | None:
         if self._study_id is None:
@@ -198,13 +212,21 @@ def _open(url: str) -> RDBStorage:
         _use_write_ahead_log(url.removeprefix("sqlite:///"))
         storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
     except Exception as error:
-        raise StudyError(f"the database of the study could not be opened: {type(error).__name__}: {error}") from error
+        raise StudyError(
+            f"the database {without_password(url)} could not be opened: {type(error).__name__}: "
+            f"{str(error).partition(chr(10))[0]}"
+        ) from None
 
     @event.listens_for(storage.engine, "connect")
     def set_synchronous(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA synchronous=NORMAL")
 
     return storage
+
+
+def without_password(url: str) -> str:
+    """Return a database's URL as it may be shown."""
+    return re.sub(r"(?<=://)([^:@/]*):[^@/]*@", r"\1:***@", url)
 
 
 def _use_write_ahead_log(path: str) -> None:

@@ -15,7 +15,7 @@ from tuning.definition import Definition
 from tuning.errors import SpaceError, StudyError
 from tuning.objective import Objective
 from tuning.space import HyperParameters, SearchSpace, resolve
-from tuning.store import Store
+from tuning.store import Store, without_password
 from tuning.trial import State, Trial
 from tuning.worker import ensure_built
 
@@ -37,15 +37,19 @@ class Study:
         path: the study's folder, such as `logs/fashion_mnist-hyperband`.
         space: the space it searches; needed for models of a space that was made in a program.
         data: the data of `space`, where they were given to `search`.
+        storage: URL of its database; None for the file in the folder.
     """
 
-    def __init__(self, path: str | Path, space: SearchSpace | None = None, data: Data | None = None) -> None:
+    def __init__(
+        self, path: str | Path, space: SearchSpace | None = None, data: Data | None = None, storage: str | None = None
+    ) -> None:
         self.path = Path(path)
-        store = Store.in_folder(self.path)
+        store = Store.of(self.path, storage)
         try:
             definition = store.definition()
             if definition is None:
-                raise StudyError(f"`study` must be the folder of a study, but {self.path} holds another database.")
+                where = self.path if storage is None else without_password(storage)
+                raise StudyError(f"`study` must be a study, but there is no '{self.path.name}' in {where}.")
             self.definition: Definition = definition
             self.trials: list[Trial] = store.read()[0]
         finally:
@@ -149,14 +153,15 @@ def find_studies(logs: str | Path) -> list[Path]:
     return sorted(path.parent for path in Path(logs).glob("*/trials.db"))
 
 
-def load(path: str | Path, space: SearchSpace | None = None) -> Study:
+def load(path: str | Path, space: SearchSpace | None = None, storage: str | None = None) -> Study:
     """Open a study by its folder.
 
     Args:
         path: such as `logs/fashion_mnist-hyperband`.
         space: needed to rebuild models when the study searched a space that was made in a program.
+        storage: URL of its database, where it is not the file in the folder.
 
     Raises:
         StudyError: there is no study.
     """
-    return Study(path, space)
+    return Study(path, space, storage=storage)

@@ -114,7 +114,8 @@ def train(space: SearchSpace, data: Data, task: Task, report: Reporter) -> Finis
     """Train one run and return its last message; exceptions of the space become `Failed`."""
     started = time.perf_counter()
     try:
-        with _seeded(task):
+        with generators_kept():
+            _seed(task)
             return _train(space, data, task, report, started)
     except Exception as error:
         return Failed(
@@ -323,23 +324,29 @@ class _PlainCallback:
 
 
 @contextlib.contextmanager
-def _seeded(task: Task) -> Iterator[None]:
-    """Seed everything for the run; leave Python's and NumPy's own generators as they were."""
+def generators_kept() -> Iterator[None]:
+    """Leave Python's and NumPy's own random generators as they were."""
     import numpy
 
     python_state, numpy_state = random.getstate(), numpy.random.get_state()
     try:
-        if task.uses_keras:
-            import keras
-
-            keras.utils.set_random_seed(task.seed)
-        else:
-            random.seed(task.seed)
-            numpy.random.seed(task.seed)
         yield
     finally:
         random.setstate(python_state)
         numpy.random.set_state(numpy_state)
+
+
+def _seed(task: Task) -> None:
+    """Seed everything that training may draw from."""
+    import numpy
+
+    if task.uses_keras:
+        import keras
+
+        keras.utils.set_random_seed(task.seed)
+    else:
+        random.seed(task.seed)
+        numpy.random.seed(task.seed)
 
 
 def _how_it_was_trained(model: Any, task: Task) -> tuple[bool | None, str | None]:

@@ -17,7 +17,7 @@ from tuning.objective import Objective
 from tuning.preflight.labels import accuracy_mistakes, data_mistakes, label_mistakes
 from tuning.preflight.sample import sample_of
 from tuning.space import Condition, Hyperparameter, HyperParameters, SearchSpace
-from tuning.worker import Decision, fit_space, is_keras_model, reporting_callback, returned_epochs
+from tuning.worker import Decision, fit_space, generators_kept, is_keras_model, reporting_callback, returned_epochs
 
 MAX_VISITS = 50
 """Most configurations that are built to find hyperparameters; trials find the rest."""
@@ -64,7 +64,8 @@ def check(
     """
     raise_all(data_mistakes(data), DataError)
     scout = _Scout(space, data, objective, fixed, fit_options)
-    scout.explore()
+    with generators_kept():
+        scout.explore()
     _check_objective(objective, scout.metrics, data)
     raise_all(accuracy_mistakes(data, scout.metrics), DataError)
     return Findings(_with_fixed(scout.space, fixed), tuple(scout.metrics), scout.uses_keras)
