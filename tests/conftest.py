@@ -30,3 +30,12 @@ def tune(tmp_path):
         )
 
     return call
+
+
+def needs_real_data() -> None:
+    """Skip a test when Fashion-MNIST or California housing is not cached; names what is missing."""
+    keras_home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))
+    scikit_learn_data = Path(os.environ.get("SCIKIT_LEARN_DATA", Path.home() / "scikit_learn_data"))
+    for path in (keras_home / "datasets" / "fashion-mnist", scikit_learn_data / "cal_housing_py3.pkz"):
+        if not path.exists():
+            pytest.skip(f"real data are not cached: {path} is missing")

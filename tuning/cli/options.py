@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ import typer
 from tuning.errors import StudyError, guess
 
 LOGS = typer.Option(Path("logs"), "--logs", help="Folder of all studies.", show_default=True)
+STORAGE = typer.Option(
+    None, "--storage", envvar="TUNE_STORAGE", show_envvar=True,
+    help="URL of a database for the trials, such as postgresql://...; default: a file in the study's folder.",
+)
 JSON = typer.Option(False, "--json", help="Print JSON to standard output.")
 
 
@@ -36,7 +41,18 @@ def literal(text: str) -> Any:
         return text
 
 
-def study_path(study: str, logs: Path) -> Path:
+def seconds(text: str | None) -> float | None:
+    """Read a duration: "90", "90s", "10m", "1h30m"."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    if match is None or not any(match.groups()):
+        raise typer.BadParameter(f"must be a duration such as 90s, 10m or 1h30m, but got {text!r}", param_hint="--time-limit")
+    hours, minutes, rest = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + rest
+
+
+def study_path(study: str, logs: Path, storage: str | None = None) -> Path:
     """Return the folder of a study, given by name or by path.
 
     Raises:
@@ -45,6 +61,8 @@ def study_path(study: str, logs: Path) -> Path:
     from tuning.store import DATABASE
     from tuning.study import find_studies
 
+    if storage is not None:
+        return logs / study
     for path in (logs / study, Path(study)):
         if (path / DATABASE).is_file():
             return path

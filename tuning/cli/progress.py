@@ -9,7 +9,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from tuning.cli.console import remarks
 from tuning.cli.tables import counts, duration, score
@@ -63,7 +71,7 @@ class PlainProgress(Observer):
 
 
 class LiveProgress(PlainProgress):
-    """A bar over all epochs, with the trial that is trained and the best so far; lines for what ended.
+    """A bar over all epochs and one for each running trial; lines for what ended.
 
     Args:
         max_trials: number of trials in all; None for the engine's own.
@@ -72,32 +80,39 @@ class LiveProgress(PlainProgress):
     def __init__(self, max_trials: int | None = None) -> None:
         super().__init__()
         self._max_trials = max_trials
+        self._running: dict[int, TaskID] = {}
 
     def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
         self._bar = Progress(
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"),
-            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=remarks(), transient=True,
+            TextColumn("{task.fields[remark]}"), TimeElapsedColumn(), console=remarks(), transient=True,
         )
         limit = self._max_trials if self._max_trials is not None else engine_kind(definition.engine).trials
         done = sum(trial.epochs for trial in trials)
-        self._task = self._bar.add_task("searching", total=planned_epochs(definition, limit), completed=done)
+        self._all = self._bar.add_task("search", total=planned_epochs(definition, limit), completed=done, remark="")
         self._bar.start()
         super().search_started(definition, trials)
 
     def run_started(self, trial: Trial) -> None:
-        self._show(trial)
+        self._running[trial.number] = self._bar.add_task(
+            f"trial {trial.number}", total=trial.run.stop, completed=trial.epochs, remark=""
+        )
 
     def epoch_ended(self, trial: Trial) -> None:
-        self._bar.advance(self._task)
-        self._show(trial)
+        self._bar.advance(self._all)
+        task = self._bar.tasks[0]
+        left = "" if task.time_remaining is None else f"  about {duration(task.time_remaining)} left"
+        self._bar.update(self._all, remark=f"{counts(list(self._trials.values()))}{self._best_so_far()}{left}")
+        values = trial.curve.values(self._definition.objective.name) if self._definition is not None else []
+        now = f"{self._definition.objective.name} {score(values[-1])}" if self._definition is not None else ""
+        self._bar.update(self._running[trial.number], completed=trial.epochs, remark=now)
+
+    def run_ended(self, trial: Trial) -> None:
+        task = self._running.pop(trial.number, None)
+        if task is not None:
+            self._bar.remove_task(task)
+        super().run_ended(trial)
 
     def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
         self._bar.stop()
         super().search_ended(trials, reason)
-
-    def _show(self, trial: Trial) -> None:
-        now = score(trial.score)
-        self._bar.update(
-            self._task,
-            description=f"trial {trial.number}, epoch {trial.epochs}/{trial.run.stop} {now}{self._best_so_far()}",
-        )

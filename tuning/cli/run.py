@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ import typer
 
 from tuning.cli.app import INTERRUPTED, app
 from tuning.cli.console import error_line, print_json, remarks, results
-from tuning.cli.options import JSON, LOGS, pairs
+from tuning.cli.options import JSON, LOGS, STORAGE, pairs, seconds
 
 if TYPE_CHECKING:
     from tuning.study import Study
@@ -31,6 +33,9 @@ def run(
     epochs: int = typer.Option(None, "--epochs", min=1, help="Budget of one trial, in epochs; default 10."),
     study: str = typer.Option(None, "--study", help="Name of the study; default SPACE-ENGINE."),
     logs: Path = LOGS,
+    storage: str = STORAGE,
+    workers: int = typer.Option(None, "--workers", min=1, help="Worker processes; default: as many as cores, memory and GPUs allow."),
+    time_limit: str = typer.Option(None, "--time-limit", metavar="10m", help="Pause the search after this time; the same command goes on."),
     seed: int = typer.Option(None, "--seed", min=0, help="Seed of proposals, weights and shuffling; default: drawn."),
     option: list[str] = typer.Option(None, "-o", metavar="OPTION=VALUE", help="Option of the engine; may be repeated."),
     fix: list[str] = typer.Option(None, "--fix", metavar="HP=VALUE", help="Do not search a hyperparameter; may be repeated."),
@@ -42,14 +47,19 @@ def run(
     quiet: bool = typer.Option(False, "--quiet", help="No progress."),
 ) -> None:
     """Search a space, or go on with a search that was interrupted."""
+    from tuning.executors.processes import default_workers
+
     arguments = {
         "engine": engine, "trials": trials, "epochs": epochs, "study": study, "logs": logs, "seed": seed,
-        "options": pairs(option, "-o"), "fix": pairs(fix, "--fix"), "objective": objective,
+        "storage": storage, "workers": workers if workers is not None else default_workers(trials),
+        "time_limit": seconds(time_limit), "options": pairs(option, "-o"), "fix": pairs(fix, "--fix"), "objective": objective,
         "overwrite": overwrite, "compiled": not no_compile, "keep": keep,
     }
     if overwrite:
         _say_what_is_deleted(space, engine, study, logs)
-    found = run_search(space, arguments, quiet)
+    stdout = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
+    with stdout:  # what the space prints must not mix with JSON
+        found = run_search(space, arguments, quiet)
     if as_json:
         print_json(found.to_json())
     else:
@@ -78,6 +88,8 @@ def print_outcome(study: Study) -> None:
     for line in [*failures(study.trials)[:TOP], *uncompiled(study.trials)]:
         console.print(line, markup=False)
     logs = "" if study.path.parent == Path("logs") else f" --logs {study.path.parent}"
+    if any(not trial.state.is_finished for trial in study.trials):
+        console.print("paused       the same command goes on where it was", markup=False)
     console.print(f"study        {study.path}", markup=False)
     console.print(f"all trials   tune show {study.name}{logs}", markup=False)
     console.print(f"TensorBoard  tune board {study.name}{logs}", markup=False)

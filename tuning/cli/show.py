@@ -8,13 +8,14 @@ import typer
 
 from tuning.cli.app import app
 from tuning.cli.console import print_json, remarks, results
-from tuning.cli.options import JSON, LOGS, study_path
+from tuning.cli.options import JSON, LOGS, STORAGE, study_path
 
 
 @app.command(epilog="Example: [bold]tune show fashion_mnist-hyperband --top 5[/bold]")
 def show(
     study: str = typer.Argument(..., help="A study's name, or the path of its folder."),
     logs: Path = LOGS,
+    storage: str = STORAGE,
     top: int = typer.Option(None, "--top", min=1, help="Show only the best N trials."),
     as_json: bool = JSON,
 ) -> None:
@@ -22,7 +23,7 @@ def show(
     from tuning.cli.tables import counts, failures, trials_table, uncompiled
     from tuning.study import load, ranked
 
-    found = load(study_path(study, logs))
+    found = load(study_path(study, logs, storage), storage=storage)
     if as_json:
         record = found.to_json()
         if top is not None:

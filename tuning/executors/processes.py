@@ -32,6 +32,9 @@ from tuning.worker import Failed, Finished, Lost, Task
 MAX_RESIDENT_BYTES = 2_500_000_000
 """A worker that holds more after a run is replaced by a fresh one."""
 
+BYTES_A_WORKER = 1_200_000_000
+"""Memory that a worker with TensorFlow and a small model needs."""
+
 _POLL_SECONDS = 0.5
 
 
@@ -178,6 +181,16 @@ class ProcessExecutor:
         for worker in list(self._workers):
             if worker.number is not None and time.monotonic() - worker.heard > self._silence:
                 yield worker
+
+
+def default_workers(max_trials: int | None) -> int:
+    """Return how many workers this machine can hold: one a GPU where there are any, else one a core with memory."""
+    import psutil
+
+    gpus = len(visible_gpus())
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    room = gpus or min(cores, psutil.virtual_memory().available // BYTES_A_WORKER)
+    return int(max(1, min(room, max_trials or room)))
 
 
 def visible_gpus() -> list[str]:

@@ -112,10 +112,6 @@ def _compile(model: Any, training: Samples, validation: Samples | None, short: S
     started = time.perf_counter()
     trace = _Trace(model, training, validation, short)
     function = trace.function()
-    if short in (ShortBatch.PER_ROW, ShortBatch.BOUNDED):
-        unchecked = short_batch.unchecked_operations(function)
-        if unchecked:
-            raise CannotCompileError(f"not checked with short batches: {', '.join(sorted(unchecked))}")
     traced = time.perf_counter()
     is_bound = len(function.captured_inputs) > 0
     program = Program(function, (trace.names["train"], trace.names["test"]), short, is_bound, traced - started, 0.0)
@@ -192,9 +188,17 @@ class _Trace:
             n_bodies_traced += phase == "train"
             with batch(index) as data:
                 returned = step(data)
+            self._check()
             return index + 1, self._kept(phase, returned) if logs else self._none_kept(phase, returned)
 
         return tf.while_loop(lambda index, _: index < n_steps, body, (tf.constant(0), logs))[1]
+
+    def _check(self) -> None:
+        """Refuse what may be computed wrongly, before XLA gets to see it."""
+        if self._short in (ShortBatch.PER_ROW, ShortBatch.BOUNDED):
+            unchecked = short_batch.unchecked_operations(tf.compat.v1.get_default_graph())
+            if unchecked:
+                raise CannotCompileError(f"not checked with short batches: {', '.join(sorted(unchecked))}")
 
     def _none_kept(self, phase: str, returned: Any) -> dict[str, tf.Tensor]:
         if self._has_own_steps and set(returned) != set(self._model.get_metrics_result()):
@@ -203,7 +207,7 @@ class _Trace:
         return {}
 
     def _kept(self, phase: str, returned: Any) -> dict[str, tf.Tensor]:
-        tensors = {name: tf.convert_to_tensor(value) for name, value in returned.items()}
+        tensors = dict(_flat(returned))
         if not all(t.shape.is_fully_defined() for t in tensors.values()):
             raise CannotCompileError(f"{phase}_step returns values whose shape depends on the batch")
         return tensors
@@ -242,6 +246,15 @@ class _Taker:
         positions = (self.n_rows // samples.batch_size) * samples.batch_size + tf.range(samples.n_short)
         rows = positions if self.order is None else tf.gather(self.order, positions)
         yield samples.pack([tf.gather(tensor, rows) for tensor in self.tensors])
+
+
+def _flat(logs: Any) -> Iterator[tuple[str, tf.Tensor]]:
+    """Yield the entries of logs and of the logs within, as Keras flattens them for callbacks."""
+    for name, value in logs.items():
+        if isinstance(value, dict):
+            yield from _flat(value)
+        else:
+            yield name, tf.convert_to_tensor(value)
 
 
 class _CarriesLastLogsError(Exception):

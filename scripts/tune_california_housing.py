@@ -1,0 +1,20 @@
+"""Compare random search and Bayesian optimisation on California housing, each with the same number of trials."""
+
+import argparse
+
+import tuning
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--trials", type=int, default=10)
+parser.add_argument("--epochs", type=int, default=20)
+parser.add_argument("--logs", default="logs")
+arguments = parser.parse_args()
+
+if __name__ == "__main__":
+    for engine in ("random", "bayesian"):
+        study = tuning.search(
+            "california_housing", engine=engine, trials=arguments.trials, epochs=arguments.epochs,
+            seed=42, workers=2, logs=arguments.logs, study=f"tune_california_housing-{engine}",
+        )
+        print(f"{engine}: best validation RMSE {study.best.score:.4f} with {study.best_values}")
+    print(f"side by side: tune board tune_california_housing-random tune_california_housing-bayesian --logs {arguments.logs}")
