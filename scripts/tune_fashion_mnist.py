@@ -16,9 +16,17 @@ arguments = parser.parse_args()
 
 if __name__ == "__main__":
     study = tuning.search(
-        "fashion_mnist", engine="hyperband", epochs=arguments.epochs, options={"factor": 3},
-        seed=42, workers=arguments.workers, logs=arguments.logs, study="tune_fashion_mnist",
+        "fashion_mnist",
+        engine="hyperband",
+        epochs=arguments.epochs,
+        options={"factor": 3},
+        seed=42,
+        workers=arguments.workers,
+        logs=arguments.logs,
+        study="tune_fashion_mnist",
     )
-    print(f"best {study.objective.name} {study.best.score:.4f} in epoch {study.best.best_epoch} with {study.best_values}")
+    print(
+        f"best {study.objective.name} {study.best.score:.4f} in epoch {study.best.best_epoch} with {study.best_values}"
+    )
     study.best_model().save(arguments.model)
     print(f"saved {arguments.model}; look at all trials with: tune board {study.path}")

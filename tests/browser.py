@@ -23,8 +23,16 @@ from typing import Any
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--hide-scrollbars", "--remote-debugging-pipe",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--hide-scrollbars",
+    "--remote-debugging-pipe",
 ]
 
 # Polymer elements hide their insides in shadow roots; this finds what is in any of them.
@@ -76,8 +84,11 @@ class Browser:
         size = f"--window-size={self._size[0]},{self._size[1]}"
         self._process = subprocess.Popen(
             [path, *FLAGS, size, f"--user-data-dir={self._profile.name}", "about:blank"],
-            preexec_fn=connect, pass_fds=(3, 4),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=connect,
+            pass_fds=(3, 4),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         os.close(from_us)
         os.close(to_us)
@@ -168,7 +179,7 @@ class Browser:
 ROWS = "deep('tf-hparams-query-pane')[0].sessionGroups.length"
 LINES = "deep('g.foreground path').filter(shown).map(p => p.getAttribute('d'))"
 
-CLICK_LOG_AXES = "deep('[id^=\"logScaleButton_\"][id$=\"(log)\"]').filter(shown).map(b => b.click()).length"
+CLICK_LOG_AXES = 'deep(\'[id^="logScaleButton_"][id$="(log)"]\').filter(shown).map(b => b.click()).length'
 
 
 def open_view(browser: Browser, url: str, view: str = "table-view") -> None:

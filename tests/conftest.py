@@ -25,8 +25,14 @@ def tune(tmp_path):
 
     def call(*arguments: object, env: dict[str, str] | None = None, **options) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "tuning.cli", *map(str, arguments)], cwd=tmp_path, text=True, capture_output=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}, timeout=300, check=False, **options,
+            [sys.executable, "-m", "tuning.cli", *map(str, arguments)],
+            cwd=tmp_path,
+            text=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+            timeout=300,
+            check=False,
+            **options,
         )
 
     return call

@@ -6,7 +6,7 @@ from tuning.engines.base import Done, Wait
 from tuning.objective import Objective
 from tuning.space import Hyperparameter
 from tuning.space.hyperparameter import Condition
-from tuning.trial import Curve, State, Trial
+from tuning.trial import State, Trial
 
 OBJECTIVE = Objective("score", "max")
 
@@ -69,7 +69,9 @@ class Simulation:
         ended = replace(run, ended=self._next(), until=len(curve))
         state = State.FAILED if failed else State.RUNNING
         best = OBJECTIVE.best(curve.values("score"))
-        trial = replace(trial, runs=(*trial.runs[:-1], ended), curve=curve, score=best[1], best_epoch=best[0], state=state)
+        trial = replace(
+            trial, runs=(*trial.runs[:-1], ended), curve=curve, score=best[1], best_epoch=best[0], state=state
+        )
         if state is State.RUNNING and not self.engine.may_continue(run.number):
             trial = replace(trial, state=State.COMPLETED)
         self.trials[run.number] = trial

@@ -70,7 +70,10 @@ def metrics_of(number: int, epoch: int) -> dict[str, float]:
     best = 0.5 + 0.4 * math.sin(1 + number) ** 2
     accuracy = best * (1 - math.exp(-1.0 - epoch)) - (0.02 if epoch == 3 else 0.0)
     return {
-        "accuracy": accuracy + 0.03, "loss": 1.5 - accuracy, "val_accuracy": accuracy, "val_loss": 1.6 - accuracy,
+        "accuracy": accuracy + 0.03,
+        "loss": 1.5 - accuracy,
+        "val_accuracy": accuracy,
+        "val_loss": 1.6 - accuracy,
         "learning_rate": 1e-3 / (1 + epoch),
     }
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -49,7 +48,9 @@ def run(command, folder):
 
 def run_board(command, folder):
     """Start TensorBoard, wait for its address, and end it as a person does."""
-    process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     try:
         line = process.stdout.readline()
         assert "http://127.0.0.1:" in line, process.stderr.read()
@@ -77,8 +78,9 @@ def test_the_commands_and_examples_of_a_page_run(page, tmp_path):
         if language == "python" and not re.match(r"# \w+\.py\n", text):
             example = tmp_path / "example.py"
             example.write_text(text)
-            done = subprocess.run([sys.executable, example], cwd=tmp_path, env=environment(), capture_output=True, text=True,
-                                  timeout=600)
+            done = subprocess.run(
+                [sys.executable, example], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=600
+            )
             assert done.returncode == 0, f"{page.name}\n{text}\n{done.stderr}"
 
 
@@ -90,7 +92,9 @@ def test_links_between_pages_lead_somewhere():
 
 def test_every_script_shows_its_help():
     for script in sorted((ROOT / "scripts").glob("*.py")):
-        done = subprocess.run([sys.executable, script, "--help"], env=environment(), capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, script, "--help"], env=environment(), capture_output=True, text=True, timeout=60
+        )
         assert done.returncode == 0 and "usage" in done.stdout, f"{script.name}\n{done.stderr}"
 
 
@@ -99,5 +103,7 @@ def test_the_tuning_scripts_search_and_resume(tmp_path):
     for command in ("tune_fashion_mnist.py --epochs 1", "tune_california_housing.py --epochs 1 --trials 2"):
         assert "best" in run(f"python scripts/{command}", tmp_path)
     assert (tmp_path / "fashion_mnist.keras").is_file()
-    assert all(len((ROOT / "scripts" / name).read_text().splitlines()) < 30
-               for name in ("tune_fashion_mnist.py", "tune_california_housing.py"))
+    assert all(
+        len((ROOT / "scripts" / name).read_text().splitlines()) < 30
+        for name in ("tune_fashion_mnist.py", "tune_california_housing.py")
+    )

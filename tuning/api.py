@@ -94,8 +94,19 @@ def search(
     """
     problem = as_space(resolve(space) if isinstance(space, str) else space)
     name = study if study is not None else f"{problem.name}-{engine}"
-    _check_arguments(name, engine, x, validation_data, trials=trials, epochs=epochs, seed=seed, keep=keep,
-                     workers=workers, time_limit=time_limit, silence_limit=silence_limit)
+    _check_arguments(
+        name,
+        engine,
+        x,
+        validation_data,
+        trials=trials,
+        epochs=epochs,
+        seed=seed,
+        keep=keep,
+        workers=workers,
+        time_limit=time_limit,
+        silence_limit=silence_limit,
+    )
     goal = Objective.parse(objective if objective is not None else problem.objective)
     path = Path(logs) / name
     refuse_if_locked(path)
@@ -105,21 +116,20 @@ def search(
     source = space if isinstance(space, str) else None
     deadline = None if time_limit is None else time.monotonic() + time_limit
     with contextlib.ExitStack() as resources:
-        executor: InProcessExecutor | ProcessExecutor
+        pool = None
         if workers > 1:
-            executor = ProcessExecutor(workers, problem.imports, silence_limit, visible_gpus())
-            resources.callback(executor.close)
+            pool = ProcessExecutor(workers, problem.imports, silence_limit, visible_gpus())
+            resources.callback(pool.close)
         elif "keras" in problem.imports:
             import_keras()
         load_engine(engine)
         data = Data(x, y, validation_data) if x is not None else problem.load_data()
         look = (goal, fix or {}, fit_options)
-        if workers > 1:
-            executor.load(source, problem, data)
-            findings = executor.call(check, *look)
-        else:
-            executor = InProcessExecutor(problem, data)
+        if pool is None:
             findings = check(problem, data, *look)
+        else:
+            pool.load(source, problem, data)
+            findings = pool.call(check, *look)
         definition = Definition(
             study=name,
             space=problem.name,
@@ -128,8 +138,8 @@ def search(
             objective=goal,
             engine=engine,
             options=engine_options,
-            seed=_first(seed, stored and stored.seed, random.SystemRandom().randrange(2**31)),
-            epochs=_first(epochs, stored and stored.epochs, EPOCHS),
+            seed=_first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31)),
+            epochs=_first(epochs, None if stored is None else stored.epochs, EPOCHS),
             data=data.fingerprint(),
             fit={key: _as_text(value) for key, value in fit_options.items()},
         )
@@ -142,7 +152,7 @@ def search(
         Search(
             definition=definition,
             engine=make_engine(definition, trials if trials is not None else engine_kind(engine).trials),
-            executor=executor,
+            executor=InProcessExecutor(problem, data) if pool is None else pool,
             store=store,
             path=path,
             observers=[TensorBoardObserver(path / TENSORBOARD), *observers],

@@ -165,10 +165,14 @@ class Search:
         self._notify("run_started", trial)
         self.executor.submit(
             Task(
-                run=trial.run, seed=seed_of_trial(self.definition.seed, trial.number),
-                objective=self.definition.objective, folder=str(self.path / CHECKPOINTS),
-                trained=trial.checkpoint, best=trial.score,
-                resumable=self.engine.may_continue(trial.number), **self.task_options,
+                run=trial.run,
+                seed=seed_of_trial(self.definition.seed, trial.number),
+                objective=self.definition.objective,
+                folder=str(self.path / CHECKPOINTS),
+                trained=trial.checkpoint,
+                best=trial.score,
+                resumable=self.engine.may_continue(trial.number),
+                **self.task_options,
             )
         )
 
@@ -198,8 +202,13 @@ class Search:
 
     def _run_finished(self, trial: Trial, message: Finished) -> None:
         trial = replace(
-            trial, values=message.values, seconds=trial.seconds + message.seconds, checkpoint=message.checkpoint,
-            compiled=message.compiled, compiled_reason=message.reason, found=trial.found + self._new(message.space),
+            trial,
+            values=message.values,
+            seconds=trial.seconds + message.seconds,
+            checkpoint=message.checkpoint,
+            compiled=message.compiled,
+            compiled_reason=message.reason,
+            found=trial.found + self._new(message.space),
         )
         verdict, error = self._verdicts.pop(trial.number, (State.RUNNING, None))
         if trial.score is None and verdict is not State.FAILED:
@@ -213,8 +222,13 @@ class Search:
     def _run_failed(self, trial: Trial, message: Failed) -> None:
         self._verdicts.pop(trial.number, None)
         self._end_run(
-            replace(trial, state=State.FAILED, error=message.error, traceback=message.traceback,
-                    seconds=trial.seconds + message.seconds)
+            replace(
+                trial,
+                state=State.FAILED,
+                error=message.error,
+                traceback=message.traceback,
+                seconds=trial.seconds + message.seconds,
+            )
         )
 
     def _run_lost(self, trial: Trial, message: Lost) -> None:
@@ -254,7 +268,8 @@ class Search:
     def _close_settled(self) -> None:
         """Close the resting trials that the engine will not continue any more."""
         self._close(
-            n for n, t in self.trials.items()
+            n
+            for n, t in self.trials.items()
             if t.state is State.RUNNING and not t.is_training and not self.engine.may_continue(n)
         )
 
@@ -269,7 +284,8 @@ class Search:
         """Delete the checkpoints of trials that are neither among the best nor going to be continued."""
         best = [t.number for t in ranked(list(self.trials.values()), self.definition.objective)[: self.keep]]
         checkpoints.prune(
-            self.path / CHECKPOINTS, best,
+            self.path / CHECKPOINTS,
+            best,
             lambda n: self.trials[n].state is State.RUNNING or self.engine.may_continue(n),
         )
 
@@ -279,7 +295,9 @@ class Search:
             return
         reasons = Counter(t.error for t in trials).most_common(3)
         listed = "; ".join(f"{count} x {reason}" for reason, count in reasons)
-        raise SearchFailedError(f"all {len(trials)} trials failed: {listed}. `tune show` prints them with their values.")
+        raise SearchFailedError(
+            f"all {len(trials)} trials failed: {listed}. `tune show` prints them with their values."
+        )
 
     # Small things -----------------------------------------------------------------------------------------
 
@@ -292,7 +310,8 @@ class Search:
         """Return the hyperparameters (JSON) that no trial had met before."""
         known = {(h.name, h.conditions) for h in self._space}
         return tuple(
-            record for record in space
+            record
+            for record in space
             if (h := Hyperparameter.from_json(record)) and (h.name, h.conditions) not in known
         )
 

@@ -59,10 +59,12 @@ class Objective:
         if not isinstance(text, str):
             name, direction = getattr(text, "name", None), getattr(text, "direction", None)
             if not isinstance(name, str):
-                raise ObjectiveError(f"`objective` must be a metric's name such as 'val_accuracy' or 'val_rmse:min', but got {text!r}.")
+                raise ObjectiveError(
+                    f"`objective` must be a metric's name such as 'val_accuracy' or 'val_rmse:min', but got {text!r}."
+                )
             text = f"{name}:{direction}" if direction else name
-        name, _, direction = text.partition(":")
-        direction = direction or known_direction(name)
+        name, _, given = text.partition(":")
+        direction = given or known_direction(name)
         if direction is None:
             raise ObjectiveError(
                 f"`objective` must say in which direction '{name}' gets better: it is none of the metrics that "

@@ -25,8 +25,11 @@ TENSORBOARD = "tensorboard"
 
 def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
     """Return the trials that have a score, best first; failed ones never count."""
-    scored = [(objective.sort_key(t.score), t.number, t) for t in trials
-              if t.score is not None and t.state is not State.FAILED]
+    scored = [
+        (objective.sort_key(t.score), t.number, t)
+        for t in trials
+        if t.score is not None and t.state is not State.FAILED
+    ]
     return [trial for _, _, trial in sorted(scored, key=lambda entry: entry[:2])]
 
 
@@ -58,7 +61,9 @@ class Study:
 
     def __repr__(self) -> str:
         best = self.best
-        return f"<Study {self.name}: {len(self.trials)} trials, best {self.objective.name} {best.score if best else None}>"
+        return (
+            f"<Study {self.name}: {len(self.trials)} trials, best {self.objective.name} {best.score if best else None}>"
+        )
 
     @property
     def name(self) -> str:
@@ -81,7 +86,9 @@ class Study:
     def _best(self) -> Trial:
         best = self.best
         if best is None:
-            raise StudyError(f"study '{self.name}' must have a trial with a score, but it has none of {len(self.trials)}.")
+            raise StudyError(
+                f"study '{self.name}' must have a trial with a score, but it has none of {len(self.trials)}."
+            )
         return best
 
     @property

@@ -145,4 +145,3 @@ class Trial:
             "compiled": self.compiled,
             "error": self.error,
         }
-

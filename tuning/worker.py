@@ -15,7 +15,6 @@ import time
 import traceback as traceback_module
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tuning import checkpoints
@@ -118,9 +117,7 @@ def train(space: SearchSpace, data: Data, task: Task, report: Reporter) -> Finis
             _seed(task)
             return _train(space, data, task, report, started)
     except Exception as error:
-        return Failed(
-            task.run.number, _one_line(error), traceback_module.format_exc(), time.perf_counter() - started
-        )
+        return Failed(task.run.number, _one_line(error), traceback_module.format_exc(), time.perf_counter() - started)
 
 
 def _train(space: SearchSpace, data: Data, task: Task, report: Reporter, started: float) -> Finished:
@@ -131,20 +128,37 @@ def _train(space: SearchSpace, data: Data, task: Task, report: Reporter, started
         progress.epochs = 0
     options = {name: value for name, value in task.fit_options.items() if name != "callbacks"}
     outcome = fit_space(
-        space, hp, model, data, callbacks=_callbacks(space, task, progress), compiled=task.compiled,
-        epochs=task.run.stop, initial_epoch=progress.epochs, **options,
+        space,
+        hp,
+        model,
+        data,
+        callbacks=_callbacks(space, task, progress),
+        compiled=task.compiled,
+        epochs=task.run.stop,
+        initial_epoch=progress.epochs,
+        **options,
     )
     progress.take(outcome)
     progress.finish()
     compiled, reason = _how_it_was_trained(model, task)
     return Finished(
-        task.run.number, hp.used, tuple(h.to_json() for h in hp.space), progress.saved,
-        time.perf_counter() - started, compiled, reason,
+        task.run.number,
+        hp.used,
+        tuple(h.to_json() for h in hp.space),
+        progress.saved,
+        time.perf_counter() - started,
+        compiled,
+        reason,
     )
 
 
 def fit_space(
-    space: SearchSpace, hp: HyperParameters, model: Any, data: Data, callbacks: Sequence[Any], compiled: bool,
+    space: SearchSpace,
+    hp: HyperParameters,
+    model: Any,
+    data: Data,
+    callbacks: Sequence[Any],
+    compiled: bool,
     **options: Any,
 ) -> Any:
     """Call the space's `fit` in such a way that `model.fit` runs compiled epochs and the callbacks.
@@ -193,7 +207,8 @@ class _Progress:
         self.epochs = task.trained
         self.saved = task.trained
         self._model, self._task, self._report = model, task, report
-        self._best, self._best_state = task.best, None
+        self._best = task.best
+        self._best_state: list[Any] | None = None
         self._reported = 0
         self._saved_at = time.monotonic()
         self._resumable = task.resumable
@@ -276,7 +291,8 @@ def _restore(model: Any, data: Data, task: Task) -> bool:
     except (OSError, ValueError, KeyError) as error:
         print(
             f"trial {task.run.number}: the checkpoint {path.name} could not be read ({_one_line(error)}); "
-            "the trial starts again from epoch 0", file=sys.stderr,
+            "the trial starts again from epoch 0",
+            file=sys.stderr,
         )
         return False
     return True
@@ -289,9 +305,11 @@ def _callbacks(space: SearchSpace, task: Task, progress: _Progress) -> list[Any]
     if task.uses_keras and space.patience is not None:
         import keras
 
-        own.append(keras.callbacks.EarlyStopping(
-            monitor=task.objective.name, mode=task.objective.direction, patience=space.patience
-        ))
+        own.append(
+            keras.callbacks.EarlyStopping(
+                monitor=task.objective.name, mode=task.objective.direction, patience=space.patience
+            )
+        )
     return [*own, reporting_callback(progress.epoch_ended, task.uses_keras)]
 
 

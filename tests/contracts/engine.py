@@ -30,8 +30,15 @@ class EngineContract:
 
     def make(self, seed=0, space=MIXED_SPACE, limit=-1, **options):
         definition = Definition(
-            "study", "space", None, tuple(space), OBJECTIVE, self.name, read_options(self.name, {**self.options, **options}),
-            seed, 9,
+            "study",
+            "space",
+            None,
+            tuple(space),
+            OBJECTIVE,
+            self.name,
+            read_options(self.name, {**self.options, **options}),
+            seed,
+            9,
         )
         return make_engine(definition, self.limit if limit == -1 else limit)
 

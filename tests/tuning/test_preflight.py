@@ -19,10 +19,12 @@ PRICES = RNG.uniform(0.15, 5.0, size=60).astype("float32")
 
 def classifier(units=3, loss="sparse_categorical_crossentropy", activation="softmax", metrics=("accuracy",)):
     def build_model(hp):
-        model = keras.Sequential([
-            keras.layers.Dense(hp.Int("n_neurons", 4, 16), activation="relu"),
-            keras.layers.Dense(units, activation=activation),
-        ])
+        model = keras.Sequential(
+            [
+                keras.layers.Dense(hp.Int("n_neurons", 4, 16), activation="relu"),
+                keras.layers.Dense(units, activation=activation),
+            ]
+        )
         model.compile("sgd", loss, metrics=list(metrics))
         return model
 
@@ -149,7 +151,17 @@ def test_hyperparameters_of_fit_of_scopes_and_of_loops_are_found():
             return model.fit(*arguments, batch_size=hp.Choice("batch_size", [8, 16]), **options)
 
     names = [h.name for h in look(Space(), CLASSES).hyperparameters]
-    assert {"n_hidden", "units_0", "units_1", "units_2", "optimizer", "variant", "epsilon", "weighted", "batch_size"} <= set(names)
+    assert {
+        "n_hidden",
+        "units_0",
+        "units_1",
+        "units_2",
+        "optimizer",
+        "variant",
+        "epsilon",
+        "weighted",
+        "batch_size",
+    } <= set(names)
     assert names.index("optimizer") < names.index("variant") < names.index("epsilon")
 
 
@@ -159,12 +171,19 @@ def test_data_sets_and_several_inputs_and_outputs():
     def two(hp):
         a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
         h = keras.layers.Dense(hp.Int("n", 4, 8))(keras.layers.concatenate([a, b]))
-        model = keras.Model([a, b], {"kind": keras.layers.Dense(3, "softmax", name="kind")(h), "price": keras.layers.Dense(1, name="price")(h)})
-        model.compile("sgd", {"kind": "sparse_categorical_crossentropy", "price": "mse"}, metrics={"kind": ["accuracy"]})
+        model = keras.Model(
+            [a, b],
+            {"kind": keras.layers.Dense(3, "softmax", name="kind")(h), "price": keras.layers.Dense(1, name="price")(h)},
+        )
+        model.compile(
+            "sgd", {"kind": "sparse_categorical_crossentropy", "price": "mse"}, metrics={"kind": ["accuracy"]}
+        )
         return model
 
     x = {"a": X[:, :4], "b": X[:, 4:]}
-    good = check(as_space(two), Data(x, {"kind": CLASSES, "price": PRICES}), Objective.parse("kind_accuracy:max"), {}, {})
+    good = check(
+        as_space(two), Data(x, {"kind": CLASSES, "price": PRICES}), Objective.parse("kind_accuracy:max"), {}, {}
+    )
     assert "kind_accuracy" in good.metrics
     with pytest.raises(DataError, match="of output 'kind' must be class ids"):
         check(as_space(two), Data(x, {"kind": PRICES, "price": PRICES}), Objective.parse("loss"), {}, {})

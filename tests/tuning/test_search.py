@@ -17,7 +17,9 @@ CURVE = str(SPACES / "curve.py")
 @pytest.fixture
 def search(tmp_path):
     def call(space=CURVE, **arguments):
-        return tuning.search(space, **{"engine": "random", "trials": 6, "epochs": 3, "seed": 0, "logs": tmp_path, **arguments})
+        return tuning.search(
+            space, **{"engine": "random", "trials": 6, "epochs": 3, "seed": 0, "logs": tmp_path, **arguments}
+        )
 
     return call
 
@@ -62,13 +64,18 @@ def test_dataframe_and_json(search):
     assert len(frame) == 6 and {"number", "state", "score", "values.a"} <= set(frame.columns)
     record = study.to_json()
     assert record["best"] == study.best.score and record["objective"] == {"name": "val_loss", "direction": "min"}
-    assert {"number", "state", "score", "best_epoch", "epochs", "values", "seconds", "error"} <= set(record["trials"][0])
+    assert {"number", "state", "score", "best_epoch", "epochs", "values", "seconds", "error"} <= set(
+        record["trials"][0]
+    )
 
 
 def test_observers_are_told_in_order(search):
     listener = Listener()
     search(trials=1, observers=[listener])
-    assert [event[0] for event in listener.heard] == ["run_started"] + 3 * ["epoch_ended"] + ["run_ended", "trial_ended"]
+    assert [event[0] for event in listener.heard] == ["run_started"] + 3 * ["epoch_ended"] + [
+        "run_ended",
+        "trial_ended",
+    ]
 
 
 def test_a_trial_that_raises_is_failed_and_the_search_goes_on(search, monkeypatch):
@@ -254,6 +261,7 @@ def test_killed_at_any_write_it_goes_on_as_if_nothing_had_happened(search, monke
 
     genuine, calls = getattr(Store, method), [0]
     for moment in (2, 5, 3):
+
         def dying(self, *arguments, moment=moment):
             calls[0] += 1
             if calls[0] == moment:

@@ -130,7 +130,8 @@ def test_parallel_coordinates_draws_every_trial_with_a_score(client):
     experiment = client.experiment()
     columns, metrics = first_columns(experiment)
     drawn = {
-        number for number, row in client.by_trial().items()
+        number
+        for number, row in client.by_trial().items()
         if columns <= row["hparams"].keys() and metrics <= metrics_of_group(row).keys()
     }
     assert drawn == SCORED
@@ -146,8 +147,9 @@ def test_filters_find_states_and_values(client):
     assert len(client.groups(statuses=["STATUS_FAILURE"])) == len(FAILED)
     (pruned,) = client.groups({"hparam": "trial_state", "filterDiscrete": ["pruned"]})
     assert pruned["name"].startswith("trial_0006@")
-    momentum = client.groups({"hparam": "momentum", "filterInterval": {"minValue": 0.55, "maxValue": 0.65},
-                              "excludeMissingValues": True})
+    momentum = client.groups(
+        {"hparam": "momentum", "filterInterval": {"minValue": 0.55, "maxValue": 0.65}, "excludeMissingValues": True}
+    )
     assert {row["name"][:10] for row in momentum} == {"trial_0006"}
 
 
@@ -183,7 +185,9 @@ def test_the_table_can_be_downloaded(client):
     n_columns = len(experiment["hparamInfos"]) + len(experiment["metricInfos"])
     request = {"allowedStatuses": ["STATUS_SUCCESS"], "colParams": [], "startIndex": 0, "sliceSize": 99}
     text = client.text(
-        "plugin/hparams/download_data", format="csv", columnsVisibility=json.dumps([True] * n_columns),
+        "plugin/hparams/download_data",
+        format="csv",
+        columnsVisibility=json.dumps([True] * n_columns),
         request=json.dumps(request),
     )
     header, *lines = csv.reader(io.StringIO(text))

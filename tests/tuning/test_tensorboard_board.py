@@ -107,8 +107,14 @@ def test_a_port_taken_at_the_last_moment_is_given_up_for_the_next(tmp_path, monk
 def test_another_program_on_the_port_is_not_taken_for_tensorboard(tmp_path):
     study = make_study(tmp_path, "dense", 1)
     program = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "0"]
-    server = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1,
-                              env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    server = subprocess.Popen(
+        program,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        bufsize=1,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
     try:
         port = int(server.stdout.readline().split("port ")[1].split()[0])
         with pytest.raises(OptionError, match="must be free"):

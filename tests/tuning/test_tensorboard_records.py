@@ -41,8 +41,17 @@ def a_trial(number=3, state=State.COMPLETED, epochs=3, **fields):
     best = OBJECTIVE.best(curve.values(OBJECTIVE.name)) or (None, None)
     values = fields.pop("values", values_of(number))
     return Trial(
-        number, values, state, curve, score=best[1], best_epoch=best[0], seconds=4.5,
-        runs=(Run(number, values, 0, 4),), started_at=START, ended_at=START + 9, **fields,
+        number,
+        values,
+        state,
+        curve,
+        score=best[1],
+        best_epoch=best[0],
+        seconds=4.5,
+        runs=(Run(number, values, 0, 4),),
+        started_at=START,
+        ended_at=START + 9,
+        **fields,
     )
 
 
@@ -189,7 +198,10 @@ def test_columns_of_the_toolkit_fill_up(n):
 def test_a_constant_column_comes_after_those_that_vary():
     space = (*HYPERPARAMETERS[:2], HYPERPARAMETERS[-1])
     assert [i.name for i in records_of(hyperparameters=space).experiment().hparam_infos if i.differs] == [
-        "n_layers", "units", "trial_state", "trial",
+        "n_layers",
+        "units",
+        "trial_state",
+        "trial",
     ]
 
 
@@ -244,9 +256,15 @@ def test_learning_says_whether_anything_is_new():
 def test_metrics_that_every_scored_trial_has_come_first():
     infos = records_of(a_trial()).experiment().metric_infos
     assert [(i.name.group, i.name.tag) for i in infos] == [
-        ("", "objective"), ("validation", "epoch_accuracy"), ("", "trial/epochs"), ("", "trial/best_epoch"),
-        ("", "trial/seconds"), ("validation", "epoch_loss"), ("train", "epoch_accuracy"),
-        ("train", "epoch_learning_rate"), ("train", "epoch_loss"),
+        ("", "objective"),
+        ("validation", "epoch_accuracy"),
+        ("", "trial/epochs"),
+        ("", "trial/best_epoch"),
+        ("", "trial/seconds"),
+        ("validation", "epoch_loss"),
+        ("train", "epoch_accuracy"),
+        ("train", "epoch_learning_rate"),
+        ("train", "epoch_loss"),
     ]
     tags = {tag for tag, _, _ in hparams.summaries(a_trial())}
     assert {"objective", *tags} == {i.name.tag for i in infos[:5] if not i.name.group}
@@ -269,8 +287,11 @@ def test_fingerprints_change_with_what_is_shown():
     trial = a_trial()
     records = records_of(trial)
     others = [
-        replace(trial, state=State.PRUNED), replace(trial, score=0.1), replace(trial, best_epoch=0),
-        replace(trial, values={**trial.values, "units": 17}), replace(trial, curve=trial.curve.until(2)),
+        replace(trial, state=State.PRUNED),
+        replace(trial, score=0.1),
+        replace(trial, best_epoch=0),
+        replace(trial, values={**trial.values, "units": 17}),
+        replace(trial, curve=trial.curve.until(2)),
     ]
     prints = [records.fingerprint(t) for t in (trial, *others)]
     assert len(set(prints)) == len(prints)

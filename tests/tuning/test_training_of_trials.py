@@ -17,13 +17,18 @@ TRAINING, VALIDATION = (X[:150], Y[:150]), (X[150:], Y[150:])
 
 
 def build_model(hp):
-    model = keras.Sequential([
-        keras.layers.Dense(hp.Int("n_neurons", 4, 32), activation="relu"),
-        keras.layers.Dense(1),
-    ])
+    model = keras.Sequential(
+        [
+            keras.layers.Dense(hp.Int("n_neurons", 4, 32), activation="relu"),
+            keras.layers.Dense(1),
+        ]
+    )
     optimizer = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}[hp.Choice("optimizer", ["adam", "sgd"])]
-    model.compile(optimizer(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")), "mse",
-                  metrics=[keras.metrics.RootMeanSquaredError(name="rmse")])
+    model.compile(
+        optimizer(hp.Float("learning_rate", 1e-3, 1e-1, sampling="log")),
+        "mse",
+        metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
+    )
     return model
 
 
@@ -31,8 +36,18 @@ def build_model(hp):
 def search(tmp_path):
     def call(space=build_model, **arguments):
         return tuning.search(
-            space, *TRAINING, validation_data=VALIDATION,
-            **{"objective": "val_rmse", "engine": "random", "trials": 3, "epochs": 4, "seed": 0, "logs": tmp_path, **arguments},
+            space,
+            *TRAINING,
+            validation_data=VALIDATION,
+            **{
+                "objective": "val_rmse",
+                "engine": "random",
+                "trials": 3,
+                "epochs": 4,
+                "seed": 0,
+                "logs": tmp_path,
+                **arguments,
+            },
         )
 
     return call
@@ -56,7 +71,11 @@ def test_the_best_model_evaluates_to_the_recorded_score(search, compiled):
 def test_the_best_epoch_is_kept_not_the_last(search):
     def overfits(hp):
         model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1, use_bias=False)])
-        model.compile(keras.optimizers.SGD(hp.Float("learning_rate", 0.05, 0.9)), "mse", metrics=[keras.metrics.RootMeanSquaredError(name="rmse")])
+        model.compile(
+            keras.optimizers.SGD(hp.Float("learning_rate", 0.05, 0.9)),
+            "mse",
+            metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
+        )
         return model
 
     study = search(overfits, epochs=12, trials=4)
@@ -77,8 +96,16 @@ def test_equal_seeds_train_equally_and_others_do_not(search):
 @pytest.mark.parametrize("compiled", [True, False])
 def test_a_promoted_trial_goes_on_with_its_optimizer_state(search, compiled):
     """Adam's moments and step count are kept: two runs give what one long run gives."""
-    promoted = search(engine="hyperband", trials=None, epochs=4, options={"factor": 2}, compiled=compiled, shuffle=False,
-                      fix={"optimizer": "adam", "n_neurons": 8}, keep=99)
+    promoted = search(
+        engine="hyperband",
+        trials=None,
+        epochs=4,
+        options={"factor": 2},
+        compiled=compiled,
+        shuffle=False,
+        fix={"optimizer": "adam", "n_neurons": 8},
+        keep=99,
+    )
     trial = next(t for t in promoted.trials if len(t.runs) > 1)
     keras.utils.set_random_seed(seed_of_trial(0, trial.number))
     model = build_model(tuning.HyperParameters(trial.values))
@@ -101,7 +128,11 @@ def test_only_the_best_checkpoints_remain(search):
 def test_a_model_that_goes_nan_is_a_failed_trial(search):
     def diverges(hp):
         model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
-        model.compile(keras.optimizers.SGD(hp.Choice("learning_rate", [0.01, 1e20])), "mse", metrics=[keras.metrics.RootMeanSquaredError(name="rmse")])
+        model.compile(
+            keras.optimizers.SGD(hp.Choice("learning_rate", [0.01, 1e20])),
+            "mse",
+            metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
+        )
         return model
 
     study = search(diverges, trials=2)

@@ -22,7 +22,11 @@ def results() -> Console:
 @lru_cache(maxsize=1)
 def remarks() -> Console:
     """Return the console of standard error."""
-    return Console(stderr=True, highlight=False) if sys.stderr.isatty() else Console(stderr=True, width=WIDE, highlight=False)
+    return (
+        Console(stderr=True, highlight=False)
+        if sys.stderr.isatty()
+        else Console(stderr=True, width=WIDE, highlight=False)
+    )
 
 
 def error_line(text: str) -> None:

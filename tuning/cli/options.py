@@ -13,7 +13,10 @@ from tuning.errors import StudyError, guess
 
 LOGS = typer.Option(Path("logs"), "--logs", help="Folder of all studies.", show_default=True)
 STORAGE = typer.Option(
-    None, "--storage", envvar="TUNE_STORAGE", show_envvar=True,
+    None,
+    "--storage",
+    envvar="TUNE_STORAGE",
+    show_envvar=True,
     help="URL of a database for the trials, such as postgresql://...; default: a file in the study's folder.",
 )
 JSON = typer.Option(False, "--json", help="Print JSON to standard output.")
@@ -47,7 +50,9 @@ def seconds(text: str | None) -> float | None:
         return None
     match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
     if match is None or not any(match.groups()):
-        raise typer.BadParameter(f"must be a duration such as 90s, 10m or 1h30m, but got {text!r}", param_hint="--time-limit")
+        raise typer.BadParameter(
+            f"must be a duration such as 90s, 10m or 1h30m, but got {text!r}", param_hint="--time-limit"
+        )
     hours, minutes, rest = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + rest
 

@@ -51,7 +51,9 @@ class PlainProgress(Observer):
             name = self._definition.objective.name if self._definition is not None else "score"
             stopped = "stopped, " if trial.state is State.PRUNED else ""
             result = f"{stopped}{name} {score(trial.score)} in epoch {trial.best_epoch}"
-        self._say(f"trial {trial.number:<3} {result}; {trial.epochs} epochs, {duration(trial.seconds)}{self._best_so_far()}")
+        self._say(
+            f"trial {trial.number:<3} {result}; {trial.epochs} epochs, {duration(trial.seconds)}{self._best_so_far()}"
+        )
 
     def trial_ended(self, trial: Trial) -> None:
         self._trials[trial.number] = trial
@@ -84,8 +86,15 @@ class LiveProgress(PlainProgress):
 
     def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
         self._bar = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs"),
-            TextColumn("{task.fields[remark]}"), TimeElapsedColumn(), console=remarks(), transient=True,
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("epochs"),
+            TextColumn("{task.fields[remark]}"),
+            TimeElapsedColumn(),
+            console=remarks(),
+            transient=True,
         )
         limit = self._max_trials if self._max_trials is not None else engine_kind(definition.engine).trials
         done = sum(trial.epochs for trial in trials)

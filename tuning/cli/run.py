@@ -29,17 +29,27 @@ TOP = 5
 def run(
     space: str = typer.Argument(..., help="A bundled space (see `tune spaces`), a module, or a .py file."),
     engine: str = typer.Option("hyperband", "--engine", help="random, hyperband or bayesian; see `tune engines`."),
-    trials: int = typer.Option(None, "--trials", min=1, help="Number of trials in all, those of a resumed study included."),
+    trials: int = typer.Option(
+        None, "--trials", min=1, help="Number of trials in all, those of a resumed study included."
+    ),
     epochs: int = typer.Option(None, "--epochs", min=1, help="Budget of one trial, in epochs; default 10."),
     study: str = typer.Option(None, "--study", help="Name of the study; default SPACE-ENGINE."),
     logs: Path = LOGS,
     storage: str = STORAGE,
-    workers: int = typer.Option(None, "--workers", min=1, help="Worker processes; default: as many as cores, memory and GPUs allow."),
-    time_limit: str = typer.Option(None, "--time-limit", metavar="10m", help="Pause the search after this time; the same command goes on."),
+    workers: int = typer.Option(
+        None, "--workers", min=1, help="Worker processes; default: as many as cores, memory and GPUs allow."
+    ),
+    time_limit: str = typer.Option(
+        None, "--time-limit", metavar="10m", help="Pause the search after this time; the same command goes on."
+    ),
     seed: int = typer.Option(None, "--seed", min=0, help="Seed of proposals, weights and shuffling; default: drawn."),
     option: list[str] = typer.Option(None, "-o", metavar="OPTION=VALUE", help="Option of the engine; may be repeated."),
-    fix: list[str] = typer.Option(None, "--fix", metavar="HP=VALUE", help="Do not search a hyperparameter; may be repeated."),
-    objective: str = typer.Option(None, "--objective", metavar="NAME[:max|:min]", help="What to optimise; default: the space's own."),
+    fix: list[str] = typer.Option(
+        None, "--fix", metavar="HP=VALUE", help="Do not search a hyperparameter; may be repeated."
+    ),
+    objective: str = typer.Option(
+        None, "--objective", metavar="NAME[:max|:min]", help="What to optimise; default: the space's own."
+    ),
     overwrite: bool = typer.Option(False, "--overwrite", help="Delete the study if it exists, and start afresh."),
     no_compile: bool = typer.Option(False, "--no-compile", help="Train with model.fit instead of compiled epochs."),
     keep: int = typer.Option(3, "--keep", min=0, help="Number of best trials whose weights are kept."),
@@ -50,10 +60,21 @@ def run(
     from tuning.executors.processes import default_workers
 
     arguments = {
-        "engine": engine, "trials": trials, "epochs": epochs, "study": study, "logs": logs, "seed": seed,
-        "storage": storage, "workers": workers if workers is not None else default_workers(trials),
-        "time_limit": seconds(time_limit), "options": pairs(option, "-o"), "fix": pairs(fix, "--fix"), "objective": objective,
-        "overwrite": overwrite, "compiled": not no_compile, "keep": keep,
+        "engine": engine,
+        "trials": trials,
+        "epochs": epochs,
+        "study": study,
+        "logs": logs,
+        "seed": seed,
+        "storage": storage,
+        "workers": workers if workers is not None else default_workers(trials),
+        "time_limit": seconds(time_limit),
+        "options": pairs(option, "-o"),
+        "fix": pairs(fix, "--fix"),
+        "objective": objective,
+        "overwrite": overwrite,
+        "compiled": not no_compile,
+        "keep": keep,
     }
     if overwrite:
         _say_what_is_deleted(space, engine, study, logs)

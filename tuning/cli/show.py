@@ -35,7 +35,8 @@ def show(
     options = " ".join(f"{k}={v}" for k, v in definition.options.items() if v is not None)
     console.print(
         f"{found.name}: {definition.engine} on {definition.space}, {definition.objective}, seed {definition.seed}"
-        f"{', ' + options if options else ''}", markup=False,
+        f"{', ' + options if options else ''}",
+        markup=False,
     )
     console.print(trials_table(found, top))
     for line in [counts(found.trials), *failures(found.trials), *uncompiled(found.trials)]:
@@ -67,7 +68,11 @@ def list_studies(logs: Path = LOGS, as_json: bool = JSON) -> None:
     for study in found:
         best = study.best
         made.add_row(
-            study.name, study.definition.space, study.definition.engine, str(study.objective),
-            score(best.score if best else None), counts(study.trials),
+            study.name,
+            study.definition.space,
+            study.definition.engine,
+            str(study.objective),
+            score(best.score if best else None),
+            counts(study.trials),
         )
     results().print(made)

@@ -23,7 +23,9 @@ def spaces(as_json: bool = JSON) -> None:
     for name, text in found.items():
         made.add_row(name, text)
     results().print(made)
-    results().print("A space of your own: `tune run path/to/my_space.py` or `tune run my_package.my_space`.", markup=False)
+    results().print(
+        "A space of your own: `tune run path/to/my_space.py` or `tune run my_package.my_space`.", markup=False
+    )
 
 
 @app.command(epilog="Example: [bold]tune engines[/bold]")
@@ -33,11 +35,17 @@ def engines(as_json: bool = JSON) -> None:
     from tuning.engines.registry import ENGINES
 
     if as_json:
-        print_json([
-            {"name": name, "description": kind.description, "trials": kind.trials,
-             "options": {key: {"default": o.default, "help": o.help} for key, o in kind.options.items()}}
-            for name, kind in ENGINES.items()
-        ])
+        print_json(
+            [
+                {
+                    "name": name,
+                    "description": kind.description,
+                    "trials": kind.trials,
+                    "options": {key: {"default": o.default, "help": o.help} for key, o in kind.options.items()},
+                }
+                for name, kind in ENGINES.items()
+            ]
+        )
         return
     made = table()
     made.add_column("engine", no_wrap=True)

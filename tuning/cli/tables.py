@@ -71,8 +71,12 @@ def _start(trial: Trial) -> list[str]:
     if trial.compiled is False:
         state += " (not compiled)"
     return [
-        str(trial.number), score(trial.score), number(trial.best_epoch), str(trial.epochs),
-        duration(trial.seconds), state,
+        str(trial.number),
+        score(trial.score),
+        number(trial.best_epoch),
+        str(trial.epochs),
+        duration(trial.seconds),
+        state,
     ]
 
 

@@ -138,7 +138,7 @@ class KerasTunerEngine:
         return state
 
     def restore(self, trials: Sequence[Trial], state: Any) -> None:
-        events = []
+        events: list[tuple[Any, Any, Any]] = []
         for trial in trials:
             self._oracle.update_space(self._translation.extended(trial.found))
             for index, run in enumerate(trial.runs):
@@ -211,14 +211,23 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, numpy.generic) else value
 
 
-def random_search(space: Sequence[Hyperparameter], objective: Objective, seed: int, epochs: int,
-                  max_trials: int | None) -> KerasTunerEngine:
+def random_search(
+    space: Sequence[Hyperparameter], objective: Objective, seed: int, epochs: int, max_trials: int | None
+) -> KerasTunerEngine:
     """Random search: every trial is drawn anew, without repeats."""
     return _engine(keras_tuner.oracles.RandomSearchOracle, space, objective, seed, epochs, max_trials)
 
 
-def hyperband(space: Sequence[Hyperparameter], objective: Objective, seed: int, epochs: int, max_trials: int | None,
-              max_epochs: int | None, factor: int, hyperband_iterations: int) -> KerasTunerEngine:
+def hyperband(
+    space: Sequence[Hyperparameter],
+    objective: Objective,
+    seed: int,
+    epochs: int,
+    max_trials: int | None,
+    max_epochs: int | None,
+    factor: int,
+    hyperband_iterations: int,
+) -> KerasTunerEngine:
     """Hyperband: many trials with few epochs, the best of them continued with more.
 
     References:
@@ -226,23 +235,56 @@ def hyperband(space: Sequence[Hyperparameter], objective: Objective, seed: int, 
         JMLR 18 (2018), algorithm 1.
     """
     budget = epochs if max_epochs is None else max_epochs
-    return _engine(HyperbandOracle, space, objective, seed, budget, max_trials, max_epochs=budget, factor=factor,
-                   hyperband_iterations=hyperband_iterations)
+    return _engine(
+        HyperbandOracle,
+        space,
+        objective,
+        seed,
+        budget,
+        max_trials,
+        max_epochs=budget,
+        factor=factor,
+        hyperband_iterations=hyperband_iterations,
+    )
 
 
-def bayesian(space: Sequence[Hyperparameter], objective: Objective, seed: int, epochs: int, max_trials: int | None,
-             alpha: float, beta: float, num_initial_points: int | None) -> KerasTunerEngine:
+def bayesian(
+    space: Sequence[Hyperparameter],
+    objective: Objective,
+    seed: int,
+    epochs: int,
+    max_trials: int | None,
+    alpha: float,
+    beta: float,
+    num_initial_points: int | None,
+) -> KerasTunerEngine:
     """Bayesian optimisation: a Gaussian process over past scores, its lower confidence bound minimised.
 
     References:
         J. Snoek et al., "Practical Bayesian Optimization of Machine Learning Algorithms", NIPS 2012.
     """
-    return _engine(_BayesianOracle, space, objective, seed, epochs, max_trials, alpha=alpha, beta=beta,
-                   num_initial_points=num_initial_points)
+    return _engine(
+        _BayesianOracle,
+        space,
+        objective,
+        seed,
+        epochs,
+        max_trials,
+        alpha=alpha,
+        beta=beta,
+        num_initial_points=num_initial_points,
+    )
 
 
-def _engine(kind: Any, space: Sequence[Hyperparameter], objective: Objective, seed: int, epochs: int,
-            max_trials: int | None, **options: Any) -> KerasTunerEngine:
+def _engine(
+    kind: Any,
+    space: Sequence[Hyperparameter],
+    objective: Objective,
+    seed: int,
+    epochs: int,
+    max_trials: int | None,
+    **options: Any,
+) -> KerasTunerEngine:
     translation = Translation(space, keras_tuner.HyperParameters)
     oracle = kind(
         objective=keras_tuner.Objective(objective.name, objective.direction),

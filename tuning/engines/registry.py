@@ -73,7 +73,9 @@ ENGINES: dict[str, EngineKind] = {
         "KerasTuner's Hyperband: many short trials, the best continued with more epochs",
         None,
         {
-            "max_epochs": Option(None, "be a whole number >= 1", _whole(1), "epochs of the longest trial; default: --epochs"),
+            "max_epochs": Option(
+                None, "be a whole number >= 1", _whole(1), "epochs of the longest trial; default: --epochs"
+            ),
             "factor": Option(3, "be a whole number >= 2", _whole(2), "one in `factor` trials is continued"),
             "hyperband_iterations": Option(1, "be a whole number >= 1", _whole(1), "times the whole schedule is run"),
         },
@@ -140,7 +142,11 @@ def make_engine(definition: Definition, max_trials: int | None) -> Engine:
         max_trials: number of trials in all; None for as many as the engine wants.
     """
     return load_engine(definition.engine)(
-        definition.hyperparameters, definition.objective, definition.seed, definition.epochs, max_trials,
+        definition.hyperparameters,
+        definition.objective,
+        definition.seed,
+        definition.epochs,
+        max_trials,
         **definition.options,
     )
 
@@ -150,8 +156,10 @@ def planned_epochs(definition: Definition, max_trials: int | None) -> int | None
     if definition.engine == "hyperband":
         options = definition.options
         budget = definition.epochs if options["max_epochs"] is None else options["max_epochs"]
-        return None if max_trials is not None else hyperband_epochs(
-            budget, options["factor"], options["hyperband_iterations"]
+        return (
+            None
+            if max_trials is not None
+            else hyperband_epochs(budget, options["factor"], options["hyperband_iterations"])
         )
     return None if max_trials is None else max_trials * definition.epochs
 

@@ -75,7 +75,11 @@ class _Scout:
     """Builds and trains on one batch, and remembers what it met."""
 
     def __init__(
-        self, space: SearchSpace, data: Data, objective: Objective, fixed: Mapping[str, Any],
+        self,
+        space: SearchSpace,
+        data: Data,
+        objective: Objective,
+        fixed: Mapping[str, Any],
         fit_options: Mapping[str, Any],
     ) -> None:
         self.space: list[Hyperparameter] = []
@@ -89,7 +93,7 @@ class _Scout:
     def explore(self) -> None:
         """Visit the default configuration, then one of each conditional scope, then the largest one."""
         self._visit_first()
-        pending, visited = list(self._scopes), set()
+        pending, visited = list(self._scopes), set[tuple[Condition, ...]]()
         while pending and len(visited) < MAX_VISITS:
             scope = pending.pop(0)
             values = _values_inside(scope, self._fixed)
@@ -162,8 +166,15 @@ class _Scout:
             return Decision.STOP
 
         outcome = fit_space(
-            self._search_space, hp, model, self._sample, [reporting_callback(listen, self.uses_keras)],
-            compiled=False, epochs=1, initial_epoch=0, **self._fit_options,
+            self._search_space,
+            hp,
+            model,
+            self._sample,
+            [reporting_callback(listen, self.uses_keras)],
+            compiled=False,
+            epochs=1,
+            initial_epoch=0,
+            **self._fit_options,
         )
         if not reported:
             for metrics in returned_epochs(outcome, self._objective):
@@ -218,7 +229,8 @@ def _with_fixed(space: list[Hyperparameter], fixed: Mapping[str, Any]) -> tuple[
         [
             f"`fix` must name a hyperparameter of the space, but got '{name}'. It has {', '.join(sorted(names))}. "
             f"{guess(name, names)}".rstrip()
-            for name in fixed if name not in names
+            for name in fixed
+            if name not in names
         ],
         SpaceError,
     )

@@ -18,8 +18,18 @@ SPARSE = "sparse_categorical_crossentropy"
 ONE_HOT = "categorical_crossentropy"
 BINARY = "binary_crossentropy"
 REGRESSION = (
-    "mse", "mean_squared_error", "mae", "mean_absolute_error", "huber", "huber_loss", "log_cosh", "logcosh",
-    "mape", "mean_absolute_percentage_error", "msle", "mean_squared_logarithmic_error",
+    "mse",
+    "mean_squared_error",
+    "mae",
+    "mean_absolute_error",
+    "huber",
+    "huber_loss",
+    "log_cosh",
+    "logcosh",
+    "mape",
+    "mean_absolute_percentage_error",
+    "msle",
+    "mean_squared_logarithmic_error",
 )
 
 
@@ -79,7 +89,8 @@ def _mistakes_of_output(
     if (loss in (SPARSE, ONE_HOT) or softmax) and units == 1:
         return [
             f"the output must have one unit a class for a softmax or {loss or 'cross-entropy'}, but has 1 unit, "
-            "whose value is always 1. Use as many units as there are classes, or one sigmoid unit with binary_crossentropy."
+            "whose value is always 1. Use as many units as there are classes, or one sigmoid unit with "
+            "binary_crossentropy."
         ]
     if len(shape) > 2 or labels.dtype.kind not in "fiub":
         return []
@@ -109,7 +120,8 @@ def _mistakes_of_class_ids(where: str, labels: numpy.ndarray, classes: int) -> l
     if labels.min() < 0 or labels.max() >= classes:
         return [
             f"{where} must be class ids 0 .. {classes - 1}, because the output has {classes} units, but got ids "
-            f"{int(labels.min())} .. {int(labels.max())}. Give the last layer {int(labels.max()) + 1} units, or count classes from 0."
+            f"{int(labels.min())} .. {int(labels.max())}. Give the last layer {int(labels.max()) + 1} units, or count "
+            "classes from 0."
         ]
     return []
 
@@ -145,7 +157,9 @@ def _outputs(model: Any, x: Any) -> list[tuple[str, tuple[int, ...], str]]:
         return [(str(k), tuple(v.shape), _loss_name(losses, str(k), i)) for i, (k, v) in enumerate(made.items())]
     if isinstance(made, (list, tuple)):
         names = list(getattr(model, "output_names", None) or map(str, range(len(made))))
-        return [(n, tuple(v.shape), _loss_name(losses, n, i)) for i, (n, v) in enumerate(zip(names, made, strict=False))]
+        return [
+            (n, tuple(v.shape), _loss_name(losses, n, i)) for i, (n, v) in enumerate(zip(names, made, strict=False))
+        ]
     return [("output", tuple(made.shape), _loss_name(losses, "output", 0))]
 
 

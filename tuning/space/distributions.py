@@ -63,9 +63,9 @@ def parameter_names(space: Iterable[Hyperparameter]) -> dict[Hyperparameter, str
     for h in varying:
         counts[h.name] = counts.get(h.name, 0) + 1
     return {
-        h: h.name if counts[h.name] == 1 else f"{h.name}@" + "&".join(
-            f"{c.name}={'|'.join(map(str, c.values))}" for c in h.conditions
-        )
+        h: h.name
+        if counts[h.name] == 1
+        else f"{h.name}@" + "&".join(f"{c.name}={'|'.join(map(str, c.values))}" for c in h.conditions)
         for h in varying
     }
 

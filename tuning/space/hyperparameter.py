@@ -156,7 +156,15 @@ class Hyperparameter:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object without the fields that have their default."""
-        blank = {"low": None, "high": None, "step": None, "sampling": "linear", "choices": (), "ordered": False, "conditions": ()}
+        blank = {
+            "low": None,
+            "high": None,
+            "step": None,
+            "sampling": "linear",
+            "choices": (),
+            "ordered": False,
+            "conditions": (),
+        }
         return {k: v for k, v in asdict(self).items() if k not in blank or v != blank[k]}
 
     @classmethod

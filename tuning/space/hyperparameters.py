@@ -55,11 +55,20 @@ class HyperParameters:
         choices = tuple(_plain(v) for v in values)
         numeric = bool(choices) and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in choices)
         if ordered and not numeric:
-            raise SpaceError(f"`ordered` of hp.Choice('{name}') must be False for values that are not numbers, but got True.")
+            raise SpaceError(
+                f"`ordered` of hp.Choice('{name}') must be False for values that are not numbers, but got True."
+            )
         if default is None and None not in choices:
             default = choices[0] if choices else None
-        return self._get("choice", name, parent_name, parent_values, default=_plain(default), choices=choices,
-                         ordered=numeric if ordered is None else ordered)
+        return self._get(
+            "choice",
+            name,
+            parent_name,
+            parent_values,
+            default=_plain(default),
+            choices=choices,
+            ordered=numeric if ordered is None else ordered,
+        )
 
     def Int(
         self,
@@ -77,9 +86,17 @@ class HyperParameters:
         sampling = (sampling or "linear").lower()
         if step is None and sampling == "linear":
             step = 1
-        return self._get("int", name, parent_name, parent_values, low=low, high=high,
-                         step=None if step is None else _whole(name, "step", step), sampling=sampling,
-                         default=low if default is None else _whole(name, "default", default))
+        return self._get(
+            "int",
+            name,
+            parent_name,
+            parent_values,
+            low=low,
+            high=high,
+            step=None if step is None else _whole(name, "step", step),
+            sampling=sampling,
+            default=low if default is None else _whole(name, "default", default),
+        )
 
     def Float(
         self,
@@ -94,11 +111,21 @@ class HyperParameters:
     ) -> Any:
         """Return a float of [min_value, max_value], both included."""
         low = float(min_value)
-        return self._get("float", name, parent_name, parent_values, low=low, high=float(max_value),
-                         step=None if step is None else float(step), sampling=(sampling or "linear").lower(),
-                         default=low if default is None else float(default))
+        return self._get(
+            "float",
+            name,
+            parent_name,
+            parent_values,
+            low=low,
+            high=float(max_value),
+            step=None if step is None else float(step),
+            sampling=(sampling or "linear").lower(),
+            default=low if default is None else float(default),
+        )
 
-    def Boolean(self, name: str, default: bool = False, parent_name: str | None = None, parent_values: Any = None) -> Any:
+    def Boolean(
+        self, name: str, default: bool = False, parent_name: str | None = None, parent_values: Any = None
+    ) -> Any:
         """Return True or False."""
         return self._get("boolean", name, parent_name, parent_values, default=bool(default))
 
@@ -125,7 +152,9 @@ class HyperParameters:
         """
         parent = self._full_name(parent_name)
         if not any(h.name == parent for h in self.space):
-            raise SpaceError(f"`parent_name` of hp.conditional_scope must be a hyperparameter asked for before, but got {parent!r}.")
+            raise SpaceError(
+                f"`parent_name` of hp.conditional_scope must be a hyperparameter asked for before, but got {parent!r}."
+            )
         if isinstance(parent_values, (str, bytes)) or not isinstance(parent_values, Iterable):
             parent_values = (parent_values,)
         self._conditions.append(Condition(parent, tuple(_plain(v) for v in parent_values)))

@@ -77,8 +77,8 @@ def _load_module(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise SpaceError(
-                f"`space` must be a bundled space, a module or a .py file, but got '{name}'. {guess(name, bundled_spaces())} "
-                f"Bundled: {', '.join(bundled_spaces())}.".replace("  ", " ")
+                f"`space` must be a bundled space, a module or a .py file, but got '{name}'. "
+                f"{guess(name, bundled_spaces())} Bundled: {', '.join(bundled_spaces())}.".replace("  ", " ")
             ) from None
         raise SpaceError(f"'{name}' could not be imported: {error}.") from error
     except Exception as error:
@@ -106,15 +106,24 @@ def _space_of(module: ModuleType, name: str) -> SearchSpace:
     given = getattr(module, "space", None)
     if given is not None:
         return as_space(given)
-    classes = [v for v in vars(module).values()
-               if isinstance(v, type) and issubclass(v, SearchSpace) and v.__module__ == module.__name__]
+    classes = [
+        v
+        for v in vars(module).values()
+        if isinstance(v, type) and issubclass(v, SearchSpace) and v.__module__ == module.__name__
+    ]
     if len(classes) == 1:
         return as_space(classes[0])
     if classes:
         names = ", ".join(c.__name__ for c in classes)
-        raise SpaceError(f"'{name}' must have one SearchSpace or a variable `space`, but defines {names}. Write `space = {classes[-1].__name__}()`.")
+        raise SpaceError(
+            f"'{name}' must have one SearchSpace or a variable `space`, but defines {names}. "
+            f"Write `space = {classes[-1].__name__}()`."
+        )
     if callable(getattr(module, "build_model", None)):
         space = as_space(module.build_model)
         space.name = Path(name).stem if name.endswith(".py") else name.rpartition(".")[2]
         return space
-    raise SpaceError(f"'{name}' must define a SearchSpace subclass, a variable `space` or a function build_model(hp), but has none of them.")
+    raise SpaceError(
+        f"'{name}' must define a SearchSpace subclass, a variable `space` or a function build_model(hp), "
+        "but has none of them."
+    )

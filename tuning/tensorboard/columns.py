@@ -84,7 +84,12 @@ class Column:
         bounds = [] if listed or kind != "number" else [b for c in (self, other) for b in c.listed or (c.low, c.high)]
         low, high = (None, None) if not bounds or None in bounds else (min(bounds), max(bounds))
         return replace(
-            self, kind=kind, listed=listed, low=low, high=high, always=self.always or other.always,
+            self,
+            kind=kind,
+            listed=listed,
+            low=low,
+            high=high,
+            always=self.always or other.always,
             sampling=self.sampling if self.sampling != "linear" else other.sampling,
             description="; or ".join(dict.fromkeys(filter(None, (self.description, other.description)))),
         )
@@ -99,8 +104,11 @@ class Column:
     def info(self, differs: bool) -> api_pb2.HParamInfo:
         """Return the column's entry in the experiment record; `differs` puts it before those without."""
         info = api_pb2.HParamInfo(
-            name=self.name, display_name=self.display_name, description=self.description,
-            type=_TYPES[self.kind], differs=differs,
+            name=self.name,
+            display_name=self.display_name,
+            description=self.description,
+            type=_TYPES[self.kind],
+            differs=differs,
         )
         if self.listed:
             info.domain_discrete.extend(self.listed)

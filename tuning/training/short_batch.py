@@ -36,8 +36,8 @@ class ShortBatch(enum.Enum):
 _ROW_BY_ROW = tuple(
     getattr(keras.layers, name)
     for name in (
-        "Activation Add AlphaDropout Average Concatenate Conv1D Conv2D Conv3D Dense Dot Dropout ELU Flatten "
-        "GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D "
+        "Activation Add AlphaDropout Average Concatenate Conv1D Conv2D Conv3D Dense Dot Dropout ELU Embedding "
+        "Flatten GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D "
         "GlobalMaxPooling2D Identity InputLayer LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum "
         "Multiply Normalization PReLU Permute ReLU RepeatVector Rescaling Reshape SeparableConv2D Softmax "
         "SpatialDropout1D SpatialDropout2D Subtract UnitNormalization ZeroPadding2D"
@@ -179,10 +179,10 @@ def has_own_steps(model: Any) -> bool:
 def _treats_rows_singly(model: Any) -> bool:
     if type(model) not in (keras.Sequential, _FUNCTIONAL) or "call" in vars(model) or has_own_steps(model):
         return False
-    inner = [layer for layer in model._flatten_layers(include_self=False)]
     return all(
-        type(layer) is _FUNCTIONAL or (type(layer) in _ROW_BY_ROW and layer.activity_regularizer is None)
-        for layer in inner
+        type(layer) is _FUNCTIONAL
+        or (type(layer) in _ROW_BY_ROW and layer.activity_regularizer is None and not getattr(layer, "mask_zero", False))
+        for layer in model._flatten_layers(include_self=False)
     )
 
 

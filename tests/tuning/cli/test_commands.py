@@ -80,8 +80,21 @@ def test_run_json_is_one_object_on_standard_output(tune):
 
 
 def test_json_has_null_where_a_score_is_missing(tune):
-    done = tune("run", CURVE, "--engine", "random", "--trials", 5, "--epochs", 2, "--seed", 0, "--json", "--quiet",
-                env={"CURVE_FAILS": "x"})
+    done = tune(
+        "run",
+        CURVE,
+        "--engine",
+        "random",
+        "--trials",
+        5,
+        "--epochs",
+        2,
+        "--seed",
+        0,
+        "--json",
+        "--quiet",
+        env={"CURVE_FAILS": "x"},
+    )
     trials = json.loads(done.stdout)["trials"]
     failed = [t for t in trials if t["state"] == "FAILED"]
     assert failed and all(t["score"] is None and "cannot be trained" in t["error"] for t in failed)
@@ -94,9 +107,13 @@ def test_show_list_spaces_engines(tune, logs):
     assert "curve-random" in tune("list", "--logs", logs).stdout
     listed = json.loads(tune("list", "--logs", logs, "--json").stdout)
     assert listed[0]["study"] == "curve-random" and listed[0]["trials"] == 4
-    assert {"fashion_mnist", "california_housing", "digits", "diabetes"} <= {s["name"] for s in json.loads(tune("spaces", "--json").stdout)}
+    assert {"fashion_mnist", "california_housing", "digits", "diabetes"} <= {
+        s["name"] for s in json.loads(tune("spaces", "--json").stdout)
+    }
     engines = {e["name"]: e for e in json.loads(tune("engines", "--json").stdout)}
-    assert {"random", "hyperband", "bayesian"} <= set(engines) and engines["hyperband"]["options"]["factor"]["default"] == 3
+    assert {"random", "hyperband", "bayesian"} <= set(engines) and engines["hyperband"]["options"]["factor"][
+        "default"
+    ] == 3
     assert "fashion_mnist" in tune("spaces").stdout and "factor" in tune("engines").stdout
 
 

@@ -81,8 +81,13 @@ def kerastuner_proposals(oracle, tmp_path, count):
 )
 def test_it_proposes_what_kerastuner_proposes(contract, oracle, options, count, seed, tmp_path):
     limits = {} if oracle is HyperbandOracle else {"max_trials": count}
-    theirs = oracle(objective=keras_tuner.Objective("score", "max"), hyperparameters=kerastuner_space(), seed=seed,
-                    **options, **limits)
+    theirs = oracle(
+        objective=keras_tuner.Objective("score", "max"),
+        hyperparameters=kerastuner_space(),
+        seed=seed,
+        **options,
+        **limits,
+    )
     with threadpoolctl.threadpool_limits(1):
         expected = kerastuner_proposals(theirs, tmp_path, count)
     ours = Simulation(contract().make(seed, PLAIN_SPACE, **options)).go(count).runs
@@ -98,7 +103,9 @@ def test_hyperband_continues_trials_and_ends():
     assert simulation.done.reason == ""
 
 
-@pytest.mark.parametrize(("max_epochs", "factor", "iterations"), [(10, 3, 2), (6, 3, 1), (4, 2, 1), (1, 3, 1), (20, 4, 1)])
+@pytest.mark.parametrize(
+    ("max_epochs", "factor", "iterations"), [(10, 3, 2), (6, 3, 1), (4, 2, 1), (1, 3, 1), (20, 4, 1)]
+)
 def test_the_planned_epochs_are_the_trained_ones(max_epochs, factor, iterations):
     engine = TestHyperband().make(0, max_epochs=max_epochs, factor=factor, hyperband_iterations=iterations)
     simulation = Simulation(engine).go(1000)
