@@ -53,6 +53,7 @@ def search(
     storage: str | None = None,
     seed: int | None = None,
     overwrite: bool = False,
+    patience: int | None = None,
     compiled: bool = True,
     keep: int = 3,
     workers: int = 1,
@@ -78,6 +79,7 @@ def search(
         storage: URL of a database for the trials, such as "postgresql://..."; default: a file in the study's folder.
         seed: seeds proposals, weights and shuffling; default: drawn, or the stored one.
         overwrite: delete the study if it exists, and start afresh.
+        patience: epochs without a better objective after which a run ends early; default: the space's own.
         compiled: run epochs as compiled programs where possible.
         keep: number of best trials whose weights are kept.
         workers: number of worker processes; 1 trains in this process.
@@ -103,10 +105,12 @@ def search(
         epochs=epochs,
         seed=seed,
         keep=keep,
+        patience=patience,
         workers=workers,
         time_limit=time_limit,
         silence_limit=silence_limit,
     )
+    patience = problem.patience if patience is None else patience
     goal = Objective.parse(objective if objective is not None else problem.objective)
     path = Path(logs) / name
     refuse_if_locked(path)
@@ -141,7 +145,7 @@ def search(
             seed=_first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31)),
             epochs=_first(epochs, None if stored is None else stored.epochs, EPOCHS),
             data=data.fingerprint(),
-            fit={key: _as_text(value) for key, value in fit_options.items()},
+            fit={key: _as_text(value) for key, value in {**fit_options, "patience": patience}.items()},
         )
         _refuse_differences(definition, stored)
         resources.enter_context(locked(path))
@@ -158,7 +162,12 @@ def search(
             observers=[TensorBoardObserver(path / TENSORBOARD), *observers],
             keep=keep,
             deadline=deadline,
-            task_options={"compiled": compiled, "uses_keras": findings.uses_keras, "fit_options": fit_options},
+            task_options={
+                "compiled": compiled,
+                "uses_keras": findings.uses_keras,
+                "patience": patience,
+                "fit_options": fit_options,
+            },
         ).run()
     return Study(path, problem, data, storage)
 
@@ -197,7 +206,7 @@ def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, **nu
     mistakes = []
     if engine not in ENGINES:
         mistakes.append(must("engine", f"be one of {', '.join(ENGINES)}", engine, guess(engine, ENGINES)))
-    for name, least in (("trials", 1), ("epochs", 1), ("seed", 0), ("keep", 0), ("workers", 1)):
+    for name, least in (("trials", 1), ("epochs", 1), ("seed", 0), ("keep", 0), ("patience", 0), ("workers", 1)):
         value = numbers[name]
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
             mistakes.append(must(name, f"be a whole number >= {least}", value))

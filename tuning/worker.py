@@ -49,6 +49,7 @@ class Task:
         resumable: whether the last epoch must be kept for a later run.
         compiled: whether to run epochs as compiled programs where that is possible.
         uses_keras: whether the space builds Keras models; otherwise Keras is not imported.
+        patience: epochs without a better objective after which the run ends; None for never.
         fit_options: further keyword arguments of `fit`.
     """
 
@@ -61,6 +62,7 @@ class Task:
     resumable: bool = False
     compiled: bool = True
     uses_keras: bool = True
+    patience: int | None = None
     fit_options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -132,7 +134,7 @@ def _train(space: SearchSpace, data: Data, task: Task, report: Reporter, started
         hp,
         model,
         data,
-        callbacks=_callbacks(space, task, progress),
+        callbacks=_callbacks(task, progress),
         compiled=task.compiled,
         epochs=task.run.stop,
         initial_epoch=progress.epochs,
@@ -298,16 +300,16 @@ def _restore(model: Any, data: Data, task: Task) -> bool:
     return True
 
 
-def _callbacks(space: SearchSpace, task: Task, progress: _Progress) -> list[Any]:
+def _callbacks(task: Task, progress: _Progress) -> list[Any]:
     """Return the run's own callbacks: the user's, early stopping, and last the one that reports."""
     given = task.fit_options.get("callbacks") or ()
     own = [copy.deepcopy(c) if hasattr(c, "set_model") else c() for c in given]
-    if task.uses_keras and space.patience is not None:
+    if task.uses_keras and task.patience is not None:
         import keras
 
         own.append(
             keras.callbacks.EarlyStopping(
-                monitor=task.objective.name, mode=task.objective.direction, patience=space.patience
+                monitor=task.objective.name, mode=task.objective.direction, patience=task.patience
             )
         )
     return [*own, reporting_callback(progress.epoch_ended, task.uses_keras)]

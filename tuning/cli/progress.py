@@ -22,16 +22,21 @@ from rich.progress import (
 from tuning.cli.console import remarks
 from tuning.cli.tables import counts, duration, score
 from tuning.definition import Definition
-from tuning.engines.registry import engine_kind, planned_epochs
+from tuning.engines.registry import engine_kind, planned_epochs, remark
 from tuning.observer import Observer
 from tuning.study import ranked
 from tuning.trial import State, Trial
 
 
 class PlainProgress(Observer):
-    """One line a run."""
+    """One line a run.
 
-    def __init__(self) -> None:
+    Args:
+        max_trials: number of trials in all; None for the engine's own.
+    """
+
+    def __init__(self, max_trials: int | None = None) -> None:
+        self._max_trials = max_trials
         self._trials: dict[int, Trial] = {}
         self._definition: Definition | None = None
         self._started = time.monotonic()
@@ -40,6 +45,9 @@ class PlainProgress(Observer):
         self._definition = definition
         self._trials = {trial.number: trial for trial in trials}
         self._say(f"study {definition.study}: {definition.engine} on {definition.space}, seed {definition.seed}")
+        note = remark(definition, self._limit(definition))
+        if note:
+            self._say(note)
         if trials:
             self._say(f"resumed with {counts(trials)}")
 
@@ -62,6 +70,9 @@ class PlainProgress(Observer):
         why = f" ({reason})" if reason else ""
         self._say(f"{counts(trials)} in {duration(time.monotonic() - self._started)}{why}")
 
+    def _limit(self, definition: Definition) -> int | None:
+        return self._max_trials if self._max_trials is not None else engine_kind(definition.engine).trials
+
     def _best_so_far(self) -> str:
         if self._definition is None:
             return ""
@@ -73,15 +84,10 @@ class PlainProgress(Observer):
 
 
 class LiveProgress(PlainProgress):
-    """A bar over all epochs and one for each running trial; lines for what ended.
-
-    Args:
-        max_trials: number of trials in all; None for the engine's own.
-    """
+    """A bar over all epochs and one for each running trial; lines for what ended."""
 
     def __init__(self, max_trials: int | None = None) -> None:
-        super().__init__()
-        self._max_trials = max_trials
+        super().__init__(max_trials)
         self._running: dict[int, TaskID] = {}
 
     def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
@@ -96,13 +102,15 @@ class LiveProgress(PlainProgress):
             console=remarks(),
             transient=True,
         )
-        limit = self._max_trials if self._max_trials is not None else engine_kind(definition.engine).trials
         done = sum(trial.epochs for trial in trials)
-        self._all = self._bar.add_task("search", total=planned_epochs(definition, limit), completed=done, remark="")
+        self._all = self._bar.add_task(
+            "search", total=planned_epochs(definition, self._limit(definition)), completed=done, remark=""
+        )
         self._bar.start()
         super().search_started(definition, trials)
 
     def run_started(self, trial: Trial) -> None:
+        self._remove(trial)  # a run that was lost starts again
         self._running[trial.number] = self._bar.add_task(
             f"trial {trial.number}", total=trial.run.stop, completed=trial.epochs, remark=""
         )
@@ -117,10 +125,13 @@ class LiveProgress(PlainProgress):
         self._bar.update(self._running[trial.number], completed=trial.epochs, remark=now)
 
     def run_ended(self, trial: Trial) -> None:
+        self._remove(trial)
+        super().run_ended(trial)
+
+    def _remove(self, trial: Trial) -> None:
         task = self._running.pop(trial.number, None)
         if task is not None:
             self._bar.remove_task(task)
-        super().run_ended(trial)
 
     def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
         self._bar.stop()

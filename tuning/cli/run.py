@@ -51,6 +51,12 @@ def run(
         None, "--objective", metavar="NAME[:max|:min]", help="What to optimise; default: the space's own."
     ),
     overwrite: bool = typer.Option(False, "--overwrite", help="Delete the study if it exists, and start afresh."),
+    patience: int = typer.Option(
+        None,
+        "--patience",
+        min=0,
+        help="End a run after so many epochs without a better objective; default: the space's own.",
+    ),
     no_compile: bool = typer.Option(False, "--no-compile", help="Train with model.fit instead of compiled epochs."),
     keep: int = typer.Option(3, "--keep", min=0, help="Number of best trials whose weights are kept."),
     as_json: bool = JSON,
@@ -72,6 +78,7 @@ def run(
         "options": pairs(option, "-o"),
         "fix": pairs(fix, "--fix"),
         "objective": objective,
+        "patience": patience,
         "overwrite": overwrite,
         "compiled": not no_compile,
         "keep": keep,
@@ -92,7 +99,7 @@ def run_search(space: str, arguments: Mapping[str, Any], quiet: bool) -> Study:
     from tuning.api import search
     from tuning.cli.progress import LiveProgress, PlainProgress
 
-    shown = [] if quiet else [LiveProgress(arguments.get("trials")) if remarks().is_terminal else PlainProgress()]
+    shown = [] if quiet else [(LiveProgress if remarks().is_terminal else PlainProgress)(arguments.get("trials"))]
     try:
         return search(space, observers=shown, **arguments)
     except KeyboardInterrupt:

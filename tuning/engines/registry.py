@@ -151,6 +151,19 @@ def make_engine(definition: Definition, max_trials: int | None) -> Engine:
     )
 
 
+def remark(definition: Definition, max_trials: int | None) -> str:
+    """Return what a person should know about this search; empty when there is nothing."""
+    if definition.engine == "bayesian" and max_trials is not None:
+        initial = definition.options["num_initial_points"]
+        initial = max(3, 3 * len(definition.hyperparameters)) if initial is None else initial
+        if initial >= max_trials:
+            return (
+                f"all {max_trials} trials are random: the Gaussian process proposes after {initial}. "
+                "Use more --trials or -o num_initial_points=N."
+            )
+    return ""
+
+
 def planned_epochs(definition: Definition, max_trials: int | None) -> int | None:
     """Return the number of epochs that a whole search trains, if no run ends early; None when unknown."""
     if definition.engine == "hyperband":

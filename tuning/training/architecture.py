@@ -33,7 +33,7 @@ _SKIPPED = frozenset(
     _layers _metrics _seed_generators _trainable_variables _non_trainable_variables _variables
     _trainable_variables_indices _distribution_strategy _saved_model_inputs_spec _saved_model_arg_spec
     _obj_reference_counts_dict _flat_losses _y_pred_build_structure _y_true_build_structure _initial_seed seed
-    _called _lock _tracked _initial_epoch
+    _called _lock _tracked _build_shapes_dict _build_input_shape
     """.split()
 )
 
@@ -72,8 +72,8 @@ class _Description:
         self._names: dict[str, int] = {}
         optimizer = [] if model.optimizer is None else model.optimizer.variables
         variables = [*model.variables, *optimizer, *model.metrics_variables]
-        self._variable_numbers = {id(v): i for i, v in enumerate({id(v): v for v in variables}.values())}
-        self._variables = variables
+        self._variables = list({id(v): v for v in variables}.values())
+        self._variable_numbers = {id(v): number for number, v in enumerate(self._variables)}
         self._seen: dict[int, int] = {}
 
     def parts(self, x_is_named: bool) -> Any:
@@ -100,7 +100,7 @@ class _Description:
             None if loss is None else (self._attributes(loss), [self._loss(flat) for flat in loss._flat_losses or []]),
             self._attributes(model._compile_metrics) if model._compile_metrics is not None else None,
             [self._variable(variable) for variable in self._variables],
-            [(self._layer_numbers[id(layer)], name) for layer, name in constants_of(model)],
+            [self._constant(layer, name) for layer, name in constants_of(model)],
         )
 
     def describe(self, value: Any) -> Any:
@@ -164,7 +164,7 @@ class _Description:
         overridden = [
             name
             for name in vars(model)
-            if name not in ("build", "quantize", "fit") and isinstance(getattr(type(model), name, None), types.FunctionType)
+            if name not in ("build", "quantize", "fit", "loss") and isinstance(getattr(type(model), name, None), types.FunctionType)
         ]
         if type(model) not in (keras.Sequential, _FUNCTIONAL) or overridden or model._metrics:
             raise _NotUnderstoodError(model)
@@ -178,7 +178,7 @@ class _Description:
                 (key, self._named(value) if key in ("name", "keras_history", "input_layers", "output_layers")
                  else self._topology(value))
                 for key, value in config.items()
-                if not key.endswith("_initializer") and key != "seed"
+                if not key.endswith("_initializer") and key not in ("seed", "build_config", "build_input_shape")
             ]
         if isinstance(config, (list, tuple)):
             return [self._topology(value) for value in config]
@@ -203,8 +203,12 @@ class _Description:
         return (
             self._variable_numbers[id(variable)], tuple(variable.shape), variable.dtype, variable.trainable,
             self.describe(getattr(variable, "regularizer", None)), self.describe(getattr(variable, "constraint", None)),
-            bool(getattr(variable, "overwrite_with_gradient", False)), variable.autocast,
+            bool(getattr(variable, "overwrite_with_gradient", False)), getattr(variable, "_autocast", None),
         )
+
+    def _constant(self, layer: Any, name: str) -> Any:
+        tensor = vars(layer)[name]
+        return self._layer_numbers[id(layer)], name, tuple(tensor.shape), tensor.dtype.name
 
     def _settings(self) -> Any:
         """Return what Keras and TensorFlow are set to that ends up in a trace."""
