@@ -36,9 +36,13 @@ def main() -> None:
     hp.Choice("batch_size", [16, 32, 64, 128], default=32)
     with tempfile.TemporaryDirectory() as folder:
         common = {
-            "hypermodel": space.hypermodel(), "objective": "val_accuracy", "seed": arguments.seed, "hyperparameters": hp,
-            "directory": folder, "project_name": "peer",
-        }  # fmt: skip
+            "hypermodel": space.hypermodel(),
+            "objective": "val_accuracy",
+            "seed": arguments.seed,
+            "hyperparameters": hp,
+            "directory": folder,
+            "project_name": "peer",
+        }
         if arguments.engine == "random":
             tuner = keras_tuner.RandomSearch(max_trials=arguments.trials, **common)
         else:

@@ -17,7 +17,11 @@ INTERRUPTED = 130
 
 
 class _Commands(TyperGroup):
-    """Turns errors of ours into one line, and Ctrl-C into its exit code."""
+    """Turns errors of ours into one line, and Ctrl-C into its exit code; lists commands in order of use."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        order = ("demo", "run", "show", "list", "board", "spaces", "engines")
+        return sorted(super().list_commands(ctx), key=lambda name: (name not in order, name in order and order.index(name)))
 
     def invoke(self, ctx: Any) -> Any:
         try:
