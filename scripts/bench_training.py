@@ -1,13 +1,13 @@
 """Time compiled epochs against `model.fit` on this machine.
 
-Run `python scripts/bench_training.py [--quick] [--json PATH] [--work NAME ...]` from the repository's root. Each row
-trains the same model on the same data with `model.fit` and with `tuning.training.fit`, in turns in one process, and
-compares the medians. An epoch's time is from `on_epoch_begin` to `on_epoch_end`, validation included, of a model that
-has been trained before. A cold trial is everything from building the model to its last epoch, with nothing compiled
-before.
+Run `python scripts/bench_training.py [--quick] [--json PATH] [--work NAME ...]` from the repository's root.
+Each row trains the same model on the same data with `model.fit` and with `tuning.training.fit`, in turns in
+one process, and compares the medians. An epoch's time is from `on_epoch_begin` to `on_epoch_end`, validation
+included, of a model that has been trained before. A cold trial is everything from building the model to its
+last epoch, with nothing compiled before.
 
-GFLOP/s count the matrix products of an epoch. Their limit is what NumPy's sgemm makes of the same products, one batch
-at a time.
+GFLOP/s count the matrix products of an epoch. Their limit is what NumPy's sgemm makes of the same products,
+one batch at a time.
 """
 
 from __future__ import annotations
@@ -104,14 +104,22 @@ def california_housing() -> tuple[Any, Any, Any, Any]:
 
 WORKS = (
     Work(
-        "fashion_300_100", "Fashion-MNIST 300-100 SGD, warm epoch", fashion_mnist, (300, 100), "sgd", False, 1, False, 5.0
+        "fashion_300_100", "Fashion-MNIST 300-100 SGD, warm epoch", fashion_mnist,
+        units=(300, 100), optimizer="sgd", is_regression=False, n_epochs=1, is_cold=False, goal=5.0,
     ),
     Work(
-        "fashion_8x256", "Fashion-MNIST 8x256 Adam, warm epoch", fashion_mnist, 8 * (256,), "adam", False, 1, False, 3.5
+        "fashion_8x256", "Fashion-MNIST 8x256 Adam, warm epoch", fashion_mnist,
+        units=8 * (256,), optimizer="adam", is_regression=False, n_epochs=1, is_cold=False, goal=3.5,
     ),
     # Several epochs in a turn: a single one takes a hundredth of a second.
-    Work("california_warm", "California 3x50 Adam, warm epoch", california_housing, 3 * (50,), "adam", True, 5, False, 30.0),
-    Work("california_cold", "California 3x50 Adam, cold trial", california_housing, 3 * (50,), "adam", True, 20, True, 6.0),
+    Work(
+        "california_warm", "California 3x50 Adam, warm epoch", california_housing,
+        units=3 * (50,), optimizer="adam", is_regression=True, n_epochs=5, is_cold=False, goal=30.0,
+    ),
+    Work(
+        "california_cold", "California 3x50 Adam, cold trial", california_housing,
+        units=3 * (50,), optimizer="adam", is_regression=True, n_epochs=20, is_cold=True, goal=6.0,
+    ),
 )
 
 

@@ -10,18 +10,9 @@ parser.add_argument("--epochs", type=int, default=20)
 parser.add_argument("--logs", default="logs")
 arguments = parser.parse_args()
 
-if __name__ == "__main__":
-    for engine in ("random", "bayesian"):
-        study = tuning.search(
-            "california_housing",
-            engine=engine,
-            trials=arguments.trials,
-            epochs=arguments.epochs,
-            seed=42,
-            workers=2,
-            logs=arguments.logs,
-            study=f"tune_california_housing-{engine}",
-        )
-        print(f"{engine}: best validation RMSE {study.best.score:.4f} with {study.best_values}")
-    names = "tune_california_housing-random tune_california_housing-bayesian"
-    print(f"side by side: tune board {names} --logs {arguments.logs}")
+search = {"trials": arguments.trials, "epochs": arguments.epochs, "seed": 42, "workers": 2, "logs": arguments.logs}
+for engine in ("random", "bayesian"):
+    study = tuning.search("california_housing", engine=engine, study=f"tune_california_housing-{engine}", **search)
+    print(f"{engine}: best validation RMSE {study.best.score:.4f} with {study.best_values}")
+names = "tune_california_housing-random tune_california_housing-bayesian"
+print(f"side by side: tune board {names} --logs {arguments.logs}")
