@@ -18,6 +18,7 @@ from tuning.data.download import download
 from tuning.data.idx import read_idx
 from tuning.data.record import Data
 from tuning.errors import DataError, OptionError, guess, must
+from tuning.quiet import import_keras
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -140,6 +141,7 @@ def _read_fashion(split: str, folders: tuple[Path, ...]) -> Pair:
 
 def _download_fashion(folders: tuple[Path, ...]) -> dict[str, Pair]:
     # A genuine import, outside of the bounded wait: on a slow disk it takes longer than a connection may.
+    import_keras()
     from keras.datasets import fashion_mnist as published
 
     try:
