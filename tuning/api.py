@@ -149,9 +149,7 @@ def search(
         )
         _refuse_differences(definition, stored)
         resources.enter_context(locked(path))
-        if overwrite:
-            delete_study(path, storage)
-        store = _opened(path, storage, definition)
+        store = _opened(path, storage, definition, overwrite)
         resources.callback(store.close)
         Search(
             definition=definition,
@@ -172,22 +170,47 @@ def search(
     return Study(path, problem, data, storage)
 
 
-def _opened(path: Path, storage: str | None, definition: Definition) -> Store:
-    """Open the store of a study, and create the study when it is new."""
-    store = Store.of(path, storage, create=True)
-    stored = store.definition()
-    if stored is None:
-        store.create(definition)
-    else:
-        _refuse_differences(definition, stored)
+def _opened(path: Path, storage: str | None, definition: Definition, overwrite: bool) -> Store:
+    """Open the store of a study for its one driver, and create the study when it is new.
+
+    Args:
+        path, storage: where the study is; its folder is locked.
+        definition: of the search that is about to begin.
+        overwrite: delete the study first, if it exists.
+    """
+    if overwrite and storage is None:
+        _delete_files(path)
+    store = Store.of(path, storage, exclusive=True)
+    try:
+        if overwrite and storage is not None:
+            store.delete()
+            _delete_files(path)
+        stored = store.definition()
+        if stored is None:
+            _refuse_leftovers(path, storage)
+            store.create(definition)
+        else:
+            _refuse_differences(definition, stored)
+        store.claim()
+    except BaseException:
+        store.close()
+        raise
     return store
 
 
-def delete_study(path: Path, storage: str | None) -> None:
-    """Delete everything that a study has written, and nothing else in its folder."""
-    if storage is not None:
-        with contextlib.closing(Store.of(path, storage)) as store:
-            store.delete()
+def _refuse_leftovers(path: Path, storage: str | None) -> None:
+    """Refuse a new study in a folder with files of one that is in another database: they would be mixed up."""
+    left = [name for name in study_files(path) if storage is not None or not name.startswith(DATABASE)]
+    if left:
+        raise StudyError(
+            f"`study` must be a new name or a study of this database, but the database has no '{path.name}' and "
+            f"{path} holds {', '.join(left)}. Give the storage that they belong to, choose another study name, or "
+            "overwrite them to start afresh."
+        )
+
+
+def _delete_files(path: Path) -> None:
+    """Delete everything that a study has written into its folder, and nothing else there."""
     for name in study_files(path):
         target = path / name
         if target.is_dir():
@@ -222,10 +245,14 @@ def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, **nu
 
 
 def stored_definition(path: Path, storage: str | None) -> Definition | None:
-    """Return the definition of a study; None when there is no such study."""
+    """Return the definition of a study; None when there is no such study.
+
+    Raises:
+        StudyError: the database cannot be opened, or another driver holds the study in it.
+    """
     if storage is None and not (path / DATABASE).is_file():
         return None
-    with contextlib.closing(Store.of(path, storage)) as store:
+    with contextlib.closing(Store.of(path, storage, exclusive=storage is not None)) as store:
         return store.definition()
 
 

@@ -7,14 +7,17 @@ know which trials deserve to be kept.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from tuning.errors import StudyError
+
 SUFFIX = ".weights.h5"
-_PATTERN = re.compile(r"trial_(\d+)\.(best|epoch_\d+)\.weights\.h5")
+_PATTERN = re.compile(r"trial_(?P<number>\d+)\.(?P<kind>best|epoch_(?P<epochs>\d+))(?P<draft>\.tmp)?\.weights\.h5")
 
 
 def best_path(folder: str | Path, number: int) -> Path:
@@ -28,21 +31,34 @@ def epoch_path(folder: str | Path, number: int, epochs: int) -> Path:
 
 
 def save(model: Any, path: Path) -> None:
-    """Write weights and optimizer state to `path`, wholly or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name.removesuffix(SUFFIX)}.{os.getpid()}.tmp{SUFFIX}")
+    """Write weights and optimizer state to `path`, wholly or not at all.
+
+    Raises:
+        StudyError: the file cannot be written.
+    """
+    draft = path.with_name(f"{path.name.removesuffix(SUFFIX)}.tmp{SUFFIX}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         model.save_weights(draft)
         with open(draft, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise StudyError(
+            f"the checkpoint {path} could not be written: {error}. What was trained before is stored; free some "
+            "space, and the same command goes on where it was."
+        ) from error
 
 
 def save_epoch(model: Any, folder: str | Path, number: int, epochs: int) -> None:
-    """Write the trial's last epoch, then delete its earlier ones."""
+    """Write the trial's last epoch beside its earlier ones."""
     save(model, epoch_path(folder, number, epochs))
+
+
+def delete_other_epochs(folder: str | Path, number: int, epochs: int) -> None:
+    """Delete all files of a trial's last epochs but one."""
     for path in Path(folder).glob(f"trial_{number:04d}.epoch_*{SUFFIX}"):
         if path != epoch_path(folder, number, epochs):
             path.unlink(missing_ok=True)
@@ -56,19 +72,25 @@ def restore(model: Any, path: Path) -> None:
     model.load_weights(path)
 
 
-def prune(folder: str | Path, best: Iterable[int], unfinished: Callable[[int], bool]) -> None:
+def prune(folder: str | Path, best: Iterable[int], goes_on_from: Callable[[int], int | None]) -> None:
     """Delete what nobody needs.
 
     Args:
         folder: the study's checkpoints; need not exist.
         best: trials whose best epoch is kept.
-        unfinished: tells whether a trial may be continued, so that all of its files are kept.
+        goes_on_from: gives for a trial that may be continued the epochs in the checkpoint that it would start
+            from, and None for one that is finished. Later epochs are kept: they are just being written.
     """
     kept = set(best)
     for path in Path(folder).glob(f"*{SUFFIX}"):
         match = _PATTERN.fullmatch(path.name)
         if match is None:
             continue
-        number = int(match[1])
-        if not unfinished(number) and not (match[2] == "best" and number in kept):
+        number, kind, epochs = int(match["number"]), match["kind"], int(match["epochs"] or 0)
+        start = goes_on_from(number)
+        if start is not None:
+            needed = kind == "best" or epochs >= start
+        else:
+            needed = kind == "best" and number in kept and not match["draft"]
+        if not needed:
             path.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ from typing import Any
 from tuning import checkpoints
 from tuning.definition import Definition
 from tuning.engines.base import Done, Engine
-from tuning.errors import SearchFailedError
+from tuning.errors import SearchFailedError, StudyError
 from tuning.executors.base import Executor
 from tuning.observer import Observer
 from tuning.space import Hyperparameter
@@ -81,11 +81,13 @@ class Search:
 
         Raises:
             SearchFailedError: every trial failed.
+            StudyError: the store or a checkpoint cannot be written any more.
             KeyboardInterrupt: interrupted; running trials are stored and the study can be resumed.
         """
         self._resume()
         self._notify("search_started", self.definition, self._listed())
         self._close_settled()
+        self._prune()
         with self._interruptible():
             try:
                 while self._start_runs():
@@ -220,6 +222,8 @@ class Search:
         self._end_run(replace(trial, state=verdict, error=error))
 
     def _run_failed(self, trial: Trial, message: Failed) -> None:
+        if message.is_fatal:
+            raise StudyError(message.error)
         self._verdicts.pop(trial.number, None)
         self._end_run(
             replace(
@@ -282,12 +286,16 @@ class Search:
 
     def _prune(self) -> None:
         """Delete the checkpoints of trials that are neither among the best nor going to be continued."""
-        best = [t.number for t in ranked(list(self.trials.values()), self.definition.objective)[: self.keep]]
-        checkpoints.prune(
-            self.path / CHECKPOINTS,
-            best,
-            lambda n: self.trials[n].state is State.RUNNING or self.engine.may_continue(n),
-        )
+        settled = [trial for trial in self.trials.values() if not trial.is_training]
+        best = [trial.number for trial in ranked(settled, self.definition.objective)[: self.keep]]
+        checkpoints.prune(self.path / CHECKPOINTS, best, self._goes_on_from)
+
+    def _goes_on_from(self, number: int) -> int | None:
+        """Return the epochs in the checkpoint that the trial would go on from; None when it is finished."""
+        trial = self.trials.get(number)
+        if trial is None or (trial.state.is_finished and not self.engine.may_continue(number)):
+            return None
+        return trial.checkpoint
 
     def _raise_if_all_failed(self) -> None:
         trials = self._listed()

@@ -2,33 +2,38 @@
 
 Owns what is written to the database and how it is read back; it is the only truth about what was tried.
 Every event is one transaction: a trial's record, with the state of its engine, is a single attribute of its
-row. Rows are ordinary Optuna trials, so Optuna's own tools read the study. One process writes a study.
+row. Rows are ordinary Optuna trials, so Optuna's own tools read the study. One process writes a study; where its
+database is, and how it is kept to that process, is `database`'s business.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tuning.database import Database, without_password
 from tuning.definition import Definition
 from tuning.errors import StudyError
 from tuning.space import Hyperparameter
 from tuning.trial import Curve, Run, State, Trial
 
-if TYPE_CHECKING:
-    from optuna.storages import RDBStorage
+__all__ = ["DATABASE", "RECORD", "Store", "without_password"]
 
 RECORD = "tuning"  # the attribute that holds our record, of the study and of each trial
 DATABASE = "trials.db"
 
 _TRIALS_OF_STUDY = (
-    "SELECT t.trial_id, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
+    "SELECT t.trial_id, t.state, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
     "WHERE t.study_id = :study AND a.key = :key ORDER BY t.number"
+)
+_ROW_OF_TRIAL = (
+    "SELECT t.trial_id, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
+    "WHERE t.study_id = :study AND a.key = :key AND t.number >= :number"
 )
 _REOPEN = "UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE trial_id = :row AND state <> 'RUNNING'"
 
@@ -37,41 +42,55 @@ class Store:
     """A study in a database.
 
     Args:
-        url: SQLAlchemy URL of the database; it is created when it does not exist.
+        url: SQLAlchemy URL of the database; a file is created when it does not exist.
         study: name of the study in the database.
+        exclusive: whether to write the study, which one process may do at a time.
     """
 
-    def __init__(self, url: str, study: str) -> None:
-        self._storage = _open(url)
+    def __init__(self, url: str, study: str, exclusive: bool = False) -> None:
+        self._database = Database(url, study, exclusive)
+        self._storage = self._database.storage
+        self._do = self._database.do
         self._study = study
         self._study_id: int | None = None
         self._trial_ids: dict[int, int] = {}
         self._engine_states: dict[int, Any] = {}
+        self._open_rows: set[int] = set()  # of those that were read
 
     @classmethod
-    def of(cls, path: Path, storage: str | None = None, create: bool = False) -> Store:
+    def of(cls, path: Path, storage: str | None = None, exclusive: bool = False) -> Store:
         """Open the database of the study in a folder.
 
         Args:
             path: the study's folder; its name is the study's.
             storage: URL of a database; None for the SQLite file in the folder.
-            create: make the database when there is none.
+            exclusive: whether to write the study. Then the database is made when there is none, and locked, but
+                for the file in the folder: whoever writes a study has locked its folder.
 
         Raises:
-            StudyError: there is none, and `create` is False.
+            StudyError: there is no database, and `exclusive` is False; or another driver writes the study.
         """
         if storage is not None:
-            return cls(storage, path.name)
+            store = cls(storage, path.name, exclusive)
+            if exclusive:
+                store._lock_file()
+            return store
         database = path / DATABASE
-        if not create and not database.is_file():
+        if not exclusive and not database.is_file():
             raise StudyError(f"`study` must be the folder of a study, but {path} holds no {DATABASE}.")
         path.mkdir(parents=True, exist_ok=True)
-        return cls(f"sqlite:///{database}", path.name)
+        return cls(f"sqlite:///{database}", path.name, exclusive)
+
+    def _lock_file(self) -> None:
+        try:
+            self._database.lock_file()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
-        """Release the database's connections."""
-        self._storage.remove_session()
-        self._storage.engine.dispose()
+        """Release the database's connections and lock."""
+        self._database.close()
 
     # The study -----------------------------------------------------------------------------------------
 
@@ -79,29 +98,43 @@ class Store:
         """Return the stored definition; None when the database does not have the study."""
         if self._find() is None:
             return None
-        record = self._storage.get_study_user_attrs(self._id).get(RECORD)
+        record = self._do(lambda: self._storage.get_study_user_attrs(self._id)).get(RECORD)
         return None if record is None else Definition.from_json(record)
 
     def create(self, definition: Definition) -> None:
-        """Create the study with its definition."""
+        """Create the study with its definition.
+
+        Raises:
+            StudyError: the database has another program's study of that name.
+        """
         from optuna.study import StudyDirection
 
         direction = StudyDirection.MAXIMIZE if definition.objective.direction == "max" else StudyDirection.MINIMIZE
-        if self._find() is None:
-            self._study_id = self._storage.create_new_study([direction], self._study)
-        self._storage.set_study_user_attr(self._id, RECORD, definition.to_json())
+        if self._find() is not None:
+            # A search that was killed at this very place has left a study with nothing in it.
+            if self._do(lambda: self._storage.get_n_trials(self._id)):
+                raise StudyError(
+                    f"`study` must be a new name or a study of ours, but the database has a study '{self._study}' "
+                    "that another program has made. Choose another name."
+                )
+            self.delete()
+        self._study_id = self._do(lambda: self._storage.create_new_study([direction], self._study))
+        self._do(lambda: self._storage.set_study_user_attr(self._id, RECORD, definition.to_json()))
+
+    def claim(self) -> None:
+        """Write down who drives the study; from then on a server that goes away for a while is waited for."""
+        self._database.claim(self._id)
 
     def delete(self) -> None:
         """Remove the study and its trials from the database."""
         if self._find() is not None:
-            self._storage.delete_study(self._id)
+            self._do(lambda: self._storage.delete_study(self._id))
             self._study_id = None
 
     def _find(self) -> int | None:
         if self._study_id is None:
-            for study in self._storage.get_all_studies():
-                if study.study_name == self._study:
-                    self._study_id = study._study_id
+            with contextlib.suppress(KeyError):
+                self._study_id = self._do(lambda: self._storage.get_study_id_from_name(self._study))
         return self._study_id
 
     @property
@@ -114,21 +147,29 @@ class Store:
 
     def read(self) -> tuple[list[Trial], Any]:
         """Return all trials by number, and the engine's state after its last proposal (None if none)."""
-        from sqlalchemy import text
-
         trials, state, latest = [], None, -1
-        with self._storage.engine.connect() as connection:
-            rows = connection.execute(text(_TRIALS_OF_STUDY), {"study": self._id, "key": RECORD}).all()
-        for trial_id, document in rows:
+        self._open_rows.clear()
+        for trial_id, row_state, document in self._rows(_TRIALS_OF_STUDY):
             record = json.loads(document)
             trial = _from_record(record)
             self._trial_ids[trial.number] = trial_id
+            if row_state == "RUNNING":
+                self._open_rows.add(trial_id)
             trials.append(trial)
             self._engine_states[trial.number] = record["engine"]
             asked = max((run.asked for run in trial.runs if run.asked is not None), default=-1)
             if asked > latest:
                 latest, state = asked, record["engine"]
         return trials, state
+
+    def _rows(self, query: str, **values: Any) -> Sequence[Any]:
+        from sqlalchemy import text
+
+        def read() -> Sequence[Any]:
+            with self._storage.engine.connect() as connection:
+                return connection.execute(text(query), {"study": self._id, "key": RECORD, **values}).all()
+
+        return self._do(read)
 
     # Writing, in the order of a trial's life -------------------------------------------------------------
 
@@ -151,18 +192,27 @@ class Store:
 
         params, distributions = parameters(space, trial.values)
         template = create_trial(
-            state=TrialState.RUNNING, params=params, distributions=distributions,
+            state=TrialState.RUNNING,
+            params=params,
+            distributions=distributions,
             user_attrs={RECORD: self._record(trial)},
         )
-        self._trial_ids[trial.number] = self._storage.create_new_trial(self._id, template)
+        self._trial_ids[trial.number] = self._do(lambda: self._added(trial.number, template))
+
+    def _added(self, number: int, template: Any) -> int:
+        """Return the new row of a trial, which is there already if the connection broke after it was written."""
+        for row, document in self._rows(_ROW_OF_TRIAL, number=number):
+            if json.loads(document)["number"] == number:
+                return int(row)
+        return self._storage.create_new_trial(self._id, template)
 
     def save(self, trial: Trial) -> None:
         """Replace a trial's record."""
-        self._storage.set_trial_user_attr(self._row(trial), RECORD, self._record(trial))
+        self._do(lambda: self._storage.set_trial_user_attr(self._row(trial), RECORD, self._record(trial)))
 
     def report(self, trial: Trial, value: float) -> None:
         """Record the objective of the trial's last epoch, for Optuna's own tools."""
-        self._storage.set_trial_intermediate_value(self._row(trial), trial.epochs - 1, value)
+        self._do(lambda: self._storage.set_trial_intermediate_value(self._row(trial), trial.epochs - 1, value))
 
     def close_trial(self, trial: Trial) -> None:
         """Give a trial its final state; nothing about it is written any more."""
@@ -171,71 +221,37 @@ class Store:
         self._engine_states.pop(trial.number, None)
 
     def repair(self, trial: Trial) -> None:
-        """Close the row of a trial whose record is final; does nothing when the row is closed already.
+        """Close the row of a trial whose record is final; does nothing when the row was closed when it was read.
 
         A process killed between the two writes of `close_trial` leaves such a row.
         """
-        if not self._storage.get_trial(self._row(trial)).state.is_finished():
+        if self._row(trial) in self._open_rows:
             self._close_row(trial)
 
     def _reopen(self, trial: Trial) -> None:
         """Let a closed row be written again: a larger budget continues a trial that a smaller one had ended."""
         from sqlalchemy import text
 
-        with self._storage.engine.begin() as connection:
-            connection.execute(text(_REOPEN), {"row": self._row(trial)})
+        def reopen() -> None:
+            with self._storage.engine.begin() as connection:
+                connection.execute(text(_REOPEN), {"row": self._row(trial)})
+
+        self._do(reopen)
 
     def _close_row(self, trial: Trial) -> None:
+        from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
         states = {State.COMPLETED: TrialState.COMPLETE, State.PRUNED: TrialState.PRUNED, State.FAILED: TrialState.FAIL}
         values = None if trial.score is None or trial.state is State.FAILED else [trial.score]
-        self._storage.set_trial_state_values(self._row(trial), states[trial.state], values)
+        with contextlib.suppress(UpdateFinishedTrialError):  # closed before the connection broke
+            self._do(lambda: self._storage.set_trial_state_values(self._row(trial), states[trial.state], values))
 
     def _record(self, trial: Trial) -> dict[str, Any]:
         return {**_to_record(trial), "engine": self._engine_states.get(trial.number)}
 
     def _row(self, trial: Trial) -> int:
         return self._trial_ids[trial.number]
-
-
-def _open(url: str) -> RDBStorage:
-    """Open the storage; SQLite keeps a write-ahead log, so that readers and the writer do not wait."""
-    import optuna
-    from sqlalchemy import event
-
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    options: dict[str, Any] = {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {"pool_pre_ping": True}
-    try:
-        if not url.startswith("sqlite"):
-            return optuna.storages.RDBStorage(url, engine_kwargs=options)
-        _use_write_ahead_log(url.removeprefix("sqlite:///"))
-        storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
-    except Exception as error:
-        raise StudyError(
-            f"the database {without_password(url)} could not be opened: {type(error).__name__}: "
-            f"{str(error).partition(chr(10))[0]}"
-        ) from None
-
-    @event.listens_for(storage.engine, "connect")
-    def set_synchronous(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA synchronous=NORMAL")
-
-    return storage
-
-
-def without_password(url: str) -> str:
-    """Return a database's URL as it may be shown."""
-    return re.sub(r"(?<=://)([^:@/]*):[^@/]*@", r"\1:***@", url)
-
-
-def _use_write_ahead_log(path: str) -> None:
-    """Switch the database file to a write-ahead log, which SQLite remembers in the file."""
-    import contextlib
-    import sqlite3
-
-    with contextlib.closing(sqlite3.connect(path, timeout=60)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _to_record(trial: Trial) -> dict[str, Any]:

@@ -14,17 +14,21 @@ import sys
 import time
 import traceback as traceback_module
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuning import checkpoints
 from tuning.data import Data
+from tuning.errors import StudyError
 from tuning.objective import Objective
 from tuning.space import HyperParameters, SearchSpace
 from tuning.trial import Run
 
 CHECKPOINT_SECONDS = 10.0
 """Least time between two checkpoints of a running trial, in seconds."""
+
+MAX_TRACEBACK = 20_000
+"""Most characters of a traceback that are kept: its beginning and its end."""
 
 
 class Decision(enum.Enum):
@@ -91,12 +95,13 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """A run raised."""
+    """A run raised. `is_fatal`: the fault is not the trial's, and every other trial would have it."""
 
     number: int
     error: str
     traceback: str
     seconds: float
+    is_fatal: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,16 +123,29 @@ def train(space: SearchSpace, data: Data, task: Task, report: Reporter) -> Finis
         with generators_kept():
             _seed(task)
             return _train(space, data, task, report, started)
-    except Exception as error:
-        return Failed(task.run.number, _one_line(error), traceback_module.format_exc(), time.perf_counter() - started)
+    except (Exception, SystemExit) as error:
+        return failure(task.run.number, error, time.perf_counter() - started)
+
+
+def failure(number: int, error: BaseException, seconds: float = 0.0) -> Failed:
+    """Return the message that a run of trial `number` has raised `error`."""
+    text = "".join(traceback_module.format_exception(error))
+    if len(text) > MAX_TRACEBACK:
+        text = f"{text[: MAX_TRACEBACK // 2]}\n...\n{text[-MAX_TRACEBACK // 2 :]}"
+    if isinstance(error, StudyError):  # a disk that is full is not the trial's fault
+        return Failed(number, str(error), text, seconds, is_fatal=True)
+    return Failed(number, _one_line(error), text, seconds)
 
 
 def _train(space: SearchSpace, data: Data, task: Task, report: Reporter, started: float) -> Finished:
     hp = HyperParameters(task.run.values)
     model = space.build(hp)
-    progress = _Progress(model, task, report)
     if task.trained and not _restore(model, data, task):
-        progress.epochs = 0
+        task = replace(task, trained=0, best=None)
+        _seed(task)
+        hp = HyperParameters(task.run.values)
+        model = space.build(hp)  # part of the checkpoint may have been read
+    progress = _Progress(model, task, report)
     options = {name: value for name, value in task.fit_options.items() if name != "callbacks"}
     outcome = fit_space(
         space,
@@ -229,6 +247,8 @@ class _Progress:
         if due:
             self._save_epoch()
         decision = self._report(Report(self._task.run.number, epoch, metrics, checkpoint=due))
+        if due:  # only now is the new checkpoint the one that is gone back to
+            checkpoints.delete_other_epochs(str(self._task.folder), self._task.run.number, self.epochs)
         self._resumable |= decision is Decision.PAUSE
         return decision
 
@@ -288,9 +308,11 @@ def _restore(model: Any, data: Data, task: Task) -> bool:
     """Load the checkpoint to start from; tell whether that worked."""
     path = checkpoints.epoch_path(str(task.folder), task.run.number, task.trained)
     try:
+        if task.best is not None and not checkpoints.best_path(str(task.folder), task.run.number).is_file():
+            raise FileNotFoundError("the weights of its best epoch are missing")
         ensure_built(model, data.x)
         checkpoints.restore(model, path)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # whatever can be wrong with a file
         print(
             f"trial {task.run.number}: the checkpoint {path.name} could not be read ({_one_line(error)}); "
             "the trial starts again from epoch 0",

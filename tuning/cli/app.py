@@ -21,7 +21,7 @@ class _Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         order = ("demo", "run", "show", "list", "board", "spaces", "engines")
-        return sorted(super().list_commands(ctx), key=lambda name: (name not in order, name in order and order.index(name)))
+        return [name for name in order if name in self.commands]
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -1,7 +1,8 @@
 """What the driver and its worker processes say to each other, and how large data travel.
 
-Owns the messages besides those of `tuning.worker`, and the payload file: the space and its data, pickled, with
-the arrays outside the pickle so that every worker maps the same pages instead of holding a copy.
+Owns the messages besides those of `tuning.worker`, and the payload: the space and its data, pickled into a file,
+with the arrays outside the pickle so that every worker maps the same pages instead of holding a copy. Whatever
+is the user's travels as bytes inside a message, so that what cannot be unpickled never breaks the channel.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from __future__ import annotations
 import mmap
 import pickle
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cloudpickle
 
@@ -34,9 +35,27 @@ class Setup:
 
 @dataclass(frozen=True)
 class Load:
-    """Read the space and its data from a payload file."""
+    """Read the space and its data from the payload file, which is complete now."""
 
-    path: str
+
+@dataclass(frozen=True)
+class Loaded:
+    """The answer to `Load`: the worker is ready."""
+
+
+@dataclass(frozen=True)
+class Unable:
+    """The other answer to `Load`: the space or its data cannot be had in a worker; the error in one line."""
+
+    error: str
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a task; `pickled` is the `Task` of trial `number`."""
+
+    number: int
+    pickled: bytes
 
 
 @dataclass(frozen=True)
@@ -57,29 +76,34 @@ class Returned:
 
 @dataclass(frozen=True)
 class Memory:
-    """Follows the last message of a task: resident memory of the worker, in bytes."""
+    """Comes before the last message of a task: memory of the worker's own, in bytes."""
 
     resident: int
 
 
-def write_payload(path: Path, record: Any) -> None:
-    """Pickle `record` into a file, by value where a module cannot be imported elsewhere."""
+def write_payload(file: BinaryIO, record: Any) -> None:
+    """Pickle `record` into an empty file, by value where a module cannot be imported elsewhere."""
     buffers: list[pickle.PickleBuffer] = []
-    body = cloudpickle.dumps(record, protocol=5, buffer_callback=buffers.append)
-    with open(path, "wb") as file:
-        file.write(_HEADER.pack(len(body), len(buffers)))
-        file.write(body)
-        for buffer in buffers:
-            with buffer.raw() as view:
-                file.write(_HEADER.pack(len(view), 0))
-                file.write(b"\0" * (-file.tell() % _ALIGNMENT))
-                file.write(view)
+    # The callback returns None, which puts the buffer outside the pickle.
+    keep: Callable[[pickle.PickleBuffer], Any] = buffers.append
+    body = cloudpickle.dumps(record, protocol=5, buffer_callback=keep)
+    file.write(_HEADER.pack(len(body), len(buffers)))
+    file.write(body)
+    for buffer in buffers:
+        with buffer.raw() as view:
+            file.write(_HEADER.pack(len(view), 0))
+            file.write(b"\0" * (-file.tell() % _ALIGNMENT))
+            file.write(view)
+    file.flush()
 
 
-def read_payload(path: Path) -> Any:
-    """Read what `write_payload` wrote; arrays are read-only views of the mapped file."""
-    with open(path, "rb") as file:
-        mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+def read_payload(descriptor: int) -> Any:
+    """Read what `write_payload` wrote into an open file.
+
+    Arrays are views of the mapped file. Writing to them is possible where it was possible for the arrays that
+    were pickled; it copies the page and is seen by nobody else.
+    """
+    mapped = memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY))
     size, count = _HEADER.unpack_from(mapped, 0)
     position = _HEADER.size + size
     buffers = []

@@ -1,12 +1,13 @@
-"""A worker process: `python -m tuning.executors.child FD`.
+"""A worker process, as it sees itself; `worker_process` starts it.
 
 Owns the process's life: it waits for tasks on its channel, trains them one after the other, and ends when
-the channel closes, which is how the end of the driver reaches it, whatever it is doing at that moment.
+the channel closes or its driver dies, whatever it is doing at that moment.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import os
 import pickle
@@ -15,58 +16,101 @@ import signal
 import sys
 import threading
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-from tuning.executors.channel import Call, Load, Memory, Returned, Setup, read_payload
+from tuning.executors.channel import (
+    Call,
+    Load,
+    Loaded,
+    Memory,
+    Returned,
+    Setup,
+    Train,
+    Unable,
+    read_payload,
+)
+from tuning.worker import Decision, Report, failure, train
+
+_PR_SET_PDEATHSIG = 1
 
 
-def main(descriptor: int) -> None:
-    """Serve the channel until it closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the driver decides
-    sys.stdout = sys.stderr  # standard output belongs to the driver's results
-    channel = Connection(descriptor)
+def main(channel_descriptor: int, payload_descriptor: int, driver: int) -> None:
+    """Serve the channel until it closes.
+
+    Args:
+        channel_descriptor: this end of the channel.
+        payload_descriptor: the file with the space and the data, complete when a `Load` arrives.
+        driver: process id of the driver.
+    """
+    _die_with(driver)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what an interruption means
+    sys.stdout = sys.stderr  # standard output is for the driver's results
+    channel = Connection(channel_descriptor)
     tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(channel, tasks, answers), daemon=True).start()
+    try:
+        _serve(channel, tasks, answers, payload_descriptor)
+    except ConnectionError:  # the driver has hung up in the middle of a message
+        os._exit(0)
+
+
+def _serve(channel: Connection, tasks: Any, answers: Any, payload: int) -> None:
     space = data = None
     while True:
         message = tasks.get()
         if isinstance(message, Setup):
             _set_up(message)
         elif isinstance(message, Load):
-            space, data = _loaded(Path(message.path))
+            try:
+                space, data = _loaded(payload)
+            except Exception as error:
+                channel.send(Unable(_described(error)))
+            else:
+                channel.send(Loaded())
         elif isinstance(message, Call):
             channel.send(_called(message, space, data))
         else:
             _train(channel, answers, space, data, message)
 
 
+def _die_with(driver: int) -> None:
+    """Have the system kill this process when its driver dies: a long epoch may keep all threads from running.
+
+    Where the system cannot do that, the end of the channel still ends the process.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != driver:  # it died before
+        os._exit(0)
+
+
 def _receive(channel: Connection, tasks: Any, answers: Any) -> None:
     """Sort what comes in; end the process when the driver is gone, even in the middle of an epoch."""
-    from tuning.worker import Decision
-
     try:
         while True:
             message = channel.recv()
             (answers if isinstance(message, Decision) else tasks).put(message)
     except (EOFError, OSError):
         os._exit(0)
+    finally:  # without its ear a worker would wait for ever
+        os._exit(1)
 
 
 def _set_up(message: Setup) -> None:
     sys.path[:] = message.sys_path
-    if "keras" in message.imports:
-        from tuning.quiet import import_keras
+    # Importing ahead only saves time: whatever goes wrong will go wrong again where it can be told.
+    with contextlib.suppress(Exception):
+        if "keras" in message.imports:
+            from tuning.quiet import import_keras
 
-        import_keras()
-    for name in message.imports:
-        with contextlib.suppress(ImportError):
+            import_keras()
+        for name in message.imports:
             importlib.import_module(name)
 
 
-def _loaded(path: Path) -> tuple[Any, Any]:
-    source, space, data = read_payload(path)
+def _loaded(payload: int) -> tuple[Any, Any]:
+    source, space, data = read_payload(payload)
     if source is not None:
         from tuning.space import resolve
 
@@ -86,27 +130,33 @@ def _called(message: Call, space: Any, data: Any) -> Returned:
     try:
         pickled = cloudpickle.dumps(result)
         pickle.loads(pickled)  # some exceptions can be pickled and not be unpickled
-        return Returned(pickled, raised)
+        return Returned(pickled, raised, _described(result))
     except Exception:
-        return Returned(None, True, f"{type(result).__name__}: {result}")
+        return Returned(None, True, _described(result))
 
 
-def _train(channel: Connection, answers: Any, space: Any, data: Any, task: Any) -> None:
-    from tuning.worker import Decision, Report, train
-
-    def report(message: Report) -> Decision:
-        channel.send(message)
+def _train(channel: Connection, answers: Any, space: Any, data: Any, message: Train) -> None:
+    def report(epoch: Report) -> Decision:
+        channel.send(epoch)
         return answers.get()
 
-    channel.send(train(space, data, task, report))
-    channel.send(Memory(_resident_bytes()))
+    try:
+        task = pickle.loads(message.pickled)
+    except Exception as error:
+        last: Any = failure(message.number, error)
+    else:
+        last = train(space, data, task, report)
+    channel.send(Memory(_own_bytes()))
+    channel.send(last)
 
 
-def _resident_bytes() -> int:
+def _own_bytes() -> int:
+    """Return the memory that this process shares with no other."""
     import psutil
 
-    return psutil.Process().memory_info().rss
+    memory = psutil.Process().memory_info()
+    return int(memory.rss - getattr(memory, "shared", 0))
 
 
-if __name__ == "__main__":
-    main(int(sys.argv[1]))
+def _described(result: Any) -> str:
+    return f"{type(result).__name__}: {' '.join(str(result).split())}"[:500]

@@ -1,23 +1,20 @@
 """Train runs in worker processes that are supervised: one that dies takes only its own run with it.
 
-Owns starting, watching, recycling and ending the workers. Retries are the search's decision: a dead or
-silent worker becomes a `Lost` message. A pool from the standard library would not do: when one of its
-processes is killed, every task under way is lost with it.
+Owns who trains what, and when a worker is replaced. Retries are the search's decision: a dead or silent worker
+becomes a `Lost` message. A pool from the standard library would not do: when one of its processes is killed,
+every task under way is lost with it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from multiprocessing.connection import wait
 from typing import Any
 
 import cloudpickle
@@ -25,28 +22,24 @@ import cloudpickle
 from tuning.data import Data
 from tuning.errors import TuningError
 from tuning.executors.base import Handler
-from tuning.executors.channel import Call, Load, Memory, Returned, Setup, write_payload
+from tuning.executors.channel import Call, Load, Loaded, Memory, Returned, Setup, Train, Unable, write_payload
+from tuning.executors.machine import default_workers, environment, visible_gpus
+from tuning.executors.worker_process import WorkerProcess
 from tuning.space import SearchSpace
-from tuning.worker import Failed, Finished, Lost, Task
+from tuning.worker import Failed, Finished, Lost, Report, Task
 
-MAX_RESIDENT_BYTES = 2_500_000_000
-"""A worker that holds more after a run is replaced by a fresh one."""
+__all__ = ["ProcessExecutor", "default_workers", "visible_gpus"]
 
-BYTES_A_WORKER = 1_200_000_000
-"""Memory that a worker with TensorFlow and a small model needs."""
+MAX_FALSE_STARTS = 3
+"""Workers in a row that may die before they are ready; one more ends the search."""
+
+START_SECONDS = 300
+"""A worker that needs longer to be ready is taken for dead, where silence is limited at all."""
+
+CLOSE_SECONDS = 2
+"""Time that workers are given to end by themselves."""
 
 _POLL_SECONDS = 0.5
-
-
-@dataclass
-class _Worker:
-    """One process and its channel; `number` is the trial it trains; a retired one gets no more."""
-
-    process: subprocess.Popen[bytes]
-    channel: Connection
-    number: int | None = None
-    retired: bool = False
-    heard: float = field(default_factory=time.monotonic)
 
 
 class ProcessExecutor:
@@ -63,168 +56,194 @@ class ProcessExecutor:
     """
 
     def __init__(
-        self, slots: int, imports: Sequence[str] = (), silence_seconds: float | None = None,
+        self,
+        slots: int,
+        imports: Sequence[str] = (),
+        silence_seconds: float | None = None,
         devices: Sequence[str] | None = None,
     ) -> None:
         self.slots = slots
         self._silence = silence_seconds
-        self._devices = list(devices) if devices and len(devices) > 1 else None
-        self._setup = Setup(list(sys.path), tuple(imports))
-        self._folder = tempfile.TemporaryDirectory(prefix="tuning-")
-        self._payload: Path | None = None
-        self._workers = [self._started(slot) for slot in range(slots)]
+        self._devices = devices or ()
+        self._setup = Setup([path or os.getcwd() for path in sys.path], tuple(imports))
+        # The file has no name: it cannot be cleaned away while workers need it, nor stay behind when all are killed.
+        self._payload = tempfile.TemporaryFile(prefix="tuning-")  # noqa: SIM115
+        self._is_loaded = False
+        self._false_starts = 0
+        self._tasks: dict[int, Train] = {}  # under way, by the trial's number
+        self._workers: list[WorkerProcess] = []
+        try:
+            for slot in range(slots):
+                self._workers.append(self._started(slot))
+        except BaseException:
+            self.close()
+            raise
 
     def load(self, source: str | None, space: SearchSpace, data: Data) -> None:
-        """Give the workers the space and its data; `source` finds the space again where it has a name."""
-        self._payload = Path(self._folder.name) / "payload"
-        write_payload(self._payload, (source, None if source is not None else _by_value(space), data))
+        """Give the workers the space and its data, once; `source` finds the space again where it has a name.
+
+        Raises:
+            TuningError: they cannot be pickled, or there is no room for them.
+        """
+        record = (source, None if source is not None else space, data)
+        with _sendable("the space and its data"), _files_by_value():
+            write_payload(self._payload, record)
+        self._is_loaded = True
         for worker in self._workers:
-            _send(worker, Load(str(self._payload)))
+            worker.send(Load())
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Return `function(space, data, *arguments)`, called in the first worker; its errors are raised here."""
+        """Return `function(space, data, *arguments)`, called in a worker; its errors are raised here."""
+        with _sendable("what is passed to fit"), _files_by_value():
+            message = Call(cloudpickle.dumps((function, arguments)))
         worker = self._workers[0]
-        _send(worker, Call(cloudpickle.dumps((function, arguments))))
-        try:
-            returned: Returned = worker.channel.recv()
-        except (EOFError, OSError):
-            raise TuningError(f"a worker process died while it looked at the search: {_epitaph(worker)}.") from None
-        result = TuningError(returned.error) if returned.pickled is None else pickle.loads(returned.pickled)
-        if returned.raised:
-            raise result
-        return result
+        worker.send(message)
+        while True:
+            try:
+                returned = worker.receive()
+            except EOFError:
+                when = "while it looked at the search" if worker.is_ready else "when it started"
+                raise TuningError(f"a worker process died {when}: {worker.epitaph()}.") from None
+            if isinstance(returned, Returned):
+                return _result(returned)
+            self._take_note(worker, returned)
 
     def submit(self, task: Task) -> None:
+        with _sendable("what is passed to fit"), _files_by_value():
+            message = Train(task.run.number, cloudpickle.dumps(task))
         worker = next(w for w in self._workers if w.number is None)
-        if worker.retired:
-            worker = self._replace(worker)
-        worker.number, worker.heard = task.run.number, time.monotonic()
-        _send(worker, task)
+        worker.number = message.number
+        self._tasks[message.number] = message
+        worker.send(message)
 
     def poll(self, handle: Handler) -> None:
         by_channel = {id(worker.channel): worker for worker in self._workers}
         for channel in wait([worker.channel for worker in self._workers], timeout=_POLL_SECONDS):
             self._receive(by_channel[id(channel)], handle)
         for worker in self._silent():
-            worker.process.kill()
-            self._bury(worker, handle, f"its worker process reported nothing for {self._silence:.0f} s")
+            worker.kill()
+            self._bury(worker, handle, f"its worker process reported nothing for {self._silence:g} s")
 
     def close(self) -> None:
         for worker in self._workers:
-            worker.channel.close()  # which ends the process
+            worker.hang_up()
+        deadline = time.monotonic() + CLOSE_SECONDS
         for worker in self._workers:
-            try:
-                worker.process.wait(timeout=2)
-            except subprocess.TimeoutExpired:
-                worker.process.kill()
-                worker.process.wait()
-        self._folder.cleanup()
+            worker.end(max(0.0, deadline - time.monotonic()))
+        self._payload.close()
 
-    def _started(self, slot: int) -> _Worker:
-        mine, theirs = socket.socketpair()
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tuning.executors.child", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=self._environment(slot),
-            )
-        worker = _Worker(process, Connection(mine.detach()))
-        _send(worker, self._setup)
-        if self._payload is not None:
-            _send(worker, Load(str(self._payload)))
+    def _started(self, slot: int) -> WorkerProcess:
+        try:
+            worker = WorkerProcess(environment(slot, self.slots, self._devices), self._payload.fileno())
+        except OSError as error:
+            raise TuningError(
+                f"a worker process could not be started: {error}. Search with fewer workers than {self.slots}."
+            ) from None
+        worker.send(self._setup)
+        if self._is_loaded:
+            worker.send(Load())
         return worker
 
-    def _environment(self, slot: int) -> dict[str, str]:
-        """Return the environment of a worker: its share of threads, and its own GPU where there are several."""
-        threads = str(max(1, (os.cpu_count() or 1) // self.slots))
-        environment = {
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "TF_CPP_MIN_LOG_LEVEL": "3",
-            "TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, "OMP_NUM_THREADS": threads,
-            "TF_FORCE_GPU_ALLOW_GROWTH": "true", **os.environ,
-        }
-        if self._devices is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = self._devices[slot % len(self._devices)]
-        return environment
-
-    def _receive(self, worker: _Worker, handle: Handler) -> None:
+    def _receive(self, worker: WorkerProcess, handle: Handler) -> None:
         try:
-            message = worker.channel.recv()
-        except (EOFError, OSError):
-            self._bury(worker, handle, f"its worker process died: {_epitaph(worker)}")
+            message = worker.receive()
+        except EOFError:
+            self._bury(worker, handle, f"its worker process died: {worker.epitaph()}")
             return
-        worker.heard = time.monotonic()
-        if isinstance(message, Memory):
-            worker.retired = message.resident > MAX_RESIDENT_BYTES
+        if isinstance(message, Report):
+            worker.send(handle(message))
         elif isinstance(message, (Finished, Failed)):
             worker.number = None
+            del self._tasks[message.number]
+            if worker.has_grown:
+                self._replace(worker)
             handle(message)
         else:
-            _send(worker, handle(message))
+            self._take_note(worker, message)
 
-    def _bury(self, worker: _Worker, handle: Handler, reason: str) -> None:
+    def _take_note(self, worker: WorkerProcess, message: Any) -> None:
+        """Take what a worker says of itself."""
+        if isinstance(message, Memory):
+            worker.measured(message.resident)
+        elif isinstance(message, Loaded):
+            worker.is_ready, self._false_starts = True, 0
+        elif isinstance(message, Unable):
+            raise TuningError(f"a worker process could not load the search: {message.error}")
+
+    def _bury(self, worker: WorkerProcess, handle: Handler, reason: str) -> None:
         """Start another worker in place of a dead one, and say what was lost with it."""
         number = worker.number
-        self._replace(worker)
-        if number is not None:
+        if not worker.is_ready:
+            self._false_starts += 1
+            if self._false_starts > MAX_FALSE_STARTS:
+                raise TuningError(
+                    f"{self._false_starts} worker processes in a row ended before they were ready to train; of the "
+                    f"last one: {reason}. What they have printed says more; workers=1 trains without them."
+                )
+        successor = self._replace(worker)
+        if number is None:
+            return
+        if worker.is_ready:
+            del self._tasks[number]
             handle(Lost(number, reason))
+        else:  # training has not begun
+            successor.number = number
+            successor.send(self._tasks[number])
 
-    def _replace(self, worker: _Worker) -> _Worker:
-        worker.channel.close()
-        worker.process.kill()
-        worker.process.wait()
+    def _replace(self, worker: WorkerProcess) -> WorkerProcess:
+        worker.kill()
+        worker.end(0)
         slot = self._workers.index(worker)
         self._workers[slot] = self._started(slot)
         return self._workers[slot]
 
-    def _silent(self) -> Iterator[_Worker]:
+    def _silent(self) -> Iterator[WorkerProcess]:
         if self._silence is None:
             return
         for worker in list(self._workers):
-            if worker.number is not None and time.monotonic() - worker.heard > self._silence:
+            limit = self._silence if worker.is_ready else max(self._silence, START_SECONDS)
+            if worker.number is not None and worker.is_silent_for(limit):
                 yield worker
 
 
-def default_workers(max_trials: int | None) -> int:
-    """Return how many workers this machine can hold: one a GPU where there are any, else one a core with memory."""
-    import psutil
-
-    gpus = len(visible_gpus())
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    room = gpus or min(cores, psutil.virtual_memory().available // BYTES_A_WORKER)
-    return int(max(1, min(room, max_trials or room)))
-
-
-def visible_gpus() -> list[str]:
-    """Return the ids of the GPUs that may be used, without importing TensorFlow; empty when there are none."""
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        return [device for device in chosen.split(",") if device.strip() not in ("", "-1")]
+def _result(returned: Returned) -> Any:
+    """Return or raise what a worker has returned or raised."""
     try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [str(index) for index, line in enumerate(line for line in listed.splitlines() if line.startswith("GPU "))]
+        result = TuningError(returned.error) if returned.pickled is None else pickle.loads(returned.pickled)
+    except Exception:  # such as an exception of a class that only the worker has
+        raise TuningError(returned.error) from None
+    if returned.raised:
+        raise result
+    return result
 
 
-def _send(worker: _Worker, message: Any) -> None:
-    """Send; a worker that is gone is found out when it is listened to."""
+@contextlib.contextmanager
+def _sendable(what: str) -> Iterator[None]:
+    """Turn what goes wrong in pickling into an error that says what to do."""
     try:
-        worker.channel.send(message)
-    except (BrokenPipeError, ConnectionError, OSError):
-        pass
+        yield
+    except OSError as error:
+        raise TuningError(
+            f"{what} could not be written to '{tempfile.gettempdir()}' for the worker processes: {error}. "
+            "Free some space there, name another folder in TMPDIR, or train with workers=1."
+        ) from None
+    except Exception as error:
+        raise TuningError(
+            f"{what} cannot be sent to worker processes: {type(error).__name__}: {error}. "
+            "Make what cannot be sent inside build or fit, or train with workers=1."
+        ) from None
 
 
-def _epitaph(worker: _Worker) -> str:
-    """Say how a process ended."""
-    try:
-        code = worker.process.wait(timeout=2)
-    except subprocess.TimeoutExpired:
-        return "it closed its channel"
-    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def _by_value(space: SearchSpace) -> SearchSpace:
-    """Have the space pickled with its code, if its module is one that a worker cannot import by name."""
-    module = sys.modules.get(type(space).__module__)
-    if module is not None and module.__name__.startswith("_tuning_space_"):
+@contextlib.contextmanager
+def _files_by_value() -> Iterator[None]:
+    """Have what was defined in the file of a space pickled with its code: workers cannot import it by name."""
+    modules = [module for name, module in list(sys.modules.items()) if name.startswith("_tuning_space_")]
+    known = cloudpickle.list_registry_pickle_by_value()
+    fresh = [module for module in modules if module.__name__ not in known]
+    for module in fresh:
         cloudpickle.register_pickle_by_value(module)
-    return space
+    try:
+        yield
+    finally:
+        for module in fresh:
+            cloudpickle.unregister_pickle_by_value(module)

@@ -1,13 +1,14 @@
 """Says when two models may share a compiled program.
 
-Owns the key of a model's architecture: equal keys mean that a trace of either model is the same computation, once
-its variables, its Normalization statistics and its data are arguments. A wrong hit would train a different model
-than the one asked for without anybody noticing, so whatever is not understood makes a model unique.
+Owns the key of a model's architecture: equal keys mean that a trace of either model is the same computation,
+once its variables, its Normalization statistics and its data are arguments. A wrong hit would train a
+different model than the one asked for without anybody noticing, so whatever is not understood makes a model
+unique.
 
-The key is taken from the objects themselves, attribute by attribute, and not from `get_config` alone: the configs of
-`Huber`, `ELU`, `CosineSimilarity` and others leave out what they compute with. Names do not count, because Keras
-numbers them through the process; nor do initializers and seeds, which act through variables. A learning rate is a
-variable, and so is no part of the key; a schedule is.
+The key is taken from the objects themselves, attribute by attribute, and not from `get_config` alone: the
+configs of `Huber`, `ELU`, `CosineSimilarity` and others leave out what they compute with. Names do not count,
+because Keras numbers them through the process; nor do initializers and seeds, which act through variables. A
+learning rate is a variable, and so is no part of the key; a schedule is.
 """
 
 from __future__ import annotations
@@ -20,22 +21,28 @@ from typing import Any
 import keras
 import numpy
 import tensorflow as tf
+from keras.src.models.functional import Functional
 
-from tuning.training.program import constants_of
+from tuning.training.program import constants_of, variables_of
 
-_FUNCTIONAL = type(keras.Model(*(2 * [keras.Input((1,))])))
-
-# Bookkeeping of Keras and TensorFlow that a trace does not read, or reads through something else that is described.
-_SKIPPED = frozenset(
-    """
+# Bookkeeping of Keras and TensorFlow that a trace does not read, or reads through something else that is
+# described.
+_SKIPPED_NAMES = """
     name _name _path _parent_path path build quantize output_names _output_names _resolved_output_names
     _tracker _inbound_nodes _outbound_nodes _call_signature _auto_config _losses _loss_ids _losses_override
     _layers _metrics _seed_generators _trainable_variables _non_trainable_variables _variables
     _trainable_variables_indices _distribution_strategy _saved_model_inputs_spec _saved_model_arg_spec
     _obj_reference_counts_dict _flat_losses _y_pred_build_structure _y_true_build_structure _initial_seed seed
     _called _lock _tracked _build_shapes_dict _build_input_shape
-    """.split()
-)
+"""
+_SKIPPED = frozenset(_SKIPPED_NAMES.split())
+# What Keras itself sets on a model although its class has a method of that name, and `fit`, which may be this
+# one.
+_NOT_OVERRIDDEN = ("build", "quantize", "loss", "fit")
+
+# What a trace does not depend on in a config, and where a config says which layer is meant.
+_NOT_TRACED = ("seed", "build_config", "build_input_shape")
+_NAMING = ("name", "keras_history", "input_layers", "output_layers")
 
 # Layers that hold code or tensors which cannot be described.
 _OPAQUE = tuple(
@@ -70,9 +77,7 @@ class _Description:
         self._layers = list(model._flatten_layers(include_self=True))
         self._layer_numbers = {id(layer): number for number, layer in enumerate(self._layers)}
         self._names: dict[str, int] = {}
-        optimizer = [] if model.optimizer is None else model.optimizer.variables
-        variables = [*model.variables, *optimizer, *model.metrics_variables]
-        self._variables = list({id(v): v for v in variables}.values())
+        self._variables = variables_of(model)
         self._variable_numbers = {id(v): number for number, v in enumerate(self._variables)}
         self._seen: dict[int, int] = {}
 
@@ -88,7 +93,7 @@ class _Description:
             [t.name for t in model.inputs] if x_is_named or len(model.inputs) > 1 else [],
             list(model.output_names) if len(model.outputs) > 1 else [],
         )
-        loss = model._compile_loss
+        loss, metrics = model._compile_loss, model._compile_metrics
         return (
             self._settings(),
             names,
@@ -97,8 +102,9 @@ class _Description:
             [self.describe(op) for op in operations if not isinstance(op, keras.layers.Layer)],
             [(inner.trainable, inner.dtype_policy.name) for inner in models],
             self._attributes(model.optimizer) if model.optimizer is not None else None,
-            None if loss is None else (self._attributes(loss), [self._loss(flat) for flat in loss._flat_losses or []]),
-            self._attributes(model._compile_metrics) if model._compile_metrics is not None else None,
+            self._attributes(loss) if loss is not None else None,
+            [self._loss(flat) for flat in loss._flat_losses or []] if loss is not None else None,
+            self._attributes(metrics) if metrics is not None else None,
             [self._variable(variable) for variable in self._variables],
             [self._constant(layer, name) for layer, name in constants_of(model)],
         )
@@ -161,24 +167,24 @@ class _Description:
 
     def _check_model(self, model: Any) -> None:
         """Refuse a model that does more than its layers do."""
+        kind = type(model)
         overridden = [
             name
             for name in vars(model)
-            if name not in ("build", "quantize", "fit", "loss") and isinstance(getattr(type(model), name, None), types.FunctionType)
+            if name not in _NOT_OVERRIDDEN and isinstance(getattr(kind, name, None), types.FunctionType)
         ]
-        if type(model) not in (keras.Sequential, _FUNCTIONAL) or overridden or model._metrics:
+        if kind not in (keras.Sequential, Functional) or overridden or model._metrics:
             raise _NotUnderstoodError(model)
 
     def _topology(self, config: Any) -> Any:
         """Return how layers are connected, with numbers for their names."""
         if isinstance(config, Mapping):
-            if config.get("registered_name") or not str(config.get("module") or "keras").startswith("keras"):
+            if str(config.get("module") or "keras").split(".")[0] != "keras":
                 raise _NotUnderstoodError(config)
             return [
-                (key, self._named(value) if key in ("name", "keras_history", "input_layers", "output_layers")
-                 else self._topology(value))
+                (key, self._named(value) if key in _NAMING else self._topology(value))
                 for key, value in config.items()
-                if not key.endswith("_initializer") and key not in ("seed", "build_config", "build_input_shape")
+                if key not in _NOT_TRACED and not key.endswith("_initializer")
             ]
         if isinstance(config, (list, tuple)):
             return [self._topology(value) for value in config]
@@ -200,10 +206,10 @@ class _Description:
         return flat.path, self.describe(flat.loss), self.describe(flat.loss_weights)
 
     def _variable(self, variable: Any) -> Any:
+        described = ("regularizer", "constraint", "overwrite_with_gradient", "_autocast")
         return (
             self._variable_numbers[id(variable)], tuple(variable.shape), variable.dtype, variable.trainable,
-            self.describe(getattr(variable, "regularizer", None)), self.describe(getattr(variable, "constraint", None)),
-            bool(getattr(variable, "overwrite_with_gradient", False)), getattr(variable, "_autocast", None),
+            [self.describe(getattr(variable, name, None)) for name in described],
         )
 
     def _constant(self, layer: Any, name: str) -> Any:

@@ -1,10 +1,11 @@
 """Puts arrays on the device, as Keras would feed them.
 
-Owns the conversion of `x`, `y` and `sample_weight` to tensors and the choice of the batch size. Keras's own adapter
-for arrays does the checking and the casting, so that what is accepted and what becomes of it is the same.
+Owns the conversion of `x`, `y` and `sample_weight` to tensors and the choice of the batch size. Keras's own
+adapter for arrays does the checking and the casting, so that what is accepted and what becomes of it is the
+same.
 
-Nothing is kept from one `fit` to the next: copying 172 MB takes 25 ms here, less than finding out whether the arrays
-have been changed in between.
+Nothing is kept from one `fit` to the next: copying 172 MB takes 25 ms here, less than finding out whether the
+arrays have been changed in between.
 """
 
 from __future__ import annotations
@@ -114,8 +115,9 @@ def _tensor(leaf: Any) -> tf.Tensor:
     if isinstance(leaf, numpy.ndarray) and leaf.dtype.kind not in "biufc" and leaf.dtype.name != "bfloat16":
         raise UnsupportedDataError(f"the data contain values of type {leaf.dtype}")
     tensor = tf.convert_to_tensor(leaf)
-    if not (tensor.dtype.is_floating or tensor.dtype.is_integer or tensor.dtype.is_bool or tensor.dtype.is_complex):
-        raise UnsupportedDataError(f"the data contain values of type {tensor.dtype.name}")
+    dtype = tensor.dtype
+    if not (dtype.is_floating or dtype.is_integer or dtype.is_bool or dtype.is_complex):
+        raise UnsupportedDataError(f"the data contain values of type {dtype.name}")
     return tensor
 
 

@@ -1,7 +1,7 @@
 """Says why a call of `fit` cannot be run as compiled epochs.
 
-Owns the reasons that can be seen before anything is traced. What is found here is left to `model.fit`, which also
-raises whatever is to be raised.
+Owns the reasons that can be seen before anything is traced. What is found here is left to `model.fit`, which
+also raises whatever is to be raised.
 """
 
 from __future__ import annotations
@@ -64,13 +64,10 @@ def _argument_reason(arguments: Mapping[str, Any]) -> str | None:
             return f"{name} is given"
     if not isinstance(arguments["shuffle"], bool):
         return f"shuffle is {arguments['shuffle']!r}"
-    if any(limit() is not None for limit in _limits()):
-        return "keras.config limits epochs or steps"
+    for name in ("max_epochs", "max_steps_per_epoch"):
+        if hasattr(keras.config, name) and getattr(keras.config, name)() is not None:
+            return f"keras.config.{name} is set"
     return None
-
-
-def _limits() -> list[Any]:
-    return [getattr(keras.config, name) for name in ("max_epochs", "max_steps_per_epoch") if hasattr(keras.config, name)]
 
 
 def _callback_reason(callbacks: Any) -> str | None:
@@ -92,11 +89,11 @@ def _is_default(callback: Any, hook: str) -> bool:
 
 def _is_known(callback: Any, hooks: list[str]) -> bool:
     """Tell whether a callback of Keras needs none of its batch hooks, set as it is."""
-    known = keras.callbacks
-    for kind in (known.ModelCheckpoint, known.BackupAndRestore, known.TensorBoard, known.ProgbarLogger,
-                 known.TerminateOnNaN):
+    known = ("ModelCheckpoint", "BackupAndRestore", "TensorBoard", "ProgbarLogger", "TerminateOnNaN")
+    own = type(callback)
+    for kind in (getattr(keras.callbacks, name) for name in known):
         if isinstance(callback, kind):
-            inherited = all(getattr(type(callback), h) is getattr(kind, h) and h not in vars(callback) for h in hooks)
+            inherited = all(h not in vars(callback) and getattr(own, h) is getattr(kind, h) for h in hooks)
             return inherited and _acts_on_epochs(callback)
     return False
 

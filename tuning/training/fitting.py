@@ -1,7 +1,7 @@
 """Trains a model as `keras.Model.fit` does, an epoch at a time.
 
-Owns `fit`: the preparation, the loop over epochs with its callbacks, and the way back to Keras when an epoch cannot
-be compiled.
+Owns `fit`: the preparation, the loop over epochs with its callbacks, and the way back to Keras when an epoch
+cannot be compiled.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import tensorflow as tf
 from keras.src.utils import rng_utils
 from tensorflow.python.eager import context
 
-from tuning.training import arrays, cache, eligibility, short_batch
+from tuning.training import arrays, cache, eligibility
 from tuning.training.arrays import Samples
-from tuning.training.program import Program
+from tuning.training.program import Program, State, state_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +47,9 @@ class FitReport:
 
 _DEFAULTS: dict[str, Any] = {
     "x": None, "y": None, "batch_size": None, "epochs": 1, "verbose": "auto", "callbacks": None,
-    "validation_split": 0.0, "validation_data": None, "shuffle": True, "class_weight": None, "sample_weight": None,
-    "initial_epoch": 0, "steps_per_epoch": None, "validation_steps": None, "validation_batch_size": None,
-    "validation_freq": 1,
+    "validation_split": 0.0, "validation_data": None, "shuffle": True, "class_weight": None,
+    "sample_weight": None, "initial_epoch": 0, "steps_per_epoch": None, "validation_steps": None,
+    "validation_batch_size": None, "validation_freq": 1,
 }
 _reports: weakref.WeakKeyDictionary[Any, FitReport] = weakref.WeakKeyDictionary()
 _left_to_keras = threading.local()
@@ -143,7 +143,8 @@ class _Prepared:
     training: Samples
     validation: Samples | None
     program: Program
-    names: tuple[tuple[str, ...], tuple[str, ...]]
+    state: State
+    names: cache.Names
     order: _Order
 
 
@@ -158,11 +159,11 @@ def _prepare(model: Any, arguments: Mapping[str, Any]) -> _Prepared:
         if reason is None:
             training, validation = _load(arguments)
             _build(model, training)
-            program, reused = cache.program_for(model, training, validation)
-            names = _names(model, program) if reused else program.names
+            program, names, reused = cache.program_for(model, training, validation)
             spent = (0.0, 0.0) if reused else (program.trace_seconds, program.compile_seconds)
             _reports[model] = FitReport(True, None, reused, *spent, program.short.value)
-            return _Prepared(training, validation, program, names, _Order(training, arguments["shuffle"]))
+            order = _Order(training, arguments["shuffle"])
+            return _Prepared(training, validation, program, state_of(model), names, order)
     except Exception as error:
         # Whatever it is, Keras gets the same call next and finds it too, or does without what failed here.
         raise _LeftToKerasError(f"{type(error).__name__}: {error}") from error
@@ -177,16 +178,8 @@ def _load(arguments: Mapping[str, Any]) -> tuple[Samples, Samples | None]:
     training = arrays.load(x, y, weight, batch_size, arguments["class_weight"])
     if validation_data is None:
         return training, None
-    unpacked = keras.utils.unpack_x_y_sample_weight(validation_data)
-    return training, arrays.load(*unpacked, arguments["validation_batch_size"] or batch_size)
-
-
-def _names(model: Any, program: Program) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return what this model calls its metrics: Keras numbers names through the process ("auc_3")."""
-    if short_batch.has_own_steps(model):
-        return program.names
-    names = tuple(model.get_metrics_result())
-    return names, names if program.names[1] else ()
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(validation_data)
+    return training, arrays.load(x, y, weight, arguments["validation_batch_size"] or batch_size)
 
 
 def _build(model: Any, training: Samples) -> None:
@@ -203,8 +196,8 @@ class _Epochs:
         callbacks = arguments["callbacks"]
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = keras.callbacks.CallbackList(
-                callbacks, add_history=True, add_progbar=arguments["verbose"] != 0, verbose=arguments["verbose"],
-                epochs=arguments["epochs"], steps=prepared.training.n_batches, model=model,
+                callbacks, model=model, add_history=True, add_progbar=arguments["verbose"] != 0,
+                verbose=arguments["verbose"], epochs=arguments["epochs"], steps=prepared.training.n_batches,
             )
         self._callbacks = callbacks
 
@@ -232,7 +225,8 @@ class _Epochs:
         n_rows = training.batch_size if model.stop_training else training.n_rows
         validate = validation is not None and model._should_eval(epoch, self._arguments["validation_freq"])
         order = prepared.order.of(epoch)
-        values, validation_values = prepared.program.run(model, training, validation, order, n_rows, validate)
+        run = prepared.program.run
+        values, validation_values = run(prepared.state, training, validation, order, n_rows, validate)
         logs = dict(zip(names[0], values, strict=True))
         self._stop_if_not_a_number(logs)
         if validate:
@@ -254,7 +248,7 @@ class _Order:
 
     def __init__(self, samples: Samples, shuffle: bool) -> None:
         self._n_rows, self._size = samples.n_rows, samples.n_batches * samples.batch_size
-        self._seed = _seed() if shuffle else None
+        self._seed = _seed()
         self._fixed = None if shuffle else tf.range(self._size)
 
     def of(self, epoch: int) -> tf.Tensor:

@@ -1,7 +1,7 @@
 """Traces and compiles an epoch of a model as one XLA program, and runs it.
 
-Owns the program: the two loops over batches, its arguments and its results. It does not know callbacks, nor which
-models may share a program.
+Owns the program: the two loops over batches, its arguments and its results. It does not know callbacks, nor
+which models may share a program.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
-import numpy
 import tensorflow as tf
 
 from tuning.training import short_batch
@@ -29,12 +28,21 @@ class CannotCompileError(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
+class State:
+    """What a program gets of a model: its variables, and the tensors that are statistics of its layers."""
+
+    variables: list[Any]
+    constants: list[tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
 class Program:
     """A compiled epoch.
 
     Attributes:
         function: takes what `run` passes; returns the values of the training and the validation metrics.
         names: the names of those values, for training and for validation.
+        variables: shapes and types of the model's variables.
         short: how the short last batch is done.
         is_bound: it refers to variables or tensors of the model it was traced for, and serves no other.
         trace_seconds: what tracing took.
@@ -43,18 +51,30 @@ class Program:
 
     function: Any
     names: tuple[tuple[str, ...], tuple[str, ...]]
+    variables: tuple[tuple[Any, ...], ...]
     short: ShortBatch
     is_bound: bool
     trace_seconds: float
     compile_seconds: float
 
+    def fits(self, model: Any) -> bool:
+        """Tell whether `model` has variables such as the program expects."""
+        return _specs(model) == self.variables
+
     def run(
-        self, model: Any, training: Samples, validation: Samples | None, order: tf.Tensor, n_rows: int, validate: bool
+        self,
+        state: State,
+        training: Samples,
+        validation: Samples | None,
+        order: tf.Tensor,
+        n_rows: int,
+        validate: bool,
     ) -> tuple[list[Any], list[Any]]:
-        """Train `model` for an epoch and validate it.
+        """Train a model for an epoch and validate it.
 
         Args:
-            model: a model of the architecture that was traced; its variables are updated in place.
+            state: what `state_of` returns for a model of the architecture that was traced; its variables are
+                updated in place.
             training: samples of the traced shape.
             validation: likewise, or None.
             order: int32 [n_batches * batch_size], the order of the training samples.
@@ -66,8 +86,7 @@ class Program:
         """
         n_validation_rows = validation.n_rows if validation is not None and validate else 0
         results = self.function(
-            variables_of(model),
-            [vars(layer)[name] for layer, name in constants_of(model)],
+            state.variables, state.constants,
             [*training.tensors], order, tf.constant(n_rows, tf.int32),
             [*validation.tensors] if validation is not None else [], tf.constant(n_validation_rows, tf.int32),
         )
@@ -90,15 +109,36 @@ def compile_epoch(model: Any, training: Samples, validation: Samples | None) -> 
     raise CannotCompileError(errors[-1])
 
 
+def state_of(model: Any) -> State:
+    """Return what a program trains: these very variables, as a function that Keras has traced would."""
+    return State(_resources(model), [vars(layer)[name] for layer, name in constants_of(model)])
+
+
 def variables_of(model: Any) -> list[Any]:
     """Return all state that a step may change, in an order that depends on the architecture alone."""
     optimizer = [] if model.optimizer is None else model.optimizer.variables
-    variables = [*model.variables, *optimizer, *model.metrics_variables]
-    return [v.value if isinstance(v, keras.Variable) else v for v in {id(v): v for v in variables}.values()]
+    return list({id(v): v for v in (*model.variables, *optimizer, *model.metrics_variables)}.values())
+
+
+def _resources(model: Any) -> list[Any]:
+    """Return TensorFlow's variables behind those of Keras."""
+    return [v.value if isinstance(v, keras.Variable) else v for v in variables_of(model)]
+
+
+def _specs(model: Any) -> tuple[tuple[Any, ...], ...]:
+    return tuple((tuple(v.shape), v.dtype.name, v.trainable) for v in _resources(model))
+
+
+def flat(logs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+    """Return the entries of logs and of the logs within, as Keras flattens them for callbacks."""
+    result = {}
+    for name, value in logs.items():
+        result.update(flat(value) if isinstance(value, Mapping) else {name: tf.convert_to_tensor(value)})
+    return result
 
 
 def constants_of(model: Any) -> list[tuple[Any, str]]:
-    """Return where tensors are that a trace would take for constants although they are a layer's statistics."""
+    """Return where layers keep statistics as tensors, which a trace would take for constants."""
     return [
         (layer, name)
         for layer in model._flatten_layers(include_self=False)
@@ -114,9 +154,10 @@ def _compile(model: Any, training: Samples, validation: Samples | None, short: S
     function = trace.function()
     traced = time.perf_counter()
     is_bound = len(function.captured_inputs) > 0
-    program = Program(function, (trace.names["train"], trace.names["test"]), short, is_bound, traced - started, 0.0)
+    names = (trace.names["train"], trace.names["test"])
+    program = Program(function, names, _specs(model), short, is_bound, traced - started, 0.0)
     order = tf.zeros([training.n_batches * training.batch_size], tf.int32)
-    program.run(model, training, validation, order, n_rows=0, validate=False)
+    program.run(state_of(model), training, validation, order, n_rows=0, validate=False)
     return dataclasses.replace(program, compile_seconds=time.perf_counter() - traced)
 
 
@@ -143,23 +184,32 @@ class _Trace:
         training, validation = self._training, self._validation
         number = tf.TensorSpec([], tf.int32)
         return tf.function(self._epoch, jit_compile=True, autograph=False).get_concrete_function(
-            variables_of(self._model),
+            _resources(self._model),
             [tf.TensorSpec(vars(layer)[name].shape, vars(layer)[name].dtype) for layer, name in constants],
             [*training.specs], tf.TensorSpec([training.n_batches * training.batch_size], tf.int32), number,
             [*validation.specs] if validation is not None else [], number,
         )
 
     def _epoch(
-        self, variables: Any, constants: Any, tensors: Any, order: Any, n_rows: Any, validation: Any, n_validation: Any
+        self,
+        variables: Any,
+        constants: Any,
+        tensors: Any,
+        order: Any,
+        n_rows: Any,
+        validation: Any,
+        n_validation: Any,
     ) -> Any:
-        # A variable that is an argument is one wherever the model uses it, so `variables` needs no further mention.
+        # A variable that is an argument is one wherever the model uses it, so `variables` needs no further
+        # mention.
         del variables
         model = self._model
         with _replaced(constants_of(model), constants):
-            results = [self._phase("train", model.train_step, self._training, tensors, order, n_rows), []]
-            if self._validation is not None:
-                results[1] = self._phase("test", model.test_step, self._validation, validation, None, n_validation)
-        return results
+            results = [self._phase("train", model.train_step, self._training, tensors, order, n_rows)]
+            if self._validation is None:
+                return [*results, []]
+            step = model.test_step
+            return [*results, self._phase("test", step, self._validation, validation, None, n_validation)]
 
     def _phase(
         self, phase: str, step: Callable[[Any], Any], samples: Samples, tensors: Any, order: Any, n_rows: Any
@@ -169,16 +219,15 @@ class _Trace:
         size = samples.batch_size
         specs = self._last_logs[phase]
         logs = {name: tf.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
-        take = _Taker(self._model, samples, tensors, order, n_rows, self._short)
-        bounded = samples.n_short > 0 and self._short is not ShortBatch.SECOND
-        n_steps = (n_rows + size - 1) // size if bounded else n_rows // size
-        logs = self._loop(phase, step, take.batch, n_steps, logs)
+        batches = short_batch.Batches(self._model, samples, tensors, order, n_rows, self._short)
         if samples.n_short and self._short is ShortBatch.SECOND:
-            n_rest = tf.minimum(n_rows % size, 1)
-            logs = self._loop(phase, step, take.rest, n_rest, logs)
-        results = {name: logs[name] for name in specs} or self._model.get_metrics_result()
+            logs = self._loop(phase, step, batches.whole, n_rows // size, logs)
+            logs = self._loop(phase, step, batches.rest, tf.minimum(n_rows % size, 1), logs)
+        else:
+            logs = self._loop(phase, step, batches.any, (n_rows + size - 1) // size, logs)
+        results = {name: logs[name] for name in specs} or flat(self._model.get_metrics_result())
         self.names[phase] = tuple(results)
-        return [tf.convert_to_tensor(value) for value in results.values()]
+        return list(results.values())
 
     def _loop(
         self, phase: str, step: Callable[[Any], Any], batch: Any, n_steps: Any, logs: dict[str, tf.Tensor]
@@ -202,59 +251,15 @@ class _Trace:
 
     def _none_kept(self, phase: str, returned: Any) -> dict[str, tf.Tensor]:
         if self._has_own_steps and set(returned) != set(self._model.get_metrics_result()):
-            tensors = self._kept(phase, returned)
-            raise _CarriesLastLogsError(phase, {name: tf.TensorSpec(t.shape, t.dtype) for name, t in tensors.items()})
+            specs = {name: tf.TensorSpec(t.shape, t.dtype) for name, t in self._kept(phase, returned).items()}
+            raise _CarriesLastLogsError(phase, specs)
         return {}
 
     def _kept(self, phase: str, returned: Any) -> dict[str, tf.Tensor]:
-        tensors = dict(_flat(returned))
+        tensors = flat(returned)
         if not all(t.shape.is_fully_defined() for t in tensors.values()):
             raise CannotCompileError(f"{phase}_step returns values whose shape depends on the batch")
         return tensors
-
-
-@dataclasses.dataclass(frozen=True)
-class _Taker:
-    """Gives a step its batches."""
-
-    model: Any
-    samples: Samples
-    tensors: Any
-    order: Any
-    n_rows: Any
-    short: ShortBatch
-
-    @contextlib.contextmanager
-    def batch(self, index: tf.Tensor) -> Iterator[Any]:
-        samples = self.samples
-        whole = short_batch.take(samples, self.tensors, self.order, index, self.n_rows)
-        if not samples.n_short or self.short is ShortBatch.SECOND:
-            yield samples.pack(whole)
-            return
-        n_valid = tf.minimum(self.n_rows - index * samples.batch_size, samples.batch_size)
-        data = samples.pack([short_batch.shortened(tensor, n_valid) for tensor in whole])
-        if self.short is not ShortBatch.PER_ROW:
-            yield data
-            return
-        x = keras.utils.unpack_x_y_sample_weight(samples.pack(whole))[0]
-        with short_batch.layers_see_whole_batches(self.model, x, n_valid):
-            yield data
-
-    @contextlib.contextmanager
-    def rest(self, index: tf.Tensor) -> Iterator[Any]:
-        samples = self.samples
-        positions = (self.n_rows // samples.batch_size) * samples.batch_size + tf.range(samples.n_short)
-        rows = positions if self.order is None else tf.gather(self.order, positions)
-        yield samples.pack([tf.gather(tensor, rows) for tensor in self.tensors])
-
-
-def _flat(logs: Any) -> Iterator[tuple[str, tf.Tensor]]:
-    """Yield the entries of logs and of the logs within, as Keras flattens them for callbacks."""
-    for name, value in logs.items():
-        if isinstance(value, dict):
-            yield from _flat(value)
-        else:
-            yield name, tf.convert_to_tensor(value)
 
 
 class _CarriesLastLogsError(Exception):

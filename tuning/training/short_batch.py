@@ -12,6 +12,7 @@ arrays of bounded size.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import enum
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
+from keras.src.models.functional import Functional
 
 from tuning.training.arrays import Samples
 
@@ -33,36 +35,33 @@ class ShortBatch(enum.Enum):
 
 
 # Layers whose output for a row depends on this row alone, in training too.
-_ROW_BY_ROW = tuple(
-    getattr(keras.layers, name)
-    for name in (
-        "Activation Add AlphaDropout Average Concatenate Conv1D Conv2D Conv3D Dense Dot Dropout ELU Embedding "
-        "Flatten GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D "
-        "GlobalMaxPooling2D Identity InputLayer LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum "
-        "Multiply Normalization PReLU Permute ReLU RepeatVector Rescaling Reshape SeparableConv2D Softmax "
-        "SpatialDropout1D SpatialDropout2D Subtract UnitNormalization ZeroPadding2D"
-    ).split()
-)
+_ROW_BY_ROW_NAMES = """
+    Activation Add AlphaDropout Average Concatenate Conv1D Conv2D Conv3D Dense Dot Dropout ELU Embedding
+    Flatten GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D
+    GlobalMaxPooling2D Identity InputLayer LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum
+    Minimum Multiply Normalization PReLU Permute ReLU RepeatVector Rescaling Reshape SeparableConv2D Softmax
+    SpatialDropout1D SpatialDropout2D Subtract UnitNormalization ZeroPadding2D
+"""
+_ROW_BY_ROW = tuple(getattr(keras.layers, name) for name in _ROW_BY_ROW_NAMES.split())
 
-# Operations that give the same results on an array declared shorter as on a short one, along any axis. Others do not:
-# `x[-1]` takes a surplus row, `tf.roll` and `tf.linalg.trace` count them, `tf.cumsum` ends the process while it
-# is compiled. So what is not listed here is not used on such arrays.
-_CHECKED = frozenset(
-    """
-    Abs Add AddN AddV2 All Any ArgMax ArgMin Assert Atan2 BatchMatMulV2 BiasAdd BiasAddGrad Bitcast BitwiseAnd
-    BroadcastGradientArgs BroadcastTo Cast Ceil ClipByValue ConcatV2 Const Conv2D Conv2DBackpropFilter
-    Conv2DBackpropInput Cos DivNoNan Einsum Elu EluGrad Equal Erf Erfc Exp ExpandDims Expm1 Fill Floor FloorDiv
-    FloorMod GatherV2 Greater GreaterEqual Identity IdentityN InTopKV2 IsFinite IsInf IsNan L2Loss LeakyRelu
-    LeakyReluGrad Less LessEqual Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr MatMul Max MaxPool
-    MaxPoolGrad Maximum Mean Min Minimum Mul MulNoNan Neg NoOp NotEqual OneHot OnesLike Pack Pow PreventGradient
-    Prod Range RealDiv Reciprocal ReciprocalGrad Relu Relu6 Relu6Grad ReluGrad Reshape Round Rsqrt RsqrtGrad Select
-    SelectV2 Selu SeluGrad Shape ShapeN Sigmoid SigmoidGrad Sign Sin Size Softmax SoftmaxCrossEntropyWithLogits
-    Softplus SoftplusGrad Softsign SoftsignGrad SparseSoftmaxCrossEntropyWithLogits Split SplitV Sqrt SqrtGrad
-    Square SquaredDifference Squeeze StatelessRandomNormalV2 StatelessRandomUniformV2 StopGradient Sub Sum Tan
-    Tanh TanhGrad Tile Transpose UnsortedSegmentSum XlaRemoveDynamicDimensionSize XlaSetDynamicDimensionSize
-    Xdivy Xlogy ZerosLike
-    """.split()
-)
+# Operations that give the same results on an array declared shorter as on a short one, along any axis. Others
+# do not: `x[-1]` takes a surplus row, `tf.roll` and `tf.linalg.trace` count them, `tf.cumsum` ends the
+# process while it is compiled. So what is not listed here is not used on such arrays.
+_CHECKED_NAMES = """
+    Abs AddN AddV2 All Any ArgMax ArgMin Assert Atan2 BatchMatMulV2 BiasAdd BiasAddGrad Bitcast
+    BitwiseAnd BroadcastGradientArgs BroadcastTo Cast Ceil ConcatV2 Conv2D Conv2DBackpropFilter
+    Conv2DBackpropInput Cos DivNoNan Einsum Elu EluGrad Equal Erf Erfc Exp ExpandDims Expm1 Fill Floor
+    FloorDiv FloorMod GatherV2 Greater GreaterEqual Identity IdentityN InTopKV2 IsFinite IsInf IsNan
+    L2Loss LeakyRelu LeakyReluGrad Less LessEqual Log Log1p LogSoftmax LogicalAnd LogicalNot LogicalOr
+    MatMul Max MaxPool MaxPoolGrad Maximum Mean Min Minimum Mul MulNoNan Neg NotEqual OneHot Pack Pow
+    Range RealDiv Reciprocal ReciprocalGrad Relu Relu6 Relu6Grad ReluGrad Reshape Rint Round Rsqrt
+    RsqrtGrad Select SelectV2 Selu SeluGrad Shape ShapeN Sigmoid SigmoidGrad Sign Sin Size Softmax
+    SoftmaxCrossEntropyWithLogits Softplus Softsign SoftsignGrad SparseSoftmaxCrossEntropyWithLogits
+    Split SplitV Sqrt SqrtGrad Square SquaredDifference Squeeze StatelessRandomNormalV2
+    StatelessRandomUniformV2 StopGradient Sub Sum Tan Tanh TanhGrad Tile Transpose Unpack
+    UnsortedSegmentSum Xdivy XlaRemoveDynamicDimensionSize XlaSetDynamicDimensionSize Xlogy ZerosLike
+"""
+_CHECKED = frozenset(_CHECKED_NAMES.split())
 
 
 def choose(model: Any, training: Samples, validation: Samples | None) -> list[ShortBatch]:
@@ -81,11 +80,12 @@ def unchecked_operations(graph: Any) -> set[str]:
 
     An operation all of whose inputs and outputs have a known shape does not get to see such an array.
     """
-    return {
-        op.type
-        for op in graph.get_operations()
-        if not all(t.shape.is_fully_defined() for t in (*op.inputs, *op.outputs)) and not _is_checked(op)
-    }
+    return {op.type for op in graph.get_operations() if not has_known_shapes(op) and not _is_checked(op)}
+
+
+def has_known_shapes(op: Any) -> bool:
+    """Tell whether all inputs and outputs of an operation have a known shape."""
+    return all(t.shape.is_fully_defined() for t in (*op.inputs, *op.outputs))
 
 
 def _is_checked(op: Any) -> bool:
@@ -104,26 +104,65 @@ def _takes_all_rows(op: Any) -> bool:
     return bool(is_whole and not is_other_axis and strides is not None and strides[0] == 1)
 
 
-def take(
-    samples: Samples, tensors: list[tf.Tensor], order: tf.Tensor | None, step: tf.Tensor, n_rows: tf.Tensor
-) -> list[tf.Tensor]:
-    """Return one batch as arrays of `batch_size` rows; surplus rows repeat the last one.
+@dataclasses.dataclass(frozen=True)
+class Batches:
+    """Gives a step its batches, within a trace.
 
-    Args:
-        samples: where the batch comes from.
-        tensors: its arrays, as arguments of the program.
+    Attributes:
+        model: whose step it is.
+        samples: where the batches come from.
+        tensors: their arrays, as arguments of the program.
         order: int32 [n_batches * batch_size], the order of the samples, or None for the order they are in.
-        step: int32, which batch.
         n_rows: int32, number of samples.
+        short: how the short last batch is done.
     """
-    positions = step * samples.batch_size + tf.range(samples.batch_size)
-    if samples.n_short:
-        positions = tf.minimum(positions, n_rows - 1)
-    rows = positions if order is None else tf.gather(order, positions)
-    return [tf.gather(tensor, rows) for tensor in tensors]
+
+    model: Any
+    samples: Samples
+    tensors: Any
+    order: Any
+    n_rows: Any
+    short: ShortBatch
+
+    @contextlib.contextmanager
+    def any(self, index: tf.Tensor) -> Iterator[Any]:
+        """Give batch number `index`, declared shorter if it is the last."""
+        whole = self._rows(index)
+        if not self.samples.n_short:
+            yield self.samples.pack(whole)
+            return
+        n_valid = tf.minimum(self.n_rows - index * self.samples.batch_size, self.samples.batch_size)
+        data = self.samples.pack([_shortened(tensor, n_valid) for tensor in whole])
+        if self.short is not ShortBatch.PER_ROW:
+            yield data
+            return
+        x = keras.utils.unpack_x_y_sample_weight(self.samples.pack(whole))[0]
+        with _layers_see_whole_batches(self.model, x, n_valid):
+            yield data
+
+    @contextlib.contextmanager
+    def whole(self, index: tf.Tensor) -> Iterator[Any]:
+        """Give batch number `index`, which is not the short one."""
+        yield self.samples.pack(self._rows(index))
+
+    @contextlib.contextmanager
+    def rest(self, index: tf.Tensor) -> Iterator[Any]:
+        """Give the short batch."""
+        del index
+        size = self.samples.batch_size
+        yield self.samples.pack(self._at(self.n_rows // size * size + tf.range(self.samples.n_short)))
+
+    def _rows(self, index: tf.Tensor) -> list[tf.Tensor]:
+        """Return a batch of full size; surplus rows repeat the last one."""
+        positions = index * self.samples.batch_size + tf.range(self.samples.batch_size)
+        return self._at(tf.minimum(positions, self.n_rows - 1) if self.samples.n_short else positions)
+
+    def _at(self, positions: tf.Tensor) -> list[tf.Tensor]:
+        rows = positions if self.order is None else tf.gather(self.order, positions)
+        return [tf.gather(tensor, rows) for tensor in self.tensors]
 
 
-def shortened(tensor: tf.Tensor, n_valid: tf.Tensor) -> tf.Tensor:
+def _shortened(tensor: tf.Tensor, n_valid: tf.Tensor) -> tf.Tensor:
     """Declare that only the first `n_valid` rows of `tensor` exist."""
     short = _declare.set_dynamic_dimension_size(tensor, 0, n_valid)
     short.set_shape([None, *tensor.shape[1:]])
@@ -131,7 +170,7 @@ def shortened(tensor: tf.Tensor, n_valid: tf.Tensor) -> tf.Tensor:
 
 
 @contextlib.contextmanager
-def layers_see_whole_batches(model: Any, x: Any, n_valid: tf.Tensor) -> Iterator[None]:
+def _layers_see_whole_batches(model: Any, x: Any, n_valid: tf.Tensor) -> Iterator[None]:
     """Let the model's layers work on all rows of `x`, and its outputs have `n_valid` rows."""
     call = model.call
 
@@ -158,7 +197,7 @@ def _first_rows(output: tf.Tensor, n_valid: tf.Tensor) -> tf.Tensor:
             exists = tf.reshape(exists, [whole.shape[0]] + [1] * (whole.shape.rank - 1))
             return tf.where(exists, full, tf.zeros_like(full))
 
-        return shortened(whole, n_valid), gradient
+        return _shortened(whole, n_valid), gradient
 
     return first_rows(output)
 
@@ -177,13 +216,16 @@ def has_own_steps(model: Any) -> bool:
 
 
 def _treats_rows_singly(model: Any) -> bool:
-    if type(model) not in (keras.Sequential, _FUNCTIONAL) or "call" in vars(model) or has_own_steps(model):
+    if type(model) not in (keras.Sequential, Functional) or "call" in vars(model) or has_own_steps(model):
         return False
-    return all(
-        type(layer) is _FUNCTIONAL
-        or (type(layer) in _ROW_BY_ROW and layer.activity_regularizer is None and not getattr(layer, "mask_zero", False))
-        for layer in model._flatten_layers(include_self=False)
-    )
+    return all(_treats_rows_of_layer_singly(layer) for layer in model._flatten_layers(include_self=False))
+
+
+def _treats_rows_of_layer_singly(layer: Any) -> bool:
+    if type(layer) is Functional:
+        return True
+    is_masking = getattr(layer, "mask_zero", False)
+    return type(layer) in _ROW_BY_ROW and layer.activity_regularizer is None and not is_masking
 
 
 def _dynamic_dimensions() -> Any:
@@ -192,7 +234,4 @@ def _dynamic_dimensions() -> Any:
     except ImportError:
         return None
     return xla if hasattr(xla, "set_dynamic_dimension_size") else None
-
-
-_FUNCTIONAL = type(keras.Model(*(2 * [keras.Input((1,))])))
 _declare = _dynamic_dimensions()

@@ -1,0 +1,89 @@
+"""What this machine offers to worker processes: cores, memory, GPUs, and each worker's share of them.
+
+Owns the reading of the machine. Nothing here imports TensorFlow, which would take a GPU for itself.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+BYTES_A_WORKER = 1_200_000_000
+"""Memory that a worker with TensorFlow and a small model needs."""
+
+SECRETS = ("TUNE_STORAGE",)
+"""Variables that workers do not get: only the driver talks to the database."""
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def default_workers(max_trials: int | None) -> int:
+    """Return how many workers this machine can hold: one a GPU where there are any, else one a core with memory."""
+    gpus = len(visible_gpus())
+    room = gpus or min(n_cores(), free_bytes() // BYTES_A_WORKER)
+    return int(max(1, min(room, max_trials or room)))
+
+
+def n_cores() -> int:
+    """Return the number of cores that this process may use, a container's share rounded up."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = map(int, (_CGROUP / "cpu.max").read_text().split())
+    except (OSError, ValueError):  # no container, or one without a limit
+        return cores
+    return max(1, min(cores, math.ceil(quota / period)))
+
+
+def free_bytes() -> int:
+    """Return the memory that can be had: of the machine, or of the container where it has less."""
+    import psutil
+
+    free = psutil.virtual_memory().available
+    try:
+        limit, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
+        kept = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
+        used -= int(kept.get("inactive_file", 0))  # files that are cached give way
+    except (OSError, ValueError):  # no container, or one without a limit
+        return free
+    return max(0, min(free, limit - used))
+
+
+def visible_gpus() -> list[str]:
+    """Return the ids of the GPUs that may be used; empty when there are none."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [device for device in chosen.split(",") if device.strip() not in ("", "-1")]
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [str(index) for index, line in enumerate(line for line in listed.splitlines() if line.startswith("GPU "))]
+
+
+def environment(slot: int, slots: int, devices: Sequence[str] = ()) -> dict[str, str]:
+    """Return the environment of one worker.
+
+    What the user has set stays, except for the choice of the GPU.
+
+    Args:
+        slot: place of the worker, from 0.
+        slots: number of workers, which share the cores.
+        devices: ids of GPUs to share out; with fewer than two the choice is left to TensorFlow.
+    """
+    threads = str(max(1, n_cores() // slots))
+    shares = {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TF_NUM_INTRAOP_THREADS": threads,
+        "TF_NUM_INTEROP_THREADS": threads,
+        "OMP_NUM_THREADS": threads,
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    }
+    mine = {name: value for name, value in os.environ.items() if name not in SECRETS}
+    return {**shares, **mine, **_device(slot, devices)}
+
+
+def _device(slot: int, devices: Sequence[str]) -> Mapping[str, str]:
+    return {"CUDA_VISIBLE_DEVICES": devices[slot % len(devices)]} if len(devices) > 1 else {}
