@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,12 +33,15 @@ _DRIVER_OF_STUDY = (
     "SELECT a.value_json FROM studies s JOIN study_user_attributes a ON a.study_id = s.study_id "
     f"WHERE s.study_name = %s AND a.key = '{DRIVER}'"
 )
+# A server that has vanished without a word is given up after a minute.
+_KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 _AWAY = ("57P01", "57P02", "57P03")  # the server is shutting down, has crashed, is starting up
+_LAST_TABLE = "alembic_version"  # of those that Optuna makes
 _Result = TypeVar("_Result")
 
 
 class Database:
-    """A database, with Optuna's tables in it.
+    """A database with Optuna's tables in it, which are made by whoever writes first.
 
     A PostgreSQL server that goes away and comes back is reached again. That is safe because a driver writes through
     one connection, which also holds the study's lock: with the connection both are lost, and a new connection is
@@ -55,42 +59,57 @@ class Database:
 
     def __init__(self, url: str, study: str, exclusive: bool = False) -> None:
         self._url, self._study = _parsed(url), study
+        self._backend = self._url.get_backend_name()
         self._resources = contextlib.ExitStack()
         self._me: dict[str, Any] | None = None
         self._expects_connection = True
         try:
-            self.storage = self._opened(exclusive)
-        except BaseException:
+            self._open(exclusive)
+        except BaseException as error:
             self._resources.close()
-            raise
+            cause = _cause(error) or (error if isinstance(error, ImportError) else None)
+            if cause is None:
+                raise
+            raise self._failure(cause, "opened") from None
 
-    def _opened(self, exclusive: bool) -> RDBStorage:
-        import optuna
-        from sqlalchemy import event
+    def _open(self, exclusive: bool) -> None:
+        from sqlalchemy import create_engine, event
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        backend = self._url.get_backend_name()
         options: dict[str, Any] = {}
-        if backend == "sqlite":
+        if self._backend == "sqlite":
             options = {"timeout": BUSY_SECONDS}
-        elif backend == "postgresql":
-            options = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-        try:
-            if backend == "sqlite" and exclusive:
+        elif self._backend == "postgresql":
+            options = {"connect_timeout": 10, **_KEEPALIVE}
+        if exclusive:
+            if self._backend == "sqlite":
                 _use_write_ahead_log(str(self._url.database))
-            storage = optuna.storages.RDBStorage(
-                self._url.render_as_string(hide_password=False), engine_kwargs={"connect_args": options}
-            )
-        except Exception as error:
-            raise self._failure(_cause(error) or error, "opened") from None
-        self._resources.callback(storage.engine.dispose)
-        self._resources.callback(storage.remove_session)
-        if backend == "sqlite":
-            event.listen(storage.engine, "connect", _sync_less)
-        elif backend == "postgresql" and exclusive:
-            event.listen(storage.engine, "connect", self._connected)
-        storage.engine.dispose()  # connections made so far have not been listened to
-        return storage
+            self._storage = _optuna_storage(self._url, {"connect_args": options})
+            self._resources.callback(self._storage.remove_session)
+            self.engine = self._storage.engine
+        else:
+            self.engine = create_engine(self._url, connect_args=options)
+        self._resources.callback(self.engine.dispose)
+        if self._backend == "sqlite":
+            event.listen(self.engine, "connect", _sync_less)
+        elif self._backend == "postgresql" and exclusive:
+            event.listen(self.engine, "connect", self._connected)
+        self.engine.dispose()  # connections made so far have not been listened to
+        if self._backend != "sqlite" or Path(str(self._url.database)).exists():
+            self.engine.connect().close()
+
+    @property
+    def storage(self) -> RDBStorage:
+        """Optuna's storage, to write with."""
+        return self._storage
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in the database yet, or no database."""
+        from sqlalchemy import inspect
+
+        if self._backend == "sqlite" and not Path(str(self._url.database)).exists():
+            return True
+        return not self.do(lambda: inspect(self.engine).has_table(_LAST_TABLE))
 
     def lock_file(self) -> None:
         """Lock a SQLite file that does not lie in the study's folder, for this study.
@@ -98,15 +117,15 @@ class Database:
         Raises:
             StudyError: another driver has locked it.
         """
-        if self._url.get_backend_name() == "sqlite":
+        if self._backend == "sqlite":
             file = Path(str(self._url.database))
             self._resources.enter_context(locked(file.parent, f"{file.name}.{self._study}.lock", self._study))
 
     def claim(self, study_id: int) -> None:
         """Write who drives the study, once there is one; from then on a lost connection is made again."""
-        if self._url.get_backend_name() == "postgresql":
+        if self._backend == "postgresql":
             me = holder()
-            self.do(lambda: self.storage.set_study_user_attr(study_id, DRIVER, me))
+            self.do(lambda: self._storage.set_study_user_attr(study_id, DRIVER, me))
             self._me = me
 
     def close(self) -> None:
@@ -164,8 +183,10 @@ class Database:
         for secret in _secrets(self._url):
             text = text.replace(secret, "***")
         advice = "What was stored before is kept: the same command goes on where it was." if what != "opened" else ""
-        if "psycopg" in text and isinstance(cause, ImportError):
-            advice = "PostgreSQL needs psycopg: pip install 'keras-tuning[postgresql]'."
+        if isinstance(cause, ImportError):
+            driver = self._url.get_driver_name()
+            text = f"the package {driver} is missing"
+            advice = "pip install 'keras-tuning[postgresql]' installs it." if driver == "psycopg" else ""
         return StudyError(f"the database {_shown(self._url)} could not be {what}: {text}. {advice}".rstrip())
 
 
@@ -178,7 +199,7 @@ def without_password(url: str) -> str:
     try:
         return _shown(_parsed(url))
     except OptionError:
-        return f"{url.partition('://')[0]}://***"
+        return f"{url.partition('://')[0]}://***" if "://" in url else "***"
 
 
 def _parsed(url: str) -> URL:
@@ -187,6 +208,9 @@ def _parsed(url: str) -> URL:
 
     try:
         parsed = make_url(url)
+        if parsed.drivername in ("postgres", "postgresql"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        parsed.get_dialect()
     except (exc.ArgumentError, ValueError):
         raise OptionError(
             "`storage` must be the URL of a database, such as postgresql://user:password@host/database or "
@@ -194,13 +218,11 @@ def _parsed(url: str) -> URL:
         ) from None
     if "@" in (parsed.host or ""):
         raise OptionError(
-            "`storage` must not hold a password with '@' in it: write %40 instead, %2F for '/', %3A for ':'."
+            "`storage` must have no '@' in its password, nor '/' or ':': write %40, %2F and %3A in their place."
         )
-    if parsed.drivername in ("postgres", "postgresql"):
-        parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise OptionError(
-            "`storage` must be a file or a server, but a SQLite database without a file ends with the search."
+            "`storage` must be a file or a server: a SQLite database without a file ends with the search."
         )
     return parsed
 
@@ -219,13 +241,11 @@ def _shown(url: URL) -> str:
 def _cause(error: BaseException) -> BaseException | None:
     """Return what the database said, if that is what `error` is about."""
     from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+    from sqlalchemy.exc import SQLAlchemyError
 
     if isinstance(error, StorageInternalError) and error.__cause__ is not None:
         error = error.__cause__
-    if isinstance(error, DBAPIError):
-        return error
-    return error if isinstance(error, (SQLAlchemyError, _LostError)) else None
+    return error if isinstance(error, (SQLAlchemyError, sqlite3.Error, _LostError)) else None
 
 
 def _is_away(cause: BaseException) -> bool:
@@ -247,10 +267,22 @@ def _first_line(cause: BaseException) -> str:
     return text or type(shown).__name__
 
 
+def _optuna_storage(url: URL, options: Mapping[str, Any]) -> RDBStorage:
+    """Open a database to write to; make the tables that it does not have."""
+    import optuna
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    address = url.render_as_string(hide_password=False)
+    try:
+        return optuna.storages.RDBStorage(address, engine_kwargs=dict(options))
+    except (IntegrityError, OperationalError, ProgrammingError, optuna.exceptions.StorageInternalError):
+        # Another search, of another study, may just have made the tables.
+        return optuna.storages.RDBStorage(address, engine_kwargs=dict(options))
+
+
 def _use_write_ahead_log(path: str) -> None:
     """Switch the database file to a write-ahead log, which SQLite remembers: readers and the writer do not wait."""
-    import sqlite3
-
     with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
 

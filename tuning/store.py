@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuning.database import Database, without_password
 from tuning.definition import Definition
@@ -22,11 +22,16 @@ from tuning.errors import StudyError
 from tuning.space import Hyperparameter
 from tuning.trial import Curve, Run, State, Trial
 
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
 __all__ = ["DATABASE", "RECORD", "Store", "without_password"]
 
 RECORD = "tuning"  # the attribute that holds our record, of the study and of each trial
 DATABASE = "trials.db"
 
+_STUDY = "SELECT study_id FROM studies WHERE study_name = :name"
+_DEFINITION = "SELECT value_json FROM study_user_attributes WHERE study_id = :study AND key = :key"
 _TRIALS_OF_STUDY = (
     "SELECT t.trial_id, t.state, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
     "WHERE t.study_id = :study AND a.key = :key ORDER BY t.number"
@@ -49,7 +54,6 @@ class Store:
 
     def __init__(self, url: str, study: str, exclusive: bool = False) -> None:
         self._database = Database(url, study, exclusive)
-        self._storage = self._database.storage
         self._do = self._database.do
         self._study = study
         self._study_id: int | None = None
@@ -98,8 +102,8 @@ class Store:
         """Return the stored definition; None when the database does not have the study."""
         if self._find() is None:
             return None
-        record = self._do(lambda: self._storage.get_study_user_attrs(self._id)).get(RECORD)
-        return None if record is None else Definition.from_json(record)
+        documents = self._rows(_DEFINITION)
+        return Definition.from_json(json.loads(documents[0][0])) if documents else None
 
     def create(self, definition: Definition) -> None:
         """Create the study with its definition.
@@ -132,9 +136,9 @@ class Store:
             self._study_id = None
 
     def _find(self) -> int | None:
-        if self._study_id is None:
-            with contextlib.suppress(KeyError):
-                self._study_id = self._do(lambda: self._storage.get_study_id_from_name(self._study))
+        if self._study_id is None and not self._database.is_empty:
+            rows = self._queried(_STUDY, {"name": self._study})
+            self._study_id = rows[0][0] if rows else None
         return self._study_id
 
     @property
@@ -163,13 +167,20 @@ class Store:
         return trials, state
 
     def _rows(self, query: str, **values: Any) -> Sequence[Any]:
+        return self._queried(query, {"study": self._id, "key": RECORD, **values})
+
+    def _queried(self, query: str, values: Mapping[str, Any]) -> Sequence[Any]:
         from sqlalchemy import text
 
         def read() -> Sequence[Any]:
-            with self._storage.engine.connect() as connection:
-                return connection.execute(text(query), {"study": self._id, "key": RECORD, **values}).all()
+            with self._database.engine.connect() as connection:
+                return connection.execute(text(query), values).all()
 
         return self._do(read)
+
+    @property
+    def _storage(self) -> RDBStorage:
+        return self._database.storage
 
     # Writing, in the order of a trial's life -------------------------------------------------------------
 
@@ -233,7 +244,7 @@ class Store:
         from sqlalchemy import text
 
         def reopen() -> None:
-            with self._storage.engine.begin() as connection:
+            with self._database.engine.begin() as connection:
                 connection.execute(text(_REOPEN), {"row": self._row(trial)})
 
         self._do(reopen)

@@ -323,7 +323,11 @@ def _restore(model: Any, data: Data, task: Task) -> bool:
 
 
 def _callbacks(task: Task, progress: _Progress) -> list[Any]:
-    """Return the run's own callbacks: the user's, early stopping, and last the one that reports."""
+    """Return the run's own callbacks: the user's, early stopping, and the one that reports.
+
+    That one is last for Keras, so that it sees what the others add to the metrics; and first otherwise, where a
+    `fit` that stops at the first callback that wants to stop would not come to it.
+    """
     given = task.fit_options.get("callbacks") or ()
     own = [copy.deepcopy(c) if hasattr(c, "set_model") else c() for c in given]
     if task.uses_keras and task.patience is not None:
@@ -334,7 +338,8 @@ def _callbacks(task: Task, progress: _Progress) -> list[Any]:
                 monitor=task.objective.name, mode=task.objective.direction, patience=task.patience
             )
         )
-    return [*own, reporting_callback(progress.epoch_ended, task.uses_keras)]
+    reporting = reporting_callback(progress.epoch_ended, task.uses_keras)
+    return [*own, reporting] if task.uses_keras else [reporting, *own]
 
 
 def reporting_callback(listen: Callable[[Mapping[str, Any]], Decision], uses_keras: bool) -> Any:

@@ -18,8 +18,8 @@ The short last batch
     BatchNormalization and for custom steps, but the masks that XLA inserts cost up to a fifth of an epoch's
     time. Where every layer treats each row by itself (the usual multilayer perceptron), the layers therefore
     see whole batches, the declaration is made for the model's outputs, and the surplus rows get no gradient:
-    no cost is left. A step with an operation that has not been checked with such arrays gets the second body
-    (see `short_batch`).
+    no cost is left. Not all operations count right (`x[-1]`, `ones_like`, `cumsum` do not), so a step with
+    one that has not been checked gets the second body (see `short_batch`).
 
 What cannot be compiled
     `fit` then calls `model.fit` and `last_report` says why: data that are not arrays, callbacks that look at
@@ -32,7 +32,8 @@ Differences from `model.fit` that remain
     Dropout and shuffling draw other random numbers, though the same ones for the same seed. The order of
     epoch e depends on the seed of `keras.utils.set_random_seed` and on e alone, so a training that is
     continued sees what an uninterrupted one sees. `TerminateOnNaN` acts at the end of an epoch. A progress
-    bar moves once an epoch.
+    bar moves once an epoch. As on an accelerator, indices are not checked: a label that is no class gives a
+    loss of NaN, and an index beyond an Embedding's table the table's last row.
 """
 
 from importlib import import_module

@@ -216,16 +216,25 @@ def has_own_steps(model: Any) -> bool:
 
 
 def _treats_rows_singly(model: Any) -> bool:
-    if type(model) not in (keras.Sequential, Functional) or "call" in vars(model) or has_own_steps(model):
+    if has_own_steps(model):
         return False
-    return all(_treats_rows_of_layer_singly(layer) for layer in model._flatten_layers(include_self=False))
+    models = [layer for layer in model._flatten_layers() if isinstance(layer, keras.Model)]
+    if any(type(inner) not in (keras.Sequential, Functional) or "call" in vars(inner) for inner in models):
+        return False
+    operations = [op for inner in models for op in (*inner.layers, *getattr(inner, "operations", ()))]
+    return all(type(op) in (keras.Sequential, Functional) or _is_row_by_row(op) for op in operations)
 
 
-def _treats_rows_of_layer_singly(layer: Any) -> bool:
-    if type(layer) is Functional:
-        return True
-    is_masking = getattr(layer, "mask_zero", False)
-    return type(layer) in _ROW_BY_ROW and layer.activity_regularizer is None and not is_masking
+def _is_row_by_row(operation: Any) -> bool:
+    """Tell whether an operation is a layer that is listed, and works along none but the later axes."""
+    if type(operation) not in _ROW_BY_ROW or operation.activity_regularizer is not None:
+        return False
+    if getattr(operation, "mask_zero", False) or "call" in vars(operation):
+        return False
+    axes = [getattr(operation, name, None) for name in ("axis", "axes")]
+    flat = [axis for axis in keras.tree.flatten(axes) if axis is not None]
+    output = getattr(operation, "output", None) if flat else None
+    return all(axis > 0 or (output is not None and -len(output.shape) < axis < 0) for axis in flat)
 
 
 def _dynamic_dimensions() -> Any:

@@ -13,8 +13,7 @@ import pytest
 
 from tests.conftest import ROOT, SPACES
 
-ARGUMENTS = ["--seed", "0", "--json", "--epochs", "9", "--workers", "1"]
-COMMAND = [sys.executable, "-m", "tuning.cli", "run", str(SPACES / "curve.py"), *ARGUMENTS]
+COMMAND = [sys.executable, "-m", "tuning.cli", "run", str(SPACES / "curve.py"), "--seed", "0", "--json", "--epochs", "9"]
 ENGINES = {
     "random": ["--engine", "random", "--trials", "8"],
     "hyperband": ["--engine", "hyperband"],
