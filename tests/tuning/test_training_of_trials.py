@@ -99,7 +99,7 @@ def test_a_promoted_trial_goes_on_with_its_optimizer_state(search, compiled):
     promoted = search(
         engine="hyperband",
         trials=None,
-        epochs=4,
+        epochs=2,
         options={"factor": 2},
         compiled=compiled,
         shuffle=False,
