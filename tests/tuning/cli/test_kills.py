@@ -13,7 +13,8 @@ import pytest
 
 from tests.conftest import ROOT, SPACES
 
-COMMAND = [sys.executable, "-m", "tuning.cli", "run", str(SPACES / "curve.py"), "--seed", "0", "--json", "--epochs", "9"]
+ARGUMENTS = ["--seed", "0", "--json", "--epochs", "9", "--workers", "1"]  # with more, the order of trials may vary
+COMMAND = [sys.executable, "-m", "tuning.cli", "run", str(SPACES / "curve.py"), *ARGUMENTS]
 ENGINES = {
     "random": ["--engine", "random", "--trials", "8"],
     "hyperband": ["--engine", "hyperband"],
