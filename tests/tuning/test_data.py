@@ -219,6 +219,7 @@ def test_a_truncated_file_is_named(small_fashion):
         (gzip.compress(idx_bytes(np.zeros((4, 2))) + b"more"), "12 bytes of them"),
         (gzip.compress(idx_bytes(np.zeros((5, 2)))), "a file that starts with"),
     ],
+    ids=["no gzip", "labels for pictures", "too long", "too few axes"],
 )
 def test_other_content_is_refused(tmp_path, content, reason):
     path = tmp_path / "images.gz"
