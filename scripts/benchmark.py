@@ -114,7 +114,7 @@ def print_row(result: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="no whole searches")
-    parser.add_argument("--only", choices=["training", "searches", "driver"], help="one part")
+    parser.add_argument("--only", choices=["training", "searches"], help="one part")
     parser.add_argument("--row", type=int, action="append", metavar="N", help="only this row of the searches, from 0")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there as well")
     options = parser.parse_args()
@@ -129,10 +129,6 @@ def main() -> None:
             if options.row is None or index in options.row:
                 record["searches"].append(measure_row(row))
                 print_row(record["searches"][-1])
-    if options.only in (None, "driver"):
-        from scripts import bench_driver
-
-        record["driver"] = bench_driver.run(quick=options.quick)
     record["environment"] = bench_training.environment()
     if options.json is not None:
         options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
