@@ -5,7 +5,7 @@ Owns the record, its JSON form and the comparison that refuses to resume a diffe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,8 @@ class Definition:
         epochs: the budget of one trial, in epochs.
         data: fingerprint of the data trained and validated on.
         fit: further arguments of `fit`, as text.
+        several: all objectives where there are several, `objective` among them, which decides about epochs.
+        tries: configurations that are tried before the engine proposes any, complete.
     """
 
     study: str
@@ -44,6 +46,13 @@ class Definition:
     epochs: int
     data: Mapping[str, Any] = field(default_factory=dict)
     fit: Mapping[str, str] = field(default_factory=dict)
+    several: tuple[Objective, ...] = ()
+    tries: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """All that is optimised, in the order in which it was given."""
+        return self.several or (self.objective,)
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that `from_json` reads."""
@@ -60,6 +69,8 @@ class Definition:
             "epochs": self.epochs,
             "data": dict(self.data),
             "fit": dict(self.fit),
+            **({"several": list(map(str, self.several))} if self.several else {}),
+            **({"tries": list(map(dict, self.tries))} if self.tries else {}),
         }
 
     @classmethod
@@ -68,6 +79,8 @@ class Definition:
         fields = {k: v for k, v in record.items() if k != "version"}
         fields["hyperparameters"] = tuple(Hyperparameter.from_json(h) for h in record["hyperparameters"])
         fields["objective"] = Objective.parse(record["objective"])
+        fields["several"] = tuple(map(Objective.parse, record.get("several", ())))
+        fields["tries"] = tuple(record.get("tries", ()))
         return cls(**fields)
 
     def differences(self, other: Definition) -> list[str]:
@@ -77,11 +90,19 @@ class Definition:
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 found.append(f"{name} is {mine}, in the study {theirs}")
+        if self.several != other.several:
+            found.append(f"objectives are {_listed(self.objectives)}, in the study {_listed(other.objectives)}")
+        if self.tries != other.tries:
+            found.append(f"tries are {_listed(self.tries)}, in the study {_listed(other.tries)}")
         found += _differing("option", self.options, other.options)
         found += _differing("data", self.data, other.data)
         found += _differing("argument of fit", self.fit, other.fit)
         found += _differing("hyperparameter", _described(self), _described(other))
         return found
+
+
+def _listed(things: Sequence[Any]) -> str:
+    return ", ".join(map(str, things)) or "none"
 
 
 def _described(definition: Definition) -> dict[str, Any]:

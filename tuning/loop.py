@@ -211,7 +211,9 @@ class Search:
             compiled=message.compiled,
             compiled_reason=message.reason,
             found=trial.found + self._new(message.space),
+            resources={**trial.resources, **message.resources},
         )
+        trial = self._scored(trial)
         verdict, error = self._verdicts.pop(trial.number, (State.RUNNING, None))
         if trial.score is None and verdict is not State.FAILED:
             verdict, error = State.FAILED, f"training did not report {self.definition.objective.name}"
@@ -219,6 +221,9 @@ class Search:
             self.store.save(trial)  # paused: the run has not ended
             self.trials[trial.number] = trial
             return
+        missing = [o.name for o, s in zip(self.definition.objectives, trial.scores, strict=False) if s is None]
+        if missing and verdict is not State.FAILED:
+            verdict, error = State.FAILED, f"there is no value of {', '.join(missing)}"
         self._end_run(replace(trial, state=verdict, error=error))
 
     def _run_failed(self, trial: Trial, message: Failed) -> None:
@@ -315,7 +320,11 @@ class Search:
     def _scored(self, trial: Trial) -> Trial:
         best = self.definition.objective.best(trial.curve.values(self.definition.objective.name))
         epoch, score = best if best is not None else (None, None)
-        return replace(trial, score=score, best_epoch=epoch)
+        scores: tuple[float | None, ...] = ()
+        if len(self.definition.objectives) > 1:
+            metrics = {} if epoch is None else {n: v for n, v in trial.curve.epochs[epoch].items() if math.isfinite(v)}
+            scores = tuple({**metrics, **trial.resources}.get(o.name) for o in self.definition.objectives)
+        return replace(trial, score=score, best_epoch=epoch, scores=scores)
 
     def _new(self, space: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
         """Return the hyperparameters (JSON) that no trial had met before."""

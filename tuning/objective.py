@@ -7,7 +7,7 @@ guessed from parts of its name: it is given, or the whole name is one of Keras's
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,9 +35,16 @@ DIRECTIONS: dict[str, Direction] = {
 """Direction of the metrics that Keras ships, by their default names."""
 
 
+RESOURCES = ("n_params", "model_bytes", "seconds_per_epoch", "predict_ms")
+"""What a trained model costs, measured by the toolkit for any Keras model; less is better."""
+
+
 def known_direction(metric: str) -> Direction | None:
-    """Return the direction of one of Keras's own metrics, with or without `val_`; None for any other name."""
-    return DIRECTIONS.get(metric.removeprefix("val_"))
+    """Return the direction of one of Keras's own metrics, with or without `val_`, or of what a model costs.
+
+    None for any other name.
+    """
+    return "min" if metric in RESOURCES else DIRECTIONS.get(metric.removeprefix("val_"))
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,11 @@ class Objective:
     def __str__(self) -> str:
         return f"{self.name}:{self.direction}"
 
+    @property
+    def is_resource(self) -> bool:
+        """Whether it is what a model costs, rather than a metric of its training."""
+        return self.name in RESOURCES
+
     def is_better(self, score: float, than: float | None) -> bool:
         """Tell whether `score` beats `than`; anything finite beats None."""
         if than is None:
@@ -94,3 +106,27 @@ class Objective:
             return None
         _, index, value = min(finite)
         return index, value
+
+
+def parse_objectives(given: str | Objective | Sequence[str | Objective]) -> tuple[Objective, ...]:
+    """Read one objective or several.
+
+    Raises:
+        ObjectiveError: none of them is a metric of training, or one stands there twice.
+    """
+    several = [given] if isinstance(given, (str, Objective)) or not isinstance(given, Sequence) else given
+    objectives = tuple(map(Objective.parse, several))
+    names = [objective.name for objective in objectives]
+    if len(set(names)) < len(names):
+        raise ObjectiveError(f"`objective` must name each metric once, but got {', '.join(names)}.")
+    if all(objective.is_resource for objective in objectives):
+        raise ObjectiveError(
+            f"`objective` must have a metric that training reports, such as val_loss, but got {', '.join(names)}, "
+            "which no training makes better."
+        )
+    return objectives
+
+
+def primary(objectives: Sequence[Objective]) -> Objective:
+    """Return the objective that decides about epochs: the first that training reports."""
+    return next(objective for objective in objectives if not objective.is_resource)

@@ -14,6 +14,7 @@ from tuning.data import Data
 from tuning.definition import Definition
 from tuning.errors import SpaceError, StudyError
 from tuning.objective import Objective
+from tuning.pareto import pareto
 from tuning.space import HyperParameters, SearchSpace, resolve
 from tuning.store import Store, without_password
 from tuning.trial import State, Trial
@@ -77,6 +78,12 @@ class Study:
     def best(self) -> Trial | None:
         """The trial with the best score; None while no trial has one."""
         return next(iter(ranked(self.trials, self.objective)), None)
+
+    @property
+    def pareto(self) -> list[Trial]:
+        """The trials that no other beats in every objective; empty for studies of one objective."""
+        objectives = self.definition.objectives
+        return pareto(self.trials, objectives) if len(objectives) > 1 else []
 
     @property
     def best_values(self) -> dict[str, Any]:
@@ -151,7 +158,18 @@ class Study:
             "seed": self.definition.seed,
             "objective": {"name": self.objective.name, "direction": self.objective.direction},
             "best": None if best is None else best.score,
+            **self._several(),
             "trials": [trial.to_json() for trial in self.trials],
+        }
+
+    def _several(self) -> dict[str, Any]:
+        """Return what is told of a study of several objectives besides."""
+        objectives = self.definition.objectives
+        if len(objectives) == 1:
+            return {}
+        return {
+            "objectives": [{"name": o.name, "direction": o.direction} for o in objectives],
+            "pareto": [trial.number for trial in self.pareto],
         }
 
 

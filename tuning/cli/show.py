@@ -20,7 +20,8 @@ def show(
     as_json: bool = JSON,
 ) -> None:
     """Show the trials of a study, best first."""
-    from tuning.cli.tables import counts, failures, trials_table, uncompiled
+    from tuning.cli.tables import counts, failures, pareto_line, trials_table, uncompiled
+    from tuning.engines.registry import engine_kind
     from tuning.study import load, ranked
 
     found = load(study_path(study, logs, storage), storage=storage)
@@ -32,14 +33,16 @@ def show(
         print_json(record)
         return
     definition, console = found.definition, results()
-    options = " ".join(f"{k}={v}" for k, v in definition.options.items() if v is not None)
+    defaults = engine_kind(definition.engine).options
+    options = " ".join(f"{k}={v}" for k, v in definition.options.items() if v != defaults[k].default)
     console.print(
-        f"{found.name}: {definition.engine} on {definition.space}, {definition.objective}, seed {definition.seed}"
+        f"{found.name}: {definition.engine} on {definition.space}, {' and '.join(map(str, definition.objectives))}, "
+        f"seed {definition.seed}"
         f"{', ' + options if options else ''}",
         markup=False,
     )
     console.print(trials_table(found, top))
-    for line in [counts(found.trials), *failures(found.trials), *uncompiled(found.trials)]:
+    for line in [*pareto_line(found), counts(found.trials), *failures(found.trials), *uncompiled(found.trials)]:
         console.print(line, markup=False)
 
 

@@ -53,7 +53,8 @@ def trials_table(study: Study, top: int | None) -> Table:
     names = list(dict.fromkeys(name for trial in shown for name in trial.values))
     as_columns = len(names) <= MAX_COLUMNS
     made = table()
-    for column in ("trial", study.objective.name, "epoch", "epochs", "time"):
+    further = [(i, o.name) for i, o in enumerate(study.definition.objectives) if o != study.objective]
+    for column in ("trial", study.objective.name, *(name for _, name in further), "epoch", "epochs", "time"):
         made.add_column(column, justify="right", no_wrap=True)
     made.add_column("state", no_wrap=True)
     for name in names if as_columns else ["values"]:
@@ -62,17 +63,27 @@ def trials_table(study: Study, top: int | None) -> Table:
         values = [number(trial.values.get(name)) for name in names]
         if not as_columns:
             values = ["  ".join(f"{n}={v}" for n, v in zip(names, values, strict=True) if v)]
-        made.add_row(*_start(trial), *values)
+        made.add_row(*_start(trial, [i for i, _ in further]), *values)
     return made
 
 
-def _start(trial: Trial) -> list[str]:
+def pareto_line(study: Study) -> list[str]:
+    """Return the line that names the Pareto set; none for a study of one objective."""
+    if len(study.definition.objectives) == 1:
+        return []
+    numbers = ", ".join(str(trial.number) for trial in study.pareto) or "none yet"
+    names = " and ".join(f"{o.name} ({o.direction})" for o in study.definition.objectives)
+    return [f"Pareto set   trials {numbers}: no other is better in {names}"]
+
+
+def _start(trial: Trial, further: Sequence[int]) -> list[str]:
     state = f"[{STYLES[trial.state]}]{trial.state.value}[/]"
     if trial.compiled is False:
         state += " (not compiled)"
     return [
         str(trial.number),
         score(trial.score),
+        *(number(trial.scores[i]) if i < len(trial.scores) else "" for i in further),
         number(trial.best_epoch),
         str(trial.epochs),
         duration(trial.seconds),
