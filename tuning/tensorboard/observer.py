@@ -50,6 +50,7 @@ class TensorBoardObserver(Observer):
         for trial in trials:
             self._records.learn(trial)
             self._records.learn_metrics(trial.curve.epochs)
+        self._records.learn_best(trials)
         try:
             self._layout.root.mkdir(parents=True, exist_ok=True)
             self._describe()
@@ -69,7 +70,7 @@ class TensorBoardObserver(Observer):
 
     def trial_ended(self, trial: Trial) -> None:
         """Replace the running session by the finished one."""
-        self._show(trial, self._finish)
+        self._show(trial, self._end)
 
     def _show(self, trial: Trial, write: Callable[[Trial], object]) -> None:
         """Write about `trial`. A disk that is full must not end a search: all is made up for once there is room."""
@@ -147,11 +148,18 @@ class TensorBoardObserver(Observer):
         under_way.running.append(scalars(points[under_way.shown :], time.time()))
         under_way.shown = len(points)
 
+    def _end(self, trial: Trial) -> None:
+        """Make the trial's folder one of a finished trial, and those of trials that it throws out of the Pareto set."""
+        is_new = self._known.learn_best(self._trials.values())
+        self._finish(trial)
+        if is_new:
+            self._tidy()
+
     def _finish(self, trial: Trial) -> None:
         """Make the trial's folder one of a finished trial."""
         self._caught_up(trial)
         now = time.time()
-        points = [*self._known.progress(trial), *hparams.summaries(trial)]
+        points = [*self._known.progress(trial), *self._known.summaries(trial)]
         events = hparams.session_events(self._known, trial, now) + scalars(points, now)
         write_once(self._layout.session(trial.number), events, self._label(trial))
         remove_ours(self._layout.running(trial.number))
