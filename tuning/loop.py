@@ -26,6 +26,7 @@ from tuning.engines.base import Done, Engine
 from tuning.errors import SearchFailedError, StudyError
 from tuning.executors.base import Executor
 from tuning.observer import Observer
+from tuning.pareto import pareto
 from tuning.space import Hyperparameter
 from tuning.store import Store
 from tuning.study import CHECKPOINTS, ranked
@@ -295,7 +296,9 @@ class Search:
     def _prune(self) -> None:
         """Delete the checkpoints of trials that are neither among the best nor going to be continued."""
         settled = [trial for trial in self.trials.values() if not trial.is_training]
-        best = [trial.number for trial in ranked(settled, self.definition.objective)[: self.keep]]
+        several = self.definition.several
+        chosen = ranked(settled, self.definition.objective)[: self.keep] + (pareto(settled, several) if several else [])
+        best = [trial.number for trial in chosen]
         checkpoints.prune(self.path / CHECKPOINTS, best, self._goes_on_from)
 
     def _goes_on_from(self, number: int) -> int | None:
