@@ -239,13 +239,19 @@ def study_files(path: Path) -> list[str]:
     return [name for name in own if (path / name).exists()]
 
 
-def _check_arguments(
-    study: str, engine: str, x: Any, validation_data: Any, has_folds: bool, **numbers: Any
-) -> None:
+def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, has_folds: bool, **numbers: Any) -> None:
     mistakes = []
     if engine not in ENGINES:
         mistakes.append(must("engine", f"be one of {', '.join(ENGINES)}", engine, guess(engine, ENGINES)))
-    for name, least in (("trials", 1), ("epochs", 1), ("seed", 0), ("keep", 0), ("patience", 0), ("workers", 1), ("repeats", 1)):
+    for name, least in (
+        ("trials", 1),
+        ("epochs", 1),
+        ("seed", 0),
+        ("keep", 0),
+        ("patience", 0),
+        ("workers", 1),
+        ("repeats", 1),
+    ):
         value = numbers[name]
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
             mistakes.append(must(name, f"be a whole number >= {least}", value))

@@ -275,9 +275,7 @@ class Search:
         """Train the run again from its checkpoint, unless that was tried before."""
         if trial.lost >= MAX_LOST:
             again = f"{trial.lost + 1} times, the last time because {message.reason}"
-            self._run_failed(
-                trial, Failed(message.number, f"training was lost {again}", "", 0.0, part=message.part)
-            )
+            self._run_failed(trial, Failed(message.number, f"training was lost {again}", "", 0.0, part=message.part))
             return
         self._verdicts.pop((trial.number, message.part), None)
         self.store.save(self._taken(replace(trial, lost=trial.lost + 1), message.part))

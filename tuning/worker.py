@@ -263,9 +263,7 @@ class _Progress:
             self._save_epoch()
         decision = self._report(Report(self._task.run.number, epoch, metrics, due, self._task.part))
         if due:  # only now is the new checkpoint the one that is gone back to
-            checkpoints.delete_other_epochs(
-                str(self._task.folder), self._task.run.number, self.epochs, self._task.part
-            )
+            checkpoints.delete_other_epochs(str(self._task.folder), self._task.run.number, self.epochs, self._task.part)
         self._resumable |= decision is Decision.PAUSE
         return decision
 
@@ -290,9 +288,7 @@ class _Progress:
 
     def _save_epoch(self) -> None:
         self._save_best()
-        checkpoints.save_epoch(
-            self._model, str(self._task.folder), self._task.run.number, self.epochs, self._task.part
-        )
+        checkpoints.save_epoch(self._model, str(self._task.folder), self._task.run.number, self.epochs, self._task.part)
         self.saved, self._saved_at = self.epochs, time.monotonic()
 
     def _save_best(self) -> None:

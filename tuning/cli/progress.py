@@ -58,7 +58,9 @@ class PlainProgress(Observer):
         else:
             name = self._definition.objective.name if self._definition is not None else "score"
             stopped = "stopped, " if trial.state is State.PRUNED else ""
-            result = f"{stopped}{name} {score(trial.score)} in epoch {trial.best_epoch}"
+            where = f"in {len(trial.parts)} parts" if trial.parts else f"in epoch {trial.best_epoch}"
+            spread = f" ± {score(trial.score_std)}" if trial.score_std is not None else ""
+            result = f"{stopped}{name} {score(trial.score)}{spread} {where}"
         self._say(
             f"trial {trial.number:<3} {result}; {trial.epochs} epochs, {duration(trial.seconds)}{self._best_so_far()}"
         )
