@@ -243,15 +243,8 @@ def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, has_
     mistakes = []
     if engine not in ENGINES:
         mistakes.append(must("engine", f"be one of {', '.join(ENGINES)}", engine, guess(engine, ENGINES)))
-    for name, least in (
-        ("trials", 1),
-        ("epochs", 1),
-        ("seed", 0),
-        ("keep", 0),
-        ("patience", 0),
-        ("workers", 1),
-        ("repeats", 1),
-    ):
+    least_of = {"trials": 1, "epochs": 1, "seed": 0, "keep": 0, "patience": 0, "workers": 1, "repeats": 1}
+    for name, least in least_of.items():
         value = numbers[name]
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
             mistakes.append(must(name, f"be a whole number >= {least}", value))

@@ -197,6 +197,8 @@ class Study:
             "engine": self.definition.engine,
             "seed": self.definition.seed,
             "objective": {"name": self.objective.name, "direction": self.objective.direction},
+            **({} if self.definition.cv is None else {"cv": dict(self.definition.cv)}),
+            **({} if self.definition.repeats is None else {"repeats": self.definition.repeats}),
             "best": None if best is None else best.score,
             "trials": [trial.to_json() for trial in self.trials],
         }

@@ -1,8 +1,8 @@
 """Data: the record that trials train on, and the four data sets that come with the toolkit.
 
 `record` is the record and its fingerprint; `datasets` loads and splits; `idx` reads image files;
-`download` bounds the wait for a network; `folds` divides data for cross-validation. Nothing here loads Keras, TensorFlow or scikit-learn before a data
-set is asked for that needs them.
+`download` bounds the wait for a network; `folds` divides data for cross-validation. Nothing here loads Keras,
+TensorFlow or scikit-learn before something is asked for that needs them.
 """
 
 from tuning.data.datasets import LOADERS, california_housing, diabetes, digits, fashion_mnist, load
