@@ -43,7 +43,7 @@ def search(tmp_path):
 def without_random(study):
     """Return all of a study that must be the same in each search with the same seed."""
     return [
-        (t.number, t.state, t.score, t.part_scores, dict(t.values), t.curve.values("val_rmse"), t.curve.values("random"))
+        (t.number, t.state, t.part_scores, dict(t.values), *map(t.curve.values, ("val_rmse", "random")))
         for t in study.trials
     ]
 
@@ -349,7 +349,8 @@ def test_patience_ends_each_fold_by_itself(search):
 
 
 def test_tune_run_and_show(tune):
-    done = tune("run", RIDGE, "--engine", "random", "--trials", 2, "--epochs", 2, "--seed", 0, "--cv", 3, "--workers", 1)
+    limits = ["--trials", 2, "--epochs", 2, "--seed", 0, "--workers", 1]
+    done = tune("run", RIDGE, "--engine", "random", "--cv", 3, *limits)
     assert done.returncode == 0 and "± 0.0" in done.stderr and "in 3 parts" in done.stderr, done.stderr
     shown = tune("show", "ridge-random").stdout
     record = json.loads(tune("show", "ridge-random", "--json").stdout)
