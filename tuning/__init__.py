@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tuning.api import search
     from tuning.data import Data
     from tuning.errors import TuningError
+    from tuning.grids import param_distributions, param_grid
     from tuning.objective import Objective
     from tuning.observer import Observer
     from tuning.space import HyperParameters, SearchSpace
@@ -30,6 +31,8 @@ _HOMES = {
     "Trial": "tuning.trial",
     "TuningError": "tuning.errors",
     "load": "tuning.study",
+    "param_distributions": "tuning.grids",
+    "param_grid": "tuning.grids",
     "search": "tuning.api",
 }
 
@@ -44,6 +47,8 @@ __all__ = [
     "Trial",
     "TuningError",
     "load",
+    "param_distributions",
+    "param_grid",
     "search",
 ]
 

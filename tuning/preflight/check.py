@@ -16,6 +16,7 @@ from tuning.errors import DataError, ObjectiveError, SpaceError, TuningError, gu
 from tuning.objective import Objective
 from tuning.preflight.labels import accuracy_mistakes, data_mistakes, label_mistakes
 from tuning.preflight.sample import sample_of
+from tuning.quiet import import_keras
 from tuning.space import Condition, Hyperparameter, HyperParameters, SearchSpace
 from tuning.worker import Decision, fit_space, generators_kept, is_keras_model, reporting_callback, returned_epochs
 
@@ -70,6 +71,24 @@ def check(
     _check_objective(objective, scout.metrics, data)
     raise_all(accuracy_mistakes(data, scout.metrics), DataError)
     return Findings(_with_fixed(scout.space, fixed), tuple(scout.metrics), scout.uses_keras)
+
+
+def hyperparameters_of(space: SearchSpace) -> tuple[Hyperparameter, ...]:
+    """Return the hyperparameters of a space; those that only `fit` asks for, where the space has data.
+
+    Raises:
+        SpaceError: building raises.
+    """
+    if "keras" in space.imports:
+        import_keras()
+    try:
+        data = space.load_data()
+    except DataError:
+        data = Data(None)
+    scout = _Scout(space, data, Objective.parse(space.objective), {}, {})
+    with generators_kept():
+        scout.explore()
+    return tuple(scout.space)
 
 
 class _Scout:
