@@ -21,7 +21,7 @@ def param_grid(space: Any, levels: int = 3) -> Grid | list[Grid]:
         levels: most values of a range; at equal distances on its scale, both ends included.
 
     Returns:
-        A dict; for a space with conditions a list of dicts, so that no hyperparameter is varied where it does not apply.
+        A dict; with conditions a list of dicts, so that no hyperparameter is varied where it does not apply.
     """
     return grid_of(hyperparameters_of(as_space(resolve(space) if isinstance(space, str) else space)), levels)
 

@@ -75,8 +75,8 @@ def grid_of(hyperparameters: Iterable[Hyperparameter], levels: int = 3) -> Grid 
 def distributions_of(hyperparameters: Iterable[Hyperparameter]) -> Grid | list[Grid]:
     """Return `param_distributions` for `RandomizedSearchCV`: a dict, or with conditions a list of dicts.
 
-    What has a limited number of values is a list; any other range is a distribution of SciPy or a `Range`. Where there are conditions, the list
-    has one dict for each combination of the values that they ask about, and all are equally likely.
+    What has a limited number of values is a list; any other range is a distribution of SciPy or a `Range`. Where there
+    are conditions, the list has one dict for each combination of the values that they ask about, all equally likely.
     """
     return _by_case(hyperparameters, _distribution)
 
@@ -92,7 +92,8 @@ def levels_of(h: Hyperparameter, levels: int) -> list[Any]:
     if listed is not None and h.step is not None:  # on a grid of its own
         return list(dict.fromkeys(listed[round(place * (len(listed) - 1))] for place in places))
     low, high = h.bounds
-    return list(dict.fromkeys(Range(low, high, h.sampling, h.kind == "int").at(place) for place in places))
+    values = [Range(low, high, h.sampling, h.kind == "int").at(place) for place in places]
+    return list(dict.fromkeys(value if h.kind == "int" else float(f"{value:.12g}") for value in values))
 
 
 def checked_grid(given: Any, hyperparameters: Sequence[Hyperparameter]) -> list[Grid]:
@@ -139,9 +140,8 @@ def _by_case(
             if not isinstance(values, list):
                 rule = f"have at most {MAX_LISTED} values, because others have conditions on it"
                 raise SpaceError(must(h.name, rule, h.describe()))
-            cases = [
-                c for case in cases for c in ([{**case, h.name: v} for v in values] if h.is_active(case) else [case])
-            ]
+            chosen = [[{**case, h.name: v} for v in values] if h.is_active(case) else [case] for case in cases]
+            cases = [case for group in chosen for case in group]
     fixed = {h.name for h in space if h.kind == "fixed"}
     grids = [
         {h.name: [case[h.name]] if h.name in case else values_of(h) for h in space if h.is_active(case)}
