@@ -59,6 +59,7 @@ class Study:
         finally:
             store.close()
         self._space, self._data = space, data
+        self._search: Any = None
 
     def __repr__(self) -> str:
         best = self.best
@@ -180,6 +181,34 @@ class Study:
             ensure_built(model, (self._data if self._data is not None else self.space.load_data()).x)
         checkpoints.restore(model, path)
         return model
+
+    @property
+    def search_(self) -> Any:
+        """The search object of scikit-learn's of a study of the engine "grid", as its `fit` leaves it.
+
+        It has `cv_results_`, `best_params_`, `best_score_`, `best_index_` and `n_splits_`; scores of an objective that
+        is minimised are negated. It has no `best_estimator_`.
+
+        Raises:
+            StudyError: another engine searched, or candidates are still to be trained.
+        """
+        if self.definition.engine != "grid":
+            raise StudyError(f"study '{self.name}' must be of the engine grid, but it is of {self.definition.engine}.")
+        from tuning.engines.grid import finished_search
+
+        if self._search is None:
+            self._search = finished_search(self.definition, self.trials)
+        return self._search
+
+    @property
+    def cv_results_(self) -> dict[str, Any]:
+        """The `cv_results_` of scikit-learn's search; see `search_`."""
+        return self.search_.cv_results_
+
+    @property
+    def best_params_(self) -> dict[str, Any]:
+        """The `best_params_` of scikit-learn's search; see `search_`."""
+        return self.search_.best_params_
 
     def dataframe(self) -> Any:
         """Return one row a trial as a `pandas.DataFrame`; hyperparameters are columns named `values.NAME`."""

@@ -336,13 +336,21 @@ def test_given_arrays_are_divided(search):
     assert [p.curve.values("rows")[0] for p in study.best.parts] == 3 * [60]
 
 
-def test_patience_ends_each_fold_by_itself(search):
-    class Uneven(RidgeSpace):
-        def fit(self, hp, model, x, y, *, validation_data, **options):
-            from tuning.worker import Decision  # noqa: F401
+def test_epochs_can_be_a_hyperparameter(search):
+    class Epochs(RidgeSpace):
+        def fit(self, hp, model, x, y, **options):
+            return super().fit(hp, model, x, y, **{**options, "epochs": hp.Choice("epochs", [1, 3, 6])})
 
-            options["epochs"] = 2 if len(x) == 200 else options["epochs"]
-            return super().fit(hp, model, x, y, validation_data=validation_data, **options)
+    study = search(Epochs(), trials=5)
+    assert {t.values["epochs"] for t in study.trials} == {1, 3, 6}
+    for trial in study.trials:
+        assert [len(p.curve) for p in trial.parts] == 3 * [trial.values["epochs"]] and trial.epochs == len(trial.curve)
+
+
+def test_folds_that_end_early_leave_the_others_alone(search):
+    class Uneven(RidgeSpace):
+        def fit(self, hp, model, x, y, **options):
+            return super().fit(hp, model, x, y, **{**options, "epochs": 2 if len(x) == 200 else 4})
 
     study = search(Uneven(), trials=2)
     for trial in study.trials:
