@@ -1,7 +1,7 @@
 """Measure what the README promises, on this machine, as ratios of two things measured in the same run.
 
     python scripts/benchmark.py --quick              epochs and a cold trial against model.fit: under 3 minutes
-    python scripts/benchmark.py                      also the driver, and whole searches against KerasTuner's: an hour or two
+    python scripts/benchmark.py                      the driver and whole searches, too: an hour or two
     python scripts/benchmark.py --only searches --json figures.json
 
 Each row alternates A and B and compares medians; rows with the same B share its runs. A search is a whole command,
