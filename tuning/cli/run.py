@@ -59,6 +59,12 @@ def run(
     ),
     no_compile: bool = typer.Option(False, "--no-compile", help="Train with model.fit instead of compiled epochs."),
     keep: int = typer.Option(3, "--keep", min=0, help="Number of best trials whose weights are kept."),
+    cv: int = typer.Option(
+        None, "--cv", min=2, metavar="K", help="Train each configuration on K folds and score it by their mean."
+    ),
+    repeats: int = typer.Option(
+        None, "--repeats", min=1, help="Train each configuration so often, with other seeds; scored by the mean."
+    ),
     as_json: bool = JSON,
     quiet: bool = typer.Option(False, "--quiet", help="No progress."),
 ) -> None:
@@ -82,6 +88,8 @@ def run(
         "overwrite": overwrite,
         "compiled": not no_compile,
         "keep": keep,
+        "cv": cv,
+        "repeats": repeats,
     }
     if overwrite:
         _say_what_is_deleted(space, engine, study, logs)

@@ -23,7 +23,7 @@ def show(
     as_json: bool = JSON,
 ) -> None:
     """Show the trials of a study, best first."""
-    from tuning.cli.tables import counts, failures, trials_table, uncompiled
+    from tuning.cli.tables import counts, division, failures, trials_table, uncompiled
     from tuning.study import load, ranked
 
     found = load(study_path(study, logs, storage), storage=storage)
@@ -38,7 +38,7 @@ def show(
     options = " ".join(f"{k}={v}" for k, v in definition.options.items() if v is not None)
     console.print(
         f"{found.name}: {definition.engine} on {definition.space}, {definition.objective}, seed {definition.seed}"
-        f"{', ' + options if options else ''}",
+        f"{division(definition)}{', ' + options if options else ''}",
         markup=False,
     )
     top = MAX_ROWS if top is None else top
