@@ -27,7 +27,7 @@ class Affine(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = units
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Any) -> None:
         self.kernel = self.add_weight(shape=(input_shape[-1], self.units), initializer="glorot_uniform", name="kernel")
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
 
@@ -46,7 +46,7 @@ class LinearClassifier(keras.Model):
         super().__init__(**kwargs)
         self.affine = Affine(1)
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
+    def build(self, input_shape: Any) -> None:
         self.affine.build(input_shape)
         self.built = True
 
@@ -87,7 +87,7 @@ class WideAndDeep(keras.Model):
         self.main = keras.layers.Dense(1, name="main")
         self.auxiliary = keras.layers.Dense(1, name="auxiliary")
 
-    def build(self, input_shape: Mapping[str, tuple[int | None, ...]]) -> None:
+    def build(self, input_shape: Mapping[str, Any]) -> None:
         # Not left to Keras, which would make the statistics of a Normalization in a graph that it throws away.
         self.wide_normalization.build(input_shape["wide"])
         self.deep_normalization.build(input_shape["deep"])

@@ -11,7 +11,7 @@ prefer the words of a list of their own.
 
 Reference figures (accuracy on the validation split, the default model, 10 epochs):
 
-    department       0.78, always the most frequent one 0.28
+    department       0.78, always the most frequent one 0.32
     priority         0.87, always not urgent 0.57
 """
 
@@ -75,10 +75,13 @@ def load_data() -> Data:
         array.flags.writeable = False  # trials share them
     ends = np.cumsum(list(N_TICKETS.values()))
     training, validation, test = (
-        tuple({name: array[end - n : end] for name, array in part.items()} for part in (x, y))
-        for n, end in zip(N_TICKETS.values(), ends, strict=True)
+        (_rows(x, end - n, end), _rows(y, end - n, end)) for n, end in zip(N_TICKETS.values(), ends, strict=True)
     )
     return Data(*training, validation, name="customer_tickets", target_names=DEPARTMENTS, load_test=lambda: test)
+
+
+def _rows(arrays: dict[str, np.ndarray], start: int, stop: int) -> dict[str, np.ndarray]:
+    return {name: array[start:stop] for name, array in arrays.items()}
 
 
 def make_tickets(n: int, seed: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

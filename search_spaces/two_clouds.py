@@ -67,7 +67,7 @@ def load_data() -> Data:
 
 def _points(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return `n` points, half of them of each cloud, in random order, and their targets."""
-    y = rng.permutation(np.repeat(np.float32([0, 1]), n // 2))
+    y = rng.permutation(np.repeat(np.array([0, 1], np.float32), n // 2))
     x = (np.asarray(MEANS)[y.astype(int)] + rng.multivariate_normal((0, 0), COVARIANCE, n)).astype(np.float32)
     x.flags.writeable = y.flags.writeable = False  # trials share them
     return x, y
