@@ -29,7 +29,9 @@ sys.path.insert(0, str(ROOT))
 
 from scripts import bench_driver, bench_training  # noqa: E402
 
-TUNE = [sys.executable, "-m", "tuning.cli", "run", "fashion_mnist", "--quiet", "--json", "--seed", "42"]
+TUNE = [
+    sys.executable, "-m", "tuning.cli", "run", "fashion_mnist", "--quiet", "--json", "--seed", "42", "--patience", "0",
+]  # fmt: skip
 PEER = [sys.executable, str(ROOT / "scripts" / "peer_kerastuner.py"), "--seed", "42"]
 RANDOM = ["--engine", "random", "--trials", "5", "--epochs", "10"]
 HYPERBAND = ["--engine", "hyperband", "--epochs", "10", "--patience", "2"]

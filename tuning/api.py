@@ -73,7 +73,7 @@ def search(
         objective: such as "val_accuracy" or "val_rmse:min"; default: the space's own.
         engine: "random", "hyperband" or "bayesian".
         trials: number of trials in all, those of a resumed study included; default: the engine's.
-        epochs: budget of one trial, in epochs; default 10.
+        epochs: budget of one trial, in epochs; default: the space's own, or 10.
         options: options of the engine; see `tune engines`.
         fix: hyperparameters that are not searched, with their values.
         study: name of the study and of its folder; default: space-engine.
@@ -81,7 +81,8 @@ def search(
         storage: URL of a database for the trials, such as "postgresql://..."; default: a file in the study's folder.
         seed: seeds proposals, weights and shuffling; default: drawn, or the stored one.
         overwrite: delete the study if it exists, and start afresh.
-        patience: epochs without a better objective after which a run ends early; default: the space's own.
+        patience: epochs without a better objective after which a run ends early, 0 for never; default: the space's
+            own.
         compiled: run epochs as compiled programs where possible.
         keep: number of best trials whose weights are kept.
         workers: number of worker processes; 1 trains in this process.
@@ -117,11 +118,11 @@ def search(
         silence_limit=silence_limit,
         repeats=repeats,
     )
-    patience = problem.patience if patience is None else patience
     goal = Objective.parse(objective if objective is not None else problem.objective)
     path = Path(logs) / name
     refuse_if_locked(path)
     stored = None if overwrite else stored_definition(path, storage)
+    patience = _patience(patience, stored, problem.patience)
     known = stored.options if stored is not None and stored.engine == engine else {}
     engine_options = read_options(engine, {**known, **(options or {})})
     source = space if isinstance(space, str) else None
@@ -155,7 +156,7 @@ def search(
             engine=engine,
             options=engine_options,
             seed=seed,
-            epochs=_first(epochs, None if stored is None else stored.epochs, EPOCHS),
+            epochs=_first(epochs, None if stored is None else stored.epochs, problem.epochs, EPOCHS),
             data=fingerprint,
             fit={key: _as_text(value) for key, value in {**fit_options, "patience": patience}.items()},
             cv=division,
@@ -298,6 +299,14 @@ def _repeats_wanted(repeats: int | None, stored: Definition | None) -> int | Non
 def _first(*values: int | None) -> int:
     """Return the first value that is not None; the last never is."""
     return next(value for value in values if value is not None)
+
+
+def _patience(given: int | None, stored: Definition | None, own: int | None) -> int | None:
+    """Return the patience of a search: the given one, else that of the study, else the space's own; None for never."""
+    if given is None and stored is not None:
+        text = stored.fit.get("patience", "None")
+        return None if text == "None" else int(text)
+    return (own if given is None else given) or None
 
 
 def _as_text(value: Any) -> str:

@@ -5,6 +5,8 @@ Exit codes: 0; 1 with one line for an error of ours; 2 for wrong usage; 130 when
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import typer
@@ -20,7 +22,7 @@ class _Commands(TyperGroup):
     """Turns errors of ours into one line, and Ctrl-C into its exit code; lists commands in order of use."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        order = ("demo", "run", "show", "list", "board", "spaces", "engines")
+        order = ("demo", "new", "run", "show", "list", "board", "spaces", "engines")
         return [name for name in order if name in self.commands]
 
     def invoke(self, ctx: Any) -> Any:
@@ -64,6 +66,9 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
-    from tuning.cli import board, demo, run, show, spaces  # noqa: F401  (each registers its commands)
+    from tuning.cli import board, demo, new, run, show, spaces  # noqa: F401  (each registers its commands)
 
+    # `tune run my_package.my_space` finds a package in the folder where it is typed; last, so that it hides nothing.
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())
     app()
