@@ -20,7 +20,8 @@ class _Commands(TyperGroup):
     """Turns errors of ours into one line, and Ctrl-C into its exit code; lists commands in order of use."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        order = ("demo", "run", "show", "list", "board", "spaces", "engines")
+        order = ("demo", "run", "show", "best", "finalize", "predict", "report", "board", "list")
+        order += ("spaces", "engines", "lr", "baseline")
         return [name for name in order if name in self.commands]
 
     def invoke(self, ctx: Any) -> Any:
@@ -64,6 +65,6 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
-    from tuning.cli import board, demo, run, show, spaces  # noqa: F401  (each registers its commands)
+    from tuning.cli import best, board, demo, run, show, spaces  # noqa: F401  (each registers its commands)
 
     app()
