@@ -82,14 +82,9 @@ def load(path: str | Path, untrained: Any) -> Any:
     Raises:
         SpaceError: Keras does not know the classes that the model is made of.
     """
-    import keras
-
     if format_of(path) == "weights":
-        optimizer = untrained.optimizer
-        if isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built:
-            optimizer.build(untrained.trainable_variables)  # its variables are in the file, too
-        untrained.load_weights(path)
-        return untrained
+        return load_weights(path, untrained)
+    import keras
 
     try:
         return keras.models.load_model(path)
@@ -98,6 +93,17 @@ def load(path: str | Path, untrained: Any) -> Any:
             f"{path} is written, but Keras cannot load it: {' '.join(str(error).split())[:300]}. Where a class of your "
             "own is unknown, write @keras.saving.register_keras_serializable() above it, and give it a get_config."
         ) from error
+
+
+def load_weights(path: str | Path, untrained: Any) -> Any:
+    """Return `untrained` with the weights, and the optimizer's state, in a .keras or .weights.h5 file."""
+    import keras
+
+    optimizer = untrained.optimizer
+    if isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built:
+        optimizer.build(untrained.trainable_variables)
+    untrained.load_weights(path)
+    return untrained
 
 
 def _signature(model: Any, x: Any) -> Any:

@@ -7,6 +7,7 @@ is changed.
 from __future__ import annotations
 
 import ast
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from tuning import checkpoints, export
 from tuning.data import Data
 from tuning.definition import Definition
+from tuning.engines.registry import engine_kind
 from tuning.errors import DataError, OptionError, SpaceError, StudyError, must
 from tuning.objective import Objective
 from tuning.space import HyperParameters, SearchSpace, resolve
@@ -24,6 +26,7 @@ from tuning.worker import ensure_built
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
 FINAL_MODEL = "final"
+MODEL_FILE = "model.keras"
 
 
 def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
@@ -156,13 +159,28 @@ class Study:
 
     def untrained_model(self, trial: Trial | int) -> Any:
         """Return the model of a trial's values, built and compiled, with fresh weights."""
+        return self._built(self._trial(trial).values)
+
+    def _built(self, values: Mapping[str, Any]) -> Any:
         from tuning.quiet import import_keras
 
         import_keras()
-        model = self.space.build(HyperParameters(self._trial(trial).values))
+        model = self.space.build(HyperParameters(values))
         if not getattr(model, "built", True):
             ensure_built(model, self.data.x)
         return model
+
+    def final_model(self) -> Any:
+        """Return the model that `tuning.finalize` trained, compiled.
+
+        Raises:
+            StudyError: there is none.
+        """
+        path = self.path / FINAL_MODEL / MODEL_FILE
+        if self.final is None or not path.is_file():
+            what = "has none" if self.final is None else f"its file {path} is missing"
+            raise StudyError(f"study '{self.name}' must have a final model, but {what}. `tune finalize` makes one.")
+        return export.load_weights(path, self._built(self.final["values"]))
 
     def checkpoint(self, trial: Trial | int) -> Path | None:
         """Return the file with the weights of a trial's best epoch; None when they were not kept."""
@@ -206,6 +224,23 @@ class Study:
             except (SyntaxError, ValueError):
                 texts[name] = text
         return values, texts
+
+    def command(self) -> str | None:
+        """Return the command that searches the same again; None for a space that was made in a program."""
+        definition = self.definition
+        if definition.space_source is None:
+            return None
+        words = ["tune", "run", definition.space_source, "--engine", definition.engine, "--epochs", definition.epochs]
+        words += ["--seed", definition.seed, "--objective", definition.objective]
+        if engine_kind(definition.engine).trials is not None:
+            words += ["--trials", len(self.trials)]
+        for name, value in definition.options.items():
+            words += [] if value is None else ["-o", f"{name}={value}"]
+        for h in definition.hyperparameters:
+            words += ["--fix", f"{h.name}={h.default}"] if h.kind == "fixed" else []
+        patience = self.fit_options()[0].get("patience")
+        words += [] if patience is None else ["--patience", patience]
+        return shlex.join([*map(str, words), "--study", self.name])
 
     def save(self, path: str | Path, trial: Trial | int | None = None) -> Path:
         """Save a trial's model; return where it is.

@@ -14,15 +14,19 @@ from tuning.cli.console import error_line
 from tuning.errors import TuningError
 
 INTERRUPTED = 130
+ORDER = (
+    *("demo", "run", "show", "list", "board"),
+    *("best", "finalize", "predict", "report"),
+    *("spaces", "engines", "lr", "baseline"),
+)
+"""The commands in the order in which they are listed."""
 
 
 class _Commands(TyperGroup):
     """Turns errors of ours into one line, and Ctrl-C into its exit code; lists commands in order of use."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        order = ("demo", "run", "show", "best", "finalize", "predict", "report", "board", "list")
-        order += ("spaces", "engines", "lr", "baseline")
-        return [name for name in order if name in self.commands]
+        return [name for name in ORDER if name in self.commands]
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -65,6 +69,6 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
-    from tuning.cli import best, board, demo, run, show, spaces  # noqa: F401  (each registers its commands)
+    from tuning.cli import best, board, demo, finalize, predict, run, show, spaces  # noqa: F401  (each registers)
 
     app()
