@@ -70,7 +70,7 @@ class Inputs:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object; `from_json` reads it."""
-        return {"kind": self.kind, "parts": [asdict(part) for part in self.parts]}
+        return {"kind": self.kind, "parts": [{**asdict(part), "shape": list(part.shape)} for part in self.parts]}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Inputs:
@@ -105,7 +105,7 @@ class Inputs:
             raise DataError(f"the arrays of {path} must have the same number of samples, but have {counts}.")
         n = next(iter(counts.values()))
         if n == 0:
-            raise DataError(f"{path} must hold samples, but has none.")
+            raise _nothing_in(path)
         return self._packed(arrays), n
 
     def unusual(self, x: Any) -> list[str]:
@@ -153,9 +153,12 @@ class Inputs:
             table = pandas.read_csv(path)
         except Exception as error:  # pandas has many
             raise DataError(f"{path} must be a table with a line of names, but could not be read: {error}.") from None
-        if all(_is_number(name) for name in table.columns):  # the first line was a sample
+        names = list(table.columns)
+        if all(map(_is_number, names)) and names != [str(i) for i in range(len(names))]:  # the first line is a sample
             table = pandas.read_csv(path, header=None)
             table.columns = table.columns.astype(str)
+        if not len(table):
+            raise _nothing_in(path)
         if self.kind == "table":
             raise_all(
                 [
@@ -213,6 +216,10 @@ def _part(name: str, value: Any) -> Part:
     is_numeric = value.dtype.kind in "biuf" and value.shape[0] > 0 and isinstance(value, np.ndarray)
     low, high = (float(value.min()), float(value.max())) if is_numeric else (None, None)
     return Part(name, tuple(map(int, value.shape[1:])), str(value.dtype), low, high)
+
+
+def _nothing_in(path: Path) -> DataError:
+    return DataError(f"{path} must hold samples, but has none.")
 
 
 def _refuse_text(table: Any, path: Path) -> None:

@@ -128,8 +128,8 @@ def _earlier(study: Study, stored: Mapping[str, Any] | None, again: bool) -> tup
     if not again:
         raise StudyError(
             f"the test split was evaluated for study '{study.name}' already: {before.metric} {before.score:.4f}. A "
-            "score on data that has been looked at before tells less with each look, since choices come to depend on it. "
-            "--again (again=True) does it all the same, and the model card will say so."
+            "score on data that has been looked at before tells less with each look, since choices come to depend on "
+            "it. --again (again=True) does it all the same, and the model card will say so."
         )
     return (*before.earlier, before.score)
 
