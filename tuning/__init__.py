@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tuning.api import search
     from tuning.data import Data
     from tuning.errors import TuningError
+    from tuning.final import Final, finalize, predict
     from tuning.grids import param_distributions, param_grid
     from tuning.objective import Objective
     from tuning.observer import Observer
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Data": "tuning.data",
+    "Final": "tuning.final",
     "HyperParameters": "tuning.space",
     "Objective": "tuning.objective",
     "Observer": "tuning.observer",
@@ -30,14 +32,17 @@ _HOMES = {
     "Study": "tuning.study",
     "Trial": "tuning.trial",
     "TuningError": "tuning.errors",
+    "finalize": "tuning.final",
     "load": "tuning.study",
     "param_distributions": "tuning.grids",
     "param_grid": "tuning.grids",
+    "predict": "tuning.final",
     "search": "tuning.api",
 }
 
 __all__ = [
     "Data",
+    "Final",
     "HyperParameters",
     "Objective",
     "Observer",
@@ -46,9 +51,11 @@ __all__ = [
     "Study",
     "Trial",
     "TuningError",
+    "finalize",
     "load",
     "param_distributions",
     "param_grid",
+    "predict",
     "search",
 ]
 

@@ -313,11 +313,14 @@ class Search:
         )
 
     def _close(self, numbers: Iterator[int]) -> None:
-        for number in list(numbers):
+        closing = list(numbers)
+        for number in closing:
             trial = replace(self.trials[number], state=State.COMPLETED, ended_at=time.time())
             self.store.close_trial(trial)
             self.trials[number] = trial
             self._notify("trial_ended", trial)
+        if closing:
+            self._prune()
 
     def _prune(self) -> None:
         """Delete the checkpoints of trials that are neither among the best nor going to be continued."""

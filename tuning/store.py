@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["DATABASE", "RECORD", "Store", "without_password"]
 
 RECORD = "tuning"  # the attribute that holds our record, of the study and of each trial
+FINAL = "tuning_final"  # the attribute of the study that holds the record of its final model
 DATABASE = "trials.db"
 
 _STUDY = "SELECT study_id FROM studies WHERE study_name = :name"
-_DEFINITION = "SELECT value_json FROM study_user_attributes WHERE study_id = :study AND key = :key"
+_ATTRIBUTE = "SELECT value_json FROM study_user_attributes WHERE study_id = :study AND key = :key"
 _TRIALS_OF_STUDY = (
     "SELECT t.trial_id, t.state, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
     "WHERE t.study_id = :study AND a.key = :key ORDER BY t.number"
@@ -102,7 +103,7 @@ class Store:
         """Return the stored definition; None when the database does not have the study."""
         if self._find() is None:
             return None
-        documents = self._rows(_DEFINITION)
+        documents = self._rows(_ATTRIBUTE)
         return Definition.from_json(json.loads(documents[0][0])) if documents else None
 
     def create(self, definition: Definition) -> None:
@@ -124,6 +125,15 @@ class Store:
             self.delete()
         self._study_id = self._do(lambda: self._storage.create_new_study([direction], self._study))
         self._do(lambda: self._storage.set_study_user_attr(self._id, RECORD, definition.to_json()))
+
+    def final(self) -> Any:
+        """Return what `save_final` wrote (JSON); None when there is no final model."""
+        documents = self._rows(_ATTRIBUTE, key=FINAL)
+        return json.loads(documents[0][0]) if documents else None
+
+    def save_final(self, record: Mapping[str, Any]) -> None:
+        """Record the study's final model and its scores on the test split, in place of an earlier one."""
+        self._do(lambda: self._storage.set_study_user_attr(self._id, FINAL, dict(record)))
 
     def claim(self) -> None:
         """Write down who drives the study; from then on a server that goes away for a while is waited for."""

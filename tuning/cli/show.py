@@ -10,13 +10,16 @@ from tuning.cli.app import app
 from tuning.cli.console import print_json, remarks, results
 from tuning.cli.options import JSON, LOGS, STORAGE, study_path
 
+MAX_ROWS = 100
+"""Trials that are shown unless more are asked for: a table of thousands takes seconds, and nobody reads it."""
+
 
 @app.command(epilog="Example: [bold]tune show fashion_mnist-hyperband --top 5[/bold]")
 def show(
     study: str = typer.Argument(..., help="A study's name, or the path of its folder."),
     logs: Path = LOGS,
     storage: str = STORAGE,
-    top: int = typer.Option(None, "--top", min=1, help="Show only the best N trials."),
+    top: int = typer.Option(None, "--top", min=1, help=f"Show the best N trials; default: {MAX_ROWS}."),
     as_json: bool = JSON,
 ) -> None:
     """Show the trials of a study, best first."""
@@ -38,8 +41,9 @@ def show(
         f"{division(definition)}{', ' + options if options else ''}",
         markup=False,
     )
+    top = MAX_ROWS if top is None else top
     console.print(trials_table(found, top))
-    for line in [counts(found.trials), *failures(found.trials), *uncompiled(found.trials)]:
+    for line in [counts(found.trials, top), *failures(found.trials), *uncompiled(found.trials)]:
         console.print(line, markup=False)
 
 

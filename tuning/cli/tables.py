@@ -110,8 +110,9 @@ def uncompiled(trials: Sequence[Trial]) -> list[str]:
     return [f"not compiled: {reason} (trial{'s' * (len(n) > 1)} {', '.join(n)})" for reason, n in reasons.items()]
 
 
-def counts(trials: Sequence[Trial]) -> str:
-    """Return "12 trials: 10 completed, 2 failed"."""
+def counts(trials: Sequence[Trial], shown: int | None = None) -> str:
+    """Return "12 trials: 10 completed, 2 failed", and how many of them are `shown` where not all are."""
     by_state = [f"{n} {state.value.lower()}" for state in State if (n := sum(t.state is state for t in trials))]
     listed = f": {', '.join(by_state)}" if by_state else ""
-    return f"{len(trials)} trial{'s' * (len(trials) != 1)}{listed}"
+    partly = f"; the best {shown} are shown (--top)" if shown is not None and shown < len(trials) else ""
+    return f"{len(trials)} trial{'s' * (len(trials) != 1)}{listed}{partly}"

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tuning.data.record import Data
+from tuning.data.join import n_samples, with_validation
+from tuning.data.record import Data, holds_arrays
 from tuning.errors import DataError, OptionError, must
 
 
@@ -36,7 +37,7 @@ def with_folds(data: Data, cv: Any, seed: int) -> tuple[Data, dict[str, Any]]:
         OptionError: `cv` is none of these, or does not fit the data.
         DataError: the data cannot be divided into rows.
     """
-    whole = _joined(data)
+    whole = with_validation(data)
     n_rows = _n_rows(whole.x)
     labels = None if whole.y is None else _labels(whole.y)
     splitter = _splitter(cv, labels, seed)
@@ -102,7 +103,7 @@ def _are_classes(labels: np.ndarray | None, least: int) -> bool:
 
 def _labels(y: Any) -> np.ndarray | None:
     """Return the targets as scikit-learn's splitters take them; None for several outputs."""
-    if isinstance(y, (Mapping, tuple)) or (isinstance(y, list) and y and hasattr(y[0], "shape")):
+    if isinstance(y, (Mapping, tuple)) or (isinstance(y, list) and holds_arrays(y)):
         return None
     labels = np.asarray(y)
     return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
@@ -111,59 +112,17 @@ def _labels(y: Any) -> np.ndarray | None:
 # Rows of whatever Keras takes ----------------------------------------------------------------------------
 
 
-def _joined(data: Data) -> Data:
-    if data.validation is None:
-        return data
-    if not isinstance(data.validation, tuple):
-        raise DataError(must("validation data", "be (x, y) for cross-validation", type(data.validation).__name__))
-    x, y, weight = (*data.validation, None)[:3]
-    weights = None
-    if data.sample_weight is not None or weight is not None:
-        weights = _concatenated(
-            np.ones(_n_rows(data.x)) if data.sample_weight is None else data.sample_weight,
-            np.ones(_n_rows(x)) if weight is None else weight,
-        )
-    return replace(
-        data,
-        x=_concatenated(data.x, x),
-        y=None if data.y is None else _concatenated(data.y, y),
-        sample_weight=weights,
-        validation=None,
-    )
-
-
-def _concatenated(first: Any, second: Any) -> Any:
-    if isinstance(first, Mapping):
-        return {key: _concatenated(value, second[key]) for key, value in first.items()}
-    if _is_structure(first):
-        return type(first)(_concatenated(a, b) for a, b in zip(first, second, strict=True))
-    if hasattr(first, "iloc"):
-        import pandas
-
-        return pandas.concat([first, second], ignore_index=True)
-    return np.concatenate([np.asarray(first), np.asarray(second)])
-
-
 def _rows(value: Any, rows: np.ndarray) -> Any:
     if value is None:
         return None
     if isinstance(value, Mapping):
         return {key: _rows(part, rows) for key, part in value.items()}
-    if _is_structure(value):
+    if isinstance(value, (list, tuple)) and holds_arrays(value):
         return type(value)(_rows(part, rows) for part in value)
     return value.iloc[rows] if hasattr(value, "iloc") else np.asarray(value)[rows]
 
 
 def _n_rows(x: Any) -> int:
-    if isinstance(x, Mapping):
-        return _n_rows(next(iter(x.values())))
-    if _is_structure(x):
-        return _n_rows(x[0])
-    if not hasattr(x, "shape") and not isinstance(x, (list, tuple)):
+    if not isinstance(x, (Mapping, list, tuple)) and not hasattr(x, "shape"):
         raise DataError(must("x", "be arrays for cross-validation, whose rows can be chosen", type(x).__name__))
-    return len(x) if isinstance(x, (list, tuple)) else int(x.shape[0])
-
-
-def _is_structure(value: Any) -> bool:
-    """Tell a list or tuple of arrays, several inputs or outputs, from a list of numbers."""
-    return isinstance(value, (list, tuple)) and bool(value) and hasattr(value[0], "shape") and value[0].ndim > 0
+    return int(n_samples(x))

@@ -76,18 +76,18 @@ def _lines(place: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for key, part in value.items():
             yield from _lines(f"{place}.{key}", part)
-    elif isinstance(value, (list, tuple)) and _holds_arrays(value):
+    elif isinstance(value, (list, tuple)) and holds_arrays(value):
         for index, part in enumerate(value):
             yield from _lines(f"{place}[{index}]", part)
     else:
         yield place, _line(value)
 
 
-def _holds_arrays(value: list[Any] | tuple[Any, ...]) -> bool:
+def holds_arrays(value: list[Any] | tuple[Any, ...]) -> bool:
     """Tell a structure of arrays from a list of numbers or texts."""
     for part in value:
         if isinstance(part, (list, tuple)):
-            if _holds_arrays(part):
+            if holds_arrays(part):
                 return True
         elif part is not None and not isinstance(part, (int, float, complex, str, bytes, np.generic)):
             return True
