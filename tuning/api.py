@@ -111,7 +111,8 @@ def search(
         time_limit=time_limit,
         silence_limit=silence_limit,
     )
-    goal = Objective.parse(objective if objective is not None else problem.objective)
+    goal = objective if objective is not None else problem.objective
+    Objective.split(goal)
     path = Path(logs) / name
     refuse_if_locked(path)
     stored = None if overwrite else stored_definition(path, storage)
@@ -140,7 +141,7 @@ def search(
             space=problem.name,
             space_source=source,
             hyperparameters=findings.hyperparameters,
-            objective=goal,
+            objective=findings.objective,
             engine=engine,
             options=engine_options,
             seed=_first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31)),

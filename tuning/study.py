@@ -13,6 +13,7 @@ from tuning import checkpoints
 from tuning.data import Data
 from tuning.definition import Definition
 from tuning.errors import SpaceError, StudyError
+from tuning.naming import numbered_afresh
 from tuning.objective import Objective
 from tuning.space import HyperParameters, SearchSpace, resolve
 from tuning.store import Store, without_password
@@ -128,7 +129,8 @@ class Study:
                 "Search again with a larger keep=, or train the trial's values again."
             )
         import_keras()
-        model = self.space.build(HyperParameters(trial.values))
+        with numbered_afresh():  # the metrics have the names that the trial has reported
+            model = self.space.build(HyperParameters(trial.values))
         if not getattr(model, "built", True):
             ensure_built(model, (self._data if self._data is not None else self.space.load_data()).x)
         checkpoints.restore(model, path)

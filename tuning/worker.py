@@ -20,6 +20,7 @@ from typing import Any
 from tuning import checkpoints
 from tuning.data import Data
 from tuning.errors import StudyError
+from tuning.naming import numbered_afresh
 from tuning.objective import Objective
 from tuning.space import HyperParameters, SearchSpace
 from tuning.trial import Run
@@ -120,7 +121,7 @@ def train(space: SearchSpace, data: Data, task: Task, report: Reporter) -> Finis
     """Train one run and return its last message; exceptions of the space become `Failed`."""
     started = time.perf_counter()
     try:
-        with generators_kept():
+        with generators_kept(), numbered_afresh():
             _seed(task)
             return _train(space, data, task, report, started)
     except (Exception, SystemExit) as error:
@@ -255,7 +256,7 @@ class _Progress:
     def take(self, outcome: Any) -> None:
         """Report what `fit` returned, unless its epochs were reported while it ran."""
         if not self._reported:
-            for metrics in returned_epochs(outcome, self._task.objective):
+            for metrics in returned_epochs(outcome, self._task.objective.name):
                 self.epoch_ended(metrics)
 
     def finish(self) -> None:
@@ -287,12 +288,12 @@ class _Progress:
         self._best_state = None
 
 
-def returned_epochs(outcome: Any, objective: Objective) -> list[Mapping[str, Any]]:
+def returned_epochs(outcome: Any, objective: str) -> list[Mapping[str, Any]]:
     """Return the metrics of each epoch that the return value of `fit` tells of.
 
     Args:
         outcome: a `History`, a dict of metrics (one epoch), or the objective as a number (one epoch).
-        objective: gives the number its name.
+        objective: the number's name.
     """
     history = getattr(outcome, "history", None)
     if history is not None:
@@ -300,7 +301,7 @@ def returned_epochs(outcome: Any, objective: Objective) -> list[Mapping[str, Any
     if isinstance(outcome, Mapping):
         return [outcome]
     if _is_number(outcome):
-        return [{objective.name: outcome}]
+        return [{objective: outcome}]
     raise TypeError(f"`fit` must return the History of model.fit, a dict of metrics or a number, but got {outcome!r}")
 
 

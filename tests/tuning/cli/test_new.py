@@ -50,7 +50,7 @@ def test_a_module_is_found_where_the_command_is_typed(tmp_path):
     (tmp_path / "my_package").mkdir()
     (tmp_path / "my_package" / "__init__.py").touch()
     (tmp_path / "my_package" / "my_space.py").write_text((ROOT / "tests" / "spaces" / "curve.py").read_text())
-    arguments = "tune run my_package.my_space --engine random --trials 1 --epochs 2 --quiet".split()
+    arguments = ["tune", "run", "my_package.my_space", "--engine=random", "--trials=1", "--epochs=2", "--quiet"]
     # As the installed command does it: the folder is not on the path of modules.
     code = f"import sys; sys.path.remove(''); sys.argv = {arguments}; from tuning.cli import main; main()"
     done = subprocess.run(
