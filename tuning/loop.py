@@ -28,7 +28,8 @@ from tuning.executors.base import Executor
 from tuning.observer import Observer
 from tuning.space import Hyperparameter
 from tuning.store import Store
-from tuning.study import CHECKPOINTS, ranked
+from tuning.study import CALLBACKS, CHECKPOINTS, TENSORBOARD, ranked
+from tuning.tensorboard.layout import Layout
 from tuning.trial import Run, State, Trial
 from tuning.worker import Decision, Failed, Finished, Lost, Message, Report, Task
 
@@ -50,7 +51,7 @@ class Search:
         engine, executor, store, observers: see their doors.
         path: the study's folder.
         keep: number of best trials whose weights are kept.
-        task_options: what every `Task` is given: `compiled`, `uses_keras`, `fit_options`.
+        task_options: what every `Task` is given: `compiled`, `uses_keras`, `patience`, `fit_options`, `log`.
         deadline: `time.monotonic()` after which running trials pause; None for no limit.
         stopping: why no more is asked for; running trials pause after their epoch.
     """
@@ -174,6 +175,8 @@ class Search:
                 trained=trial.checkpoint,
                 best=trial.score,
                 resumable=self.engine.may_continue(trial.number),
+                files=str(self.path / CALLBACKS / f"trial_{trial.number:04d}"),
+                log_folder=str(Layout(self.path / TENSORBOARD).log(trial.number)),
                 **self.task_options,
             )
         )

@@ -22,6 +22,7 @@ from tuning.worker import ensure_built
 
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
+CALLBACKS = "callbacks"
 
 
 def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:

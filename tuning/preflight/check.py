@@ -7,10 +7,13 @@ checks that need a built model. Batches run eagerly, so nothing is compiled for 
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from tuning.callbacks import fresh
 from tuning.data import Data
 from tuning.errors import DataError, ObjectiveError, SpaceError, TuningError, guess, raise_all
 from tuning.naming import numbered_afresh
@@ -70,6 +73,8 @@ def check(
     scout = _Scout(space, data, name, fixed, fit_options)
     with generators_kept():
         scout.explore()
+        if scout.metrics and name not in scout.metrics:
+            scout.try_callbacks(space.callbacks, fit_options.get("callbacks"))
     _check_reported(name, scout.metrics, data)
     raise_all(accuracy_mistakes(data, scout.metrics, scout.outputs), DataError)
     return Findings(
@@ -98,6 +103,7 @@ class _Scout:
         self._search_space, self._data, self._sample = space, data, sample_of(data)
         self._objective, self._fixed = objective, dict(fixed)
         self._fit_options = {k: v for k, v in fit_options.items() if k != "callbacks"}
+        self._callbacks: list[Any] = []
 
     def explore(self) -> None:
         """Visit the default configuration, then one of each conditional scope, then the largest one."""
@@ -114,6 +120,13 @@ class _Scout:
         # A loop such as `for i in range(n_hidden)` shows all its hyperparameters at the largest values.
         largest = {h.name: int(h.bounds[1]) for h in self.space if h.kind == "int"}
         self._quietly(self._build, {**largest, **self._fixed})
+
+    def try_callbacks(self, *given: Any) -> None:
+        """Visit once more, with callbacks, which may add metrics to those of the model."""
+        with tempfile.TemporaryDirectory(prefix="tuning-") as folder:
+            self._callbacks = [callback for each in given for callback in fresh(each, Path(folder))]
+            if self._callbacks:
+                self._quietly(self._visit, self._fixed)
 
     def _visit_first(self) -> None:
         try:
@@ -183,7 +196,7 @@ class _Scout:
             hp,
             model,
             self._sample,
-            [reporting_callback(listen, self.uses_keras)],
+            [*self._callbacks, reporting_callback(listen, self.uses_keras)],
             compiled=False,
             epochs=1,
             initial_epoch=0,
