@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tuning.api import search
     from tuning.data import Data
     from tuning.errors import TuningError
+    from tuning.final import Final, finalize, predict
     from tuning.objective import Objective
     from tuning.observer import Observer
     from tuning.space import HyperParameters, SearchSpace
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Data": "tuning.data",
+    "Final": "tuning.final",
     "HyperParameters": "tuning.space",
     "Objective": "tuning.objective",
     "Observer": "tuning.observer",
@@ -29,12 +31,15 @@ _HOMES = {
     "Study": "tuning.study",
     "Trial": "tuning.trial",
     "TuningError": "tuning.errors",
+    "finalize": "tuning.final",
     "load": "tuning.study",
+    "predict": "tuning.final",
     "search": "tuning.api",
 }
 
 __all__ = [
     "Data",
+    "Final",
     "HyperParameters",
     "Objective",
     "Observer",
@@ -43,7 +48,9 @@ __all__ = [
     "Study",
     "Trial",
     "TuningError",
+    "finalize",
     "load",
+    "predict",
     "search",
 ]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning import callbacks
-from tuning.data import Data
+from tuning.data import Data, with_folds
 from tuning.definition import Definition
 from tuning.engines.registry import ENGINES, engine_kind, load_engine, make_engine, read_options
 from tuning.errors import OptionError, StudyError, guess, must, raise_all
@@ -30,7 +30,7 @@ from tuning.preflight import check
 from tuning.quiet import import_keras
 from tuning.space import as_space, resolve
 from tuning.store import DATABASE, Store
-from tuning.study import CALLBACKS, CHECKPOINTS, TENSORBOARD, Study
+from tuning.study import CALLBACKS, CHECKPOINTS, FINAL_MODEL, TENSORBOARD, Study
 from tuning.summaries import Log
 from tuning.tensorboard import TensorBoardObserver
 
@@ -61,6 +61,8 @@ def search(
     workers: int = 1,
     time_limit: float | None = None,
     silence_limit: float | None = None,
+    cv: Any = None,
+    repeats: int | None = None,
     observers: Sequence[Observer] = (),
     log: Sequence[str] = (),
     **fit_options: Any,
@@ -89,6 +91,9 @@ def search(
         workers: number of worker processes; 1 trains in this process.
         time_limit: seconds after which running trials end their epoch and the search pauses.
         silence_limit: seconds without an ended epoch after which a worker is taken for dead; default: never.
+        cv: train each configuration on folds of the data, training and validation data joined, and score it by
+            the mean: a number of folds, a splitter of scikit-learn's, or a list of (training rows, validation rows).
+        repeats: train each configuration so often, with different seeds, and score it by the mean.
         observers: told what happens; see `tuning.Observer`.
         log: what to write for TensorBoard besides: "graph", "histograms", "summaries", "profile=3,5".
         **fit_options: further keyword arguments of the space's `fit`, such as `batch_size`. `callbacks` are a list,
@@ -107,6 +112,7 @@ def search(
         engine,
         x,
         validation_data,
+        cv is not None,
         trials=trials,
         epochs=epochs,
         seed=seed,
@@ -115,6 +121,7 @@ def search(
         workers=workers,
         time_limit=time_limit,
         silence_limit=silence_limit,
+        repeats=repeats,
     )
     wanted = Log.read(log)
     raise_all(callbacks.mistakes(fit_options.get("callbacks")))
@@ -138,6 +145,11 @@ def search(
             import_keras()
         load_engine(engine)
         data = Data(x, y, validation_data) if x is not None else problem.load_data()
+        seed = _first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31))
+        fingerprint, division = data.fingerprint(), None
+        cv = _folds_wanted(cv, stored)
+        if cv is not None:
+            data, division = with_folds(data, cv, seed)
         look = (goal, fix or {}, fit_options)
         if pool is None:
             findings = check(problem, data, *look)
@@ -154,10 +166,12 @@ def search(
             objective=findings.objective,
             engine=engine,
             options=engine_options,
-            seed=_first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31)),
+            seed=seed,
             epochs=_first(epochs, None if stored is None else stored.epochs, problem.epochs, EPOCHS),
-            data=data.fingerprint(),
+            data=fingerprint,
             fit={key: _as_text(value) for key, value in {**fit_options, "patience": patience}.items()},
+            cv=division,
+            repeats=_repeats_wanted(repeats, stored),
         )
         _refuse_differences(definition, stored)
         resources.enter_context(locked(path))
@@ -234,15 +248,16 @@ def _delete_files(path: Path) -> None:
 
 def study_files(path: Path) -> list[str]:
     """Return the names of what a study has written into its folder."""
-    own = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", CHECKPOINTS, TENSORBOARD, CALLBACKS)
+    own = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", CHECKPOINTS, TENSORBOARD, CALLBACKS, FINAL_MODEL)
     return [name for name in own if (path / name).exists()]
 
 
-def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, **numbers: Any) -> None:
+def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, has_folds: bool, **numbers: Any) -> None:
     mistakes = []
     if engine not in ENGINES:
         mistakes.append(must("engine", f"be one of {', '.join(ENGINES)}", engine, guess(engine, ENGINES)))
-    for name, least in (("trials", 1), ("epochs", 1), ("seed", 0), ("keep", 0), ("patience", 0), ("workers", 1)):
+    least_of = {"trials": 1, "epochs": 1, "seed": 0, "keep": 0, "patience": 0, "workers": 1, "repeats": 1}
+    for name, least in least_of.items():
         value = numbers[name]
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
             mistakes.append(must(name, f"be a whole number >= {least}", value))
@@ -254,6 +269,8 @@ def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, **nu
         mistakes.append(must("study", "be made of letters, digits, '.', '_' and '-', because it names a folder", study))
     if x is None and validation_data is not None:
         mistakes.append("`validation_data` must come with x and y, but x is None.")
+    if has_folds and validation_data is not None:
+        mistakes.append("`validation_data` must be None with cv: each fold validates on a part of x and y.")
     raise_all(mistakes)
 
 
@@ -276,6 +293,19 @@ def _refuse_differences(definition: Definition, stored: Definition | None) -> No
             f"study '{definition.study}' exists and is another search: {'; '.join(differences)}. Use the same "
             "arguments to continue it, another study name to keep both, or overwrite it to start afresh."
         )
+
+
+def _folds_wanted(cv: Any, stored: Definition | None) -> Any:
+    """Return `cv`, or that of the study where none is given; a splitter that it was made with must be given again."""
+    if cv is not None or stored is None or stored.cv is None:
+        return cv
+    return stored.cv["folds"] if stored.cv["is_number"] else None
+
+
+def _repeats_wanted(repeats: int | None, stored: Definition | None) -> int | None:
+    """Return the repeats, or those of the study where none are given; once is no repeat."""
+    wanted = repeats if repeats is not None or stored is None else stored.repeats
+    return None if wanted == 1 else wanted
 
 
 def _first(*values: int | None) -> int:

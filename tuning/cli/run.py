@@ -67,6 +67,12 @@ def run(
         help="Write for TensorBoard besides: graph, histograms, summaries, profile=3,5; may be repeated.",
     ),
     keep: int = typer.Option(3, "--keep", min=0, help="Number of best trials whose weights are kept."),
+    cv: int = typer.Option(
+        None, "--cv", min=2, metavar="K", help="Train each configuration on K folds and score it by their mean."
+    ),
+    repeats: int = typer.Option(
+        None, "--repeats", min=1, help="Train each configuration so often, with other seeds; scored by the mean."
+    ),
     as_json: bool = JSON,
     quiet: bool = typer.Option(False, "--quiet", help="No progress."),
 ) -> None:
@@ -91,6 +97,8 @@ def run(
         "compiled": not no_compile,
         "keep": keep,
         "log": log or (),
+        "cv": cv,
+        "repeats": repeats,
     }
     if overwrite:
         _say_what_is_deleted(space, engine, study, logs)

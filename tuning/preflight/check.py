@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning.callbacks import fresh
-from tuning.data import Data
+from tuning.data import Data, fold
 from tuning.errors import DataError, ObjectiveError, SpaceError, TuningError, guess, raise_all
 from tuning.naming import numbered_afresh
 from tuning.objective import Objective
@@ -68,6 +68,7 @@ def check(
         ObjectiveError: training does not report the objective, or its direction is not known.
         SpaceError: building or training raises, or a fixed hyperparameter does not exist or fit.
     """
+    data = fold(data, 0)  # where there are folds, the first shows all there is to see
     raise_all(data_mistakes(data), DataError)
     name, _ = Objective.split(objective)
     scout = _Scout(space, data, name, fixed, fit_options)
