@@ -59,6 +59,7 @@ def search(
     compiled: bool = True,
     keep: int = 3,
     workers: int = 1,
+    in_process: bool | None = None,
     time_limit: float | None = None,
     silence_limit: float | None = None,
     cv: Any = None,
@@ -88,7 +89,10 @@ def search(
             own.
         compiled: run epochs as compiled programs where possible.
         keep: number of best trials whose weights are kept.
-        workers: number of worker processes; 1 trains in this process.
+        workers: number of trials that are trained at once, each in a process of its own; 1 trains in this process.
+        in_process: whether to train in this process; default: with one worker. TensorFlow never frees what it has
+            compiled, so a search of hundreds of architectures should have a worker process, which is replaced
+            when it has grown, even if it is a single one.
         time_limit: seconds after which running trials end their epoch and the search pauses.
         silence_limit: seconds without an ended epoch after which a worker is taken for dead; default: never.
         cv: train each configuration on folds of the data, training and validation data joined, and score it by
@@ -113,6 +117,7 @@ def search(
         x,
         validation_data,
         cv is not None,
+        in_process,
         trials=trials,
         epochs=epochs,
         seed=seed,
@@ -138,7 +143,7 @@ def search(
     deadline = None if time_limit is None else time.monotonic() + time_limit
     with contextlib.ExitStack() as resources:
         pool = None
-        if workers > 1:
+        if not (workers == 1 if in_process is None else in_process):
             pool = ProcessExecutor(workers, problem.imports, silence_limit, visible_gpus())
             resources.callback(pool.close)
         elif "keras" in problem.imports:
@@ -252,7 +257,9 @@ def study_files(path: Path) -> list[str]:
     return [name for name in own if (path / name).exists()]
 
 
-def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, has_folds: bool, **numbers: Any) -> None:
+def _check_arguments(
+    study: str, engine: str, x: Any, validation_data: Any, has_folds: bool, in_process: bool | None, **numbers: Any
+) -> None:
     mistakes = []
     if engine not in ENGINES:
         mistakes.append(must("engine", f"be one of {', '.join(ENGINES)}", engine, guess(engine, ENGINES)))
@@ -267,6 +274,8 @@ def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, has_
             mistakes.append(must(name, "be a number of seconds > 0", value))
     if not STUDY_NAME.fullmatch(study):
         mistakes.append(must("study", "be made of letters, digits, '.', '_' and '-', because it names a folder", study))
+    if in_process and numbers["workers"] != 1:
+        mistakes.append("`in_process` must be False with several workers.")
     if x is None and validation_data is not None:
         mistakes.append("`validation_data` must come with x and y, but x is None.")
     if has_folds and validation_data is not None:

@@ -118,7 +118,7 @@ def run_search(space: str, arguments: Mapping[str, Any], quiet: bool) -> Study:
 
     shown = [] if quiet else [(LiveProgress if remarks().is_terminal else PlainProgress)(arguments.get("trials"))]
     try:
-        return search(space, observers=shown, **arguments)
+        return search(space, observers=shown, in_process=False, **arguments)
     except KeyboardInterrupt:
         error_line("interrupted; everything that was trained is stored. The same command goes on where it was.")
         raise typer.Exit(INTERRUPTED) from None
