@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tuning.api import search
+    from tuning.baselines import Baseline, baseline
     from tuning.data import Data
     from tuning.errors import TuningError
     from tuning.final import Final, finalize, predict
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Baseline": "tuning.baselines",
     "Data": "tuning.data",
     "Final": "tuning.final",
     "HyperParameters": "tuning.space",
@@ -31,6 +33,7 @@ _HOMES = {
     "Study": "tuning.study",
     "Trial": "tuning.trial",
     "TuningError": "tuning.errors",
+    "baseline": "tuning.baselines",
     "finalize": "tuning.final",
     "load": "tuning.study",
     "predict": "tuning.final",
@@ -38,6 +41,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Baseline",
     "Data",
     "Final",
     "HyperParameters",
@@ -48,6 +52,7 @@ __all__ = [
     "Study",
     "Trial",
     "TuningError",
+    "baseline",
     "finalize",
     "load",
     "predict",

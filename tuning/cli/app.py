@@ -69,6 +69,16 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
-    from tuning.cli import best, board, demo, finalize, predict, run, show, spaces  # noqa: F401  (each registers)
+    from tuning.cli import (  # noqa: F401  (each registers its commands)
+        baseline,
+        best,
+        board,
+        demo,
+        finalize,
+        predict,
+        run,
+        show,
+        spaces,
+    )
 
     app()
