@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tuning.data import Data
     from tuning.errors import TuningError
     from tuning.final import Final, finalize, predict
+    from tuning.learning_rates import RangeTest, range_test
     from tuning.objective import Objective
     from tuning.observer import Observer
     from tuning.space import HyperParameters, SearchSpace
@@ -28,6 +29,7 @@ _HOMES = {
     "HyperParameters": "tuning.space",
     "Objective": "tuning.objective",
     "Observer": "tuning.observer",
+    "RangeTest": "tuning.learning_rates",
     "SearchSpace": "tuning.space",
     "State": "tuning.trial",
     "Study": "tuning.study",
@@ -37,6 +39,7 @@ _HOMES = {
     "finalize": "tuning.final",
     "load": "tuning.study",
     "predict": "tuning.final",
+    "range_test": "tuning.learning_rates",
     "search": "tuning.api",
 }
 
@@ -47,6 +50,7 @@ __all__ = [
     "HyperParameters",
     "Objective",
     "Observer",
+    "RangeTest",
     "SearchSpace",
     "State",
     "Study",
@@ -56,6 +60,7 @@ __all__ = [
     "finalize",
     "load",
     "predict",
+    "range_test",
     "search",
 ]
 

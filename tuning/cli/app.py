@@ -75,6 +75,7 @@ def main() -> None:
         board,
         demo,
         finalize,
+        lr,
         predict,
         run,
         show,

@@ -23,7 +23,9 @@ def baseline(
     space: str = typer.Argument(..., help="A bundled space (see `tune spaces`), a module, or a .py file."),
     logs: Path = LOGS,
     model: list[str] = typer.Option(
-        None, "--model", help="mlp (three layers of 50), linear or boosting; may be repeated; default: all."
+        None,
+        "--model",
+        help="mlp (three layers of 50), linear or boosting; may be repeated; default: those that are quick.",
     ),
     limit: int = typer.Option(
         None, "--limit", min=0, help="Fit on the first N training samples, 0 for all; default: what takes no minutes."
@@ -35,16 +37,14 @@ def baseline(
     quiet: bool = typer.Option(False, "--quiet", help="No progress."),
 ) -> None:
     """Fit scikit-learn's counterparts on the same splits; `tune show` puts them beside the space's studies."""
-    from tuning.baselines import FOLDER, MODELS
+    from tuning.baselines import FOLDER
     from tuning.baselines import baseline as fit
     from tuning.cli.tables import baselines_table
     from tuning.objective import Objective
 
     stdout = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
     with stdout, _progress(quiet) as listener:
-        found = fit(
-            space, objective=objective, models=tuple(model or MODELS), limit=limit, logs=logs, listener=listener
-        )
+        found = fit(space, objective=objective, models=model or None, limit=limit, logs=logs, listener=listener)
     if as_json:
         print_json(found.to_json())
         return
