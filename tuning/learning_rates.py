@@ -29,7 +29,7 @@ LOW, HIGH, ITERATIONS = 1e-5, 10.0, 500
 SMOOTHING = 0.95
 """Share of the past in the smoothed loss."""
 EXPLODED = 4.0
-"""The test ends when the smoothed loss is so many times what it was at the start, or at its lowest."""
+"""The test ends when the smoothed loss is above its start and so many times its lowest."""
 BELOW_THE_TURN = 10.0
 """How far the suggested rate lies below the one at which the loss turns up."""
 FOLDER = "learning_rate"
@@ -127,10 +127,9 @@ def range_test(
     except TuningError:
         raise
     except Exception as error:
-        if not (climb.losses and isinstance(error, ArithmeticError)):
-            raise SpaceError(
-                f"'{problem.name}' could not be trained: {type(error).__name__}: {' '.join(str(error).split())[:500]}"
-            ) from error
+        raise SpaceError(
+            f"'{problem.name}' could not be trained: {type(error).__name__}: {' '.join(str(error).split())[:500]}"
+        ) from error
     unknown = [name for name in fix or {} if name not in hp.used]
     raise_all(
         [must("fix", f"name one of {', '.join(hp.used)}", name, guess(name, hp.used)) for name in unknown], OptionError
@@ -222,7 +221,7 @@ def _climb(low: float, high: float, iterations: int, listener: Callable[[int, fl
             now = self._average / (1 - SMOOTHING**count)
             self._lowest = now if count == 1 else min(self._lowest, now)
             self._first = now if count == 1 else self._first
-            exploded = now > EXPLODED * max(self._lowest, self._first / EXPLODED) and now > self._first
+            exploded = now > max(EXPLODED * self._lowest, self._first)
             return f"the loss has exploded at {rate:.3g}" if exploded else ""
 
     return Climb()

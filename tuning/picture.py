@@ -79,7 +79,8 @@ def curve_picture(
         parts.append(
             f"<line x1='{x:.1f}' x2='{x:.1f}' y1='{TOP}' y2='{bottom}' stroke='#c2410c' stroke-dasharray='5 4'/>"
         )
-        parts.append(text(x + 6, TOP + 16 + 18 * index, words, "font-size='13'"))
+        halo = "font-size='13' paint-order='stroke' stroke='white' stroke-width='4'"
+        parts.append(text(x + 6, TOP + 16 + 18 * index, words, halo))
     parts.append(
         f"<rect x='{LEFT}' y='{TOP}' width='{right - LEFT}' height='{bottom - TOP}' fill='none' stroke='#999'/>"
     )

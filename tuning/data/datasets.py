@@ -186,14 +186,16 @@ def _read_california(folder: Path, dtype: str = "float32") -> Pair:
     cached = sorted(folder.glob("cal_housing*.pkz"))
     if cached:
         try:
-            return _floats(*fetch(download_if_missing=False), dtype=dtype)
+            x, y = fetch(download_if_missing=False)
+            return _floats(x, y, dtype)
         except Exception as error:  # a damaged pickle can raise anything
             raise DataError(
                 f"`{cached[0]}` must be scikit-learn's California housing data, but got {type(error).__name__}: "
                 f"{error}. Delete the file and run again: it is then fetched anew."
             ) from error
     try:
-        return _floats(*download(partial(fetch, n_retries=1, delay=1.0), [folder]), dtype=dtype)
+        x, y = download(partial(fetch, n_retries=1, delay=1.0), [folder])
+        return _floats(x, y, dtype)
     except DataError as error:
         raise DataError(
             f"`california_housing` must be on this machine or reachable, but got nothing in {folder} "
