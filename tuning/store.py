@@ -12,7 +12,7 @@ import contextlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from tuning.database import Database, without_password
 from tuning.definition import Definition
 from tuning.errors import StudyError
 from tuning.space import Hyperparameter
-from tuning.trial import Curve, Run, State, Trial
+from tuning.trial import Curve, Part, Run, State, Trial
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -278,8 +278,11 @@ class Store:
 def _to_record(trial: Trial) -> dict[str, Any]:
     record = {f.name: getattr(trial, f.name) for f in fields(Trial)}
     record["state"] = trial.state.value
-    record["curve"] = [{name: _encode(value) for name, value in epoch.items()} for epoch in trial.curve.epochs]
+    record["curve"] = _encoded(trial.curve)
     record["runs"] = [asdict(run) for run in trial.runs]
+    record["parts"] = [{**asdict(replace(part, curve=Curve())), "curve": _encoded(part.curve)} for part in trial.parts]
+    if not trial.parts:
+        del record["parts"]
     return record
 
 
@@ -287,10 +290,22 @@ def _from_record(record: Mapping[str, Any]) -> Trial:
     known = {f.name for f in fields(Trial)}
     values = {name: value for name, value in record.items() if name in known}
     values["state"] = State(record["state"])
-    values["curve"] = Curve(tuple({n: float(v) for n, v in epoch.items()} for epoch in record["curve"]))
+    values["curve"] = _decoded(record["curve"])
+    values["parts"] = tuple(
+        Part(**{**part, "curve": _decoded(part["curve"]), "untils": tuple(part["untils"])})
+        for part in record.get("parts", ())
+    )
     values["runs"] = tuple(Run(**run) for run in record["runs"])
     values["found"] = tuple(record["found"])
     return Trial(**values)
+
+
+def _encoded(curve: Curve) -> list[dict[str, Any]]:
+    return [{name: _encode(value) for name, value in epoch.items()} for epoch in curve.epochs]
+
+
+def _decoded(epochs: Sequence[Mapping[str, Any]]) -> Curve:
+    return Curve(tuple({name: float(value) for name, value in epoch.items()} for epoch in epochs))
 
 
 def _encode(value: float) -> float | str:

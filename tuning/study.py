@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tuning import checkpoints, export
-from tuning.data import Data
+from tuning.data import Data, with_folds
+from tuning.data import fold as data_of_fold
 from tuning.definition import Definition
 from tuning.engines.registry import engine_kind
 from tuning.errors import DataError, OptionError, SpaceError, StudyError, must
@@ -131,6 +132,9 @@ class Study:
         """Return the model of the best trial with the weights of its best epoch, compiled.
 
         Evaluated on the validation data it gives the recorded score: see `evaluate`.
+
+        Raises:
+            StudyError: its weights were not kept, or the trial has several models, one a fold or repeat.
         """
         return self.model(self._best())
 
@@ -142,13 +146,54 @@ class Study:
         """Return a trial's model with the weights of its best epoch.
 
         Raises:
-            StudyError: its checkpoint was not kept; only those of the best trials are.
+            StudyError: its checkpoint was not kept, only those of the best trials are; or it has several models.
         """
         trial = self._trial(trial)
-        path = self.checkpoint(trial)
+        if trial.parts:
+            raise StudyError(
+                f"trial {trial.number} has no model of its own but {len(trial.parts)}, of {self._parts_in_words()}: "
+                f"study.models({trial.number}) returns them. Train its values on all the data for one model."
+            )
+        return self._model(trial, None)
+
+    def models(self, trial: Trial | int) -> list[Any]:
+        """Return the models of a trial's parts in order, each with the weights of its best epoch.
+
+        Evaluated on the validation data of its fold, `fold_data(fold)`, each gives its recorded score.
+
+        Raises:
+            StudyError: their checkpoints were not kept, or the trial has but one model.
+        """
+        trial = self._trial(trial)
+        if not trial.parts:
+            raise StudyError(f"trial {trial.number} has one model: study.model({trial.number}) returns it.")
+        return [self._model(trial, part) for part in range(len(trial.parts))]
+
+    def fold_data(self, fold: int) -> Data:
+        """Return the training and validation data of a fold.
+
+        Raises:
+            StudyError: the study has no folds, or its data are not to be had again.
+        """
+        description, data = self.definition.cv, self._data
+        if description is None:
+            raise StudyError(f"study '{self.name}' must be one with folds (cv=K), but it has none.")
+        if data is None and description["is_number"]:
+            data, found = with_folds(self.space.load_data(), description["folds"], self.definition.seed)
+            data = data if found == description else None
+        if data is None:
+            raise StudyError(f"the folds of study '{self.name}' cannot be made again: its data or splitter were given.")
+        return data_of_fold(data, fold)
+
+    def _parts_in_words(self) -> str:
+        d = self.definition
+        words = [f"{n} {what}" for n, what in ((d.n_folds, "folds"), (d.repeats, "repeats")) if n is not None]
+        return " x ".join(words)
+
+    def _model(self, trial: Trial, part: int | None) -> Any:
+        path = self.checkpoint(trial, part)
         if path is None:
-            folder = self.path / CHECKPOINTS
-            kept = sorted(int(p.name[6:10]) for p in folder.glob(f"trial_*.best{checkpoints.SUFFIX}"))
+            kept = checkpoints.kept_trials(self.path / CHECKPOINTS)
             raise StudyError(
                 f"the weights of trial {trial.number} are not kept; kept are those of trials {kept}. "
                 "Search again with a larger keep=, or train the trial's values again."
@@ -182,9 +227,9 @@ class Study:
             raise StudyError(f"study '{self.name}' must have a final model, but {what}. `tune finalize` makes one.")
         return export.load_weights(path, self._built(self.final["values"]))
 
-    def checkpoint(self, trial: Trial | int) -> Path | None:
-        """Return the file with the weights of a trial's best epoch; None when they were not kept."""
-        path = checkpoints.best_path(self.path / CHECKPOINTS, self._trial(trial).number)
+    def checkpoint(self, trial: Trial | int, part: int | None = None) -> Path | None:
+        """Return the file with the weights of a trial's (or its part's) best epoch; None when they were not kept."""
+        path = checkpoints.best_path(self.path / CHECKPOINTS, self._trial(trial).number, part)
         return path if path.is_file() else None
 
     def evaluate(self, trial: Trial | int | None = None, model: Any = None) -> dict[str, float]:
@@ -281,6 +326,8 @@ class Study:
             "engine": self.definition.engine,
             "seed": self.definition.seed,
             "objective": {"name": self.objective.name, "direction": self.objective.direction},
+            **({} if self.definition.cv is None else {"cv": dict(self.definition.cv)}),
+            **({} if self.definition.repeats is None else {"repeats": self.definition.repeats}),
             "best": None if best is None else best.score,
             "final": self.final,
             "trials": [trial.to_json() for trial in self.trials],

@@ -5,6 +5,8 @@ Exit codes: 0; 1 with one line for an error of ours; 2 for wrong usage; 130 when
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import typer
@@ -15,7 +17,7 @@ from tuning.errors import TuningError
 
 INTERRUPTED = 130
 ORDER = (
-    *("demo", "run", "show", "list", "board"),
+    *("demo", "new", "run", "show", "list", "board"),
     *("best", "finalize", "predict", "report"),
     *("spaces", "engines", "lr", "baseline"),
 )
@@ -76,10 +78,14 @@ def main() -> None:
         demo,
         finalize,
         lr,
+        new,
         predict,
         run,
         show,
         spaces,
     )
 
+    # `tune run my_package.my_space` finds a package in the folder where it is typed; last, so that it hides nothing.
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())
     app()

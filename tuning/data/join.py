@@ -1,4 +1,4 @@
-"""Two splits made one: the data of a final training.
+"""Two splits made one: the data of a final training, or of folds.
 
 Owns how arrays, and structures of them, are put behind each other. Nothing is shuffled: `fit` does that.
 """
@@ -31,8 +31,8 @@ def with_validation(data: Data) -> Data:
     x, y, *weights = data.validation
     weight = weights[0] if weights else None
     if (weight is None) != (data.sample_weight is None):  # a sample without a weight counts as one
-        weight = np.ones(n_samples(y), np.float32) if weight is None else weight
-        first = np.ones(n_samples(data.y), np.float32) if data.sample_weight is None else data.sample_weight
+        weight = np.ones(n_samples(x), np.float32) if weight is None else weight
+        first = np.ones(n_samples(data.x), np.float32) if data.sample_weight is None else data.sample_weight
     else:
         first = data.sample_weight
     return replace(
@@ -50,6 +50,8 @@ def joined(first: Any, second: Any) -> Any:
     Raises:
         DataError: they have not, or are nothing that can be joined.
     """
+    if first is None and second is None:
+        return None
     if isinstance(first, Mapping) and isinstance(second, Mapping) and first.keys() == second.keys():
         return {key: joined(first[key], second[key]) for key in first}
     if hasattr(first, "iloc") and type(first) is type(second):

@@ -31,6 +31,7 @@ class Data:
         target_names: the class names in the order of the class numbers, or the name of the target.
         load_test: returns the test split, (x, y). Nothing is read before it is called, and only what
             evaluates on the test split calls it.
+        folds: row numbers of each fold's training and validation part, where `x` holds both; see `folds`.
     """
 
     x: Any = field(repr=False)
@@ -40,6 +41,7 @@ class Data:
     name: str = ""
     target_names: tuple[str, ...] | None = None
     load_test: Callable[[], tuple[Any, Any]] | None = field(default=None, repr=False)
+    folds: tuple[tuple[np.ndarray, np.ndarray], ...] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.validation, (list, tuple)):
