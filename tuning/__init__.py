@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tuning.learning_rates import RangeTest, range_test
     from tuning.objective import Objective
     from tuning.observer import Observer
+    from tuning.report import write_report
     from tuning.space import HyperParameters, SearchSpace
     from tuning.study import Study, load
     from tuning.trial import State, Trial
@@ -41,6 +42,7 @@ _HOMES = {
     "predict": "tuning.final",
     "range_test": "tuning.learning_rates",
     "search": "tuning.api",
+    "write_report": "tuning.report",
 }
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "predict",
     "range_test",
     "search",
+    "write_report",
 ]
 
 

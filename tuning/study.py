@@ -28,6 +28,7 @@ CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
 FINAL_MODEL = "final"
 MODEL_FILE = "model.keras"
+REPORT = "report.html"
 
 
 def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
@@ -152,7 +153,7 @@ class Study:
         if trial.parts:
             raise StudyError(
                 f"trial {trial.number} has no model of its own but {len(trial.parts)}, of {self._parts_in_words()}: "
-                f"study.models({trial.number}) returns them. Train its values on all the data for one model."
+                f"study.models({trial.number}) returns them. `tune finalize` trains one model of its values."
             )
         return self._model(trial, None)
 
@@ -283,6 +284,10 @@ class Study:
             words += [] if value is None else ["-o", f"{name}={value}"]
         for h in definition.hyperparameters:
             words += ["--fix", f"{h.name}={h.default}"] if h.kind == "fixed" else []
+        if definition.cv is not None:
+            words += ["--cv", definition.cv["folds"]]
+        if definition.repeats is not None:
+            words += ["--repeats", definition.repeats]
         patience = self.fit_options()[0].get("patience")
         words += [] if patience is None else ["--patience", patience]
         return shlex.join([*map(str, words), "--study", self.name])

@@ -80,6 +80,7 @@ def main() -> None:
         lr,
         new,
         predict,
+        report,
         run,
         show,
         spaces,
