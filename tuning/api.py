@@ -30,7 +30,7 @@ from tuning.preflight import check
 from tuning.quiet import import_keras
 from tuning.space import as_space, resolve
 from tuning.store import DATABASE, Store
-from tuning.study import CALLBACKS, CHECKPOINTS, FINAL_MODEL, TENSORBOARD, Study
+from tuning.study import CALLBACKS, CHECKPOINTS, FINAL_MODEL, REPORT, TENSORBOARD, Study
 from tuning.summaries import Log
 from tuning.tensorboard import TensorBoardObserver
 
@@ -254,7 +254,8 @@ def _delete_files(path: Path) -> None:
 
 def study_files(path: Path) -> list[str]:
     """Return the names of what a study has written into its folder."""
-    own = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", CHECKPOINTS, TENSORBOARD, CALLBACKS, FINAL_MODEL)
+    database = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
+    own = (*database, CHECKPOINTS, TENSORBOARD, CALLBACKS, FINAL_MODEL, REPORT)
     return [name for name in own if (path / name).exists()]
 
 

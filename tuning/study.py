@@ -31,6 +31,7 @@ TENSORBOARD = "tensorboard"
 CALLBACKS = "callbacks"
 FINAL_MODEL = "final"
 MODEL_FILE = "model.keras"
+REPORT = "report.html"
 
 
 def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
@@ -156,7 +157,7 @@ class Study:
         if trial.parts:
             raise StudyError(
                 f"trial {trial.number} has no model of its own but {len(trial.parts)}, of {self._parts_in_words()}: "
-                f"study.models({trial.number}) returns them. Train its values on all the data for one model."
+                f"study.models({trial.number}) returns them. `tune finalize` trains one model of its values."
             )
         return self._model(trial, None)
 
