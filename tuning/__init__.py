@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from tuning.api import search
     from tuning.data import Data
     from tuning.errors import TuningError
+    from tuning.estimators import KerasClassifier, KerasRegressor, TunedClassifier, TunedRegressor
     from tuning.objective import Objective
     from tuning.observer import Observer
     from tuning.space import HyperParameters, SearchSpace
@@ -22,12 +23,16 @@ __version__ = "0.1.0"
 _HOMES = {
     "Data": "tuning.data",
     "HyperParameters": "tuning.space",
+    "KerasClassifier": "tuning.estimators",
+    "KerasRegressor": "tuning.estimators",
     "Objective": "tuning.objective",
     "Observer": "tuning.observer",
     "SearchSpace": "tuning.space",
     "State": "tuning.trial",
     "Study": "tuning.study",
     "Trial": "tuning.trial",
+    "TunedClassifier": "tuning.estimators",
+    "TunedRegressor": "tuning.estimators",
     "TuningError": "tuning.errors",
     "load": "tuning.study",
     "search": "tuning.api",
@@ -36,12 +41,16 @@ _HOMES = {
 __all__ = [
     "Data",
     "HyperParameters",
+    "KerasClassifier",
+    "KerasRegressor",
     "Objective",
     "Observer",
     "SearchSpace",
     "State",
     "Study",
     "Trial",
+    "TunedClassifier",
+    "TunedRegressor",
     "TuningError",
     "load",
     "search",

@@ -50,6 +50,12 @@ MULTIPLE = 32
 """Batches are filled up to a multiple of this: the CPU rounds a matrix's product otherwise for few rows."""
 
 
+if "__sklearn_tags__" not in vars(BaseWrapper):
+    # SciKeras 0.13 defines `_more_tags`, which scikit-learn 1.6 renamed, and scikit-learn refuses a family in which a
+    # class has the old method only. This is what the class inherits anyway.
+    BaseWrapper.__sklearn_tags__ = BaseEstimator.__sklearn_tags__
+
+
 class _KerasEstimator(BaseWrapper):
     """What both have in common; see `KerasClassifier`."""
 
@@ -96,7 +102,7 @@ class _KerasEstimator(BaseWrapper):
         """Return the constructor's arguments and the hyperparameters of the space, by name."""
         params = {name: getattr(self, name) for name in self._own_names()}
         for h in self._hyperparameters():
-            if params.get(h.name) is None:
+            if params.get(h.name) is None and h.kind != "fixed":
                 params[h.name] = self._values.get(h.name, h.default)
         return {**params, **self._values}
 
@@ -111,7 +117,8 @@ class _KerasEstimator(BaseWrapper):
             if name in own:
                 setattr(self, name, params[name])
             else:
-                self._refuse_unknown(name)
+                if name not in self._values:
+                    self._refuse_unknown(name)
                 self._values = {**self._values, name: params[name]}
         return self
 
@@ -127,9 +134,13 @@ class _KerasEstimator(BaseWrapper):
         return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
 
     def _hyperparameters(self) -> tuple[Hyperparameter, ...]:
+        """Return those of the space; none while `space` is no space, which `fit` will say."""
         found = vars(self).get("_found")
         if found is None or found[0] is not self.space:
-            found = self._found = (self.space, hyperparameters_of(self.space))
+            try:
+                found = self._found = (self.space, hyperparameters_of(self.space))
+            except SpaceError:
+                return ()
         return found[1]
 
     def _refuse_unknown(self, name: str, asked: Mapping[str, Any] | None = None) -> None:
@@ -199,6 +210,7 @@ class _KerasEstimator(BaseWrapper):
         vars(self).pop("model_", None)
         vars(self).pop("history_", None)
         X, y = super()._initialize(X, y)
+        self._ensure_compiled_model()
         self.target_encoder_.suit(self.model_)
         return X, y
 
@@ -213,15 +225,24 @@ class _KerasEstimator(BaseWrapper):
         self._bound = BoundSpace(self.space, self._get_metadata())
         self._hp = HyperParameters(values)
         model = self._bound.build(self._hp)
+        for name in self._values:
+            self._refuse_unknown(name, self._hp.used)
         if not isinstance(model, keras.Model):
             raise SpaceError(must("build", "return a keras.Model", model))
         return model
+
+    def _get_metadata(self) -> dict[str, Any]:
+        """Return what a `build(hp, meta)` is told: SciKeras's selection without the objects in it."""
+        return {k: v for k, v in super()._get_metadata().items() if k != "model_" and not k.endswith("encoder_")}
 
     def _ensure_compiled_model(self) -> None:
         if not self.model_.compiled:
             raise SpaceError("the model must be compiled, but is not. Call model.compile(...) in build_model(hp).")
 
     def _check_model_compatibility(self, y: Any) -> None:
+        self.check_model()
+
+    def check_model(self) -> None:
         """Refuse a model whose output does not fit the targets; builds one that builds itself."""
         ensure_built(self.model_, numpy.zeros((1, *self.X_shape_[1:]), keras.config.floatx()))
         shape = getattr(self.model_, "output_shape", None)
@@ -236,7 +257,7 @@ class _KerasEstimator(BaseWrapper):
         given = route_params(params, "fit", names, strict=True)
         given = {name: value for name, value in given.items() if value is not None and name not in ("callbacks", "epochs")}
         if isinstance(options.get("validation_data"), (list, tuple)):
-            options["validation_data"] = self._encoded(*options["validation_data"])
+            options["validation_data"] = self.encoded(*options["validation_data"])
         outcome = fit_space(
             self._bound,
             self._hp,
@@ -249,15 +270,14 @@ class _KerasEstimator(BaseWrapper):
             **{**given, **options},
         )
         vars(self.model_).pop("fit", None)  # Keras's own again
-        for name in self._values:
-            self._refuse_unknown(name, self._hp.used)
         if not warm_start or initial_epoch == 0:
             self.history_: dict[str, list[float]] = {}
         for metrics in returned_epochs(outcome, Objective("loss", "min")):
             for name, value in metrics.items():
                 self.history_.setdefault(name, []).append(float(value))
 
-    def _encoded(self, X: Any, y: Any, *weights: Any) -> tuple[Any, ...]:
+    def encoded(self, X: Any, y: Any, *weights: Any) -> tuple[Any, ...]:
+        """Return samples, targets and weights as the model is given them."""
         X, y = self._validate_data(X, y)
         return (self.feature_encoder_.transform(X), self.target_encoder_.transform(y), *weights)
 

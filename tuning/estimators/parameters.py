@@ -26,7 +26,7 @@ _found: dict[int, tuple[Any, tuple[Hyperparameter, ...]]] = {}
 
 
 def hyperparameters_of(given: Any) -> tuple[Hyperparameter, ...]:
-    """Return the hyperparameters of a space that may vary, parents before children.
+    """Return the hyperparameters of a space, fixed ones included, parents before children.
 
     Args:
         given: what `BoundSpace` takes. What was found for an object is remembered for as long as it lives.
@@ -61,7 +61,7 @@ def _explored(space: BoundSpace) -> tuple[Hyperparameter, ...]:
         if not pending and not largest_visited:
             largest_visited = True
             pending.append({h.name: int(h.bounds[1]) for h in found.values() if h.kind == "int"})
-    return tuple(h for h in found.values() if h.kind != "fixed")
+    return tuple(found.values())
 
 
 def _choices(h: Hyperparameter) -> tuple[Any, ...]:
