@@ -207,8 +207,9 @@ class _KerasEstimator(BaseWrapper):
             yield
 
     def _initialize(self, X: Any, y: Any = None) -> Any:
-        vars(self).pop("model_", None)
-        vars(self).pop("history_", None)
+        for name in ("model_", "history_"):
+            if name in vars(self):
+                delattr(self, name)
         X, y = super()._initialize(X, y)
         self._ensure_compiled_model()
         self.target_encoder_.suit(self.model_)
@@ -217,8 +218,8 @@ class _KerasEstimator(BaseWrapper):
     def _initialize_callbacks(self) -> None:
         super()._initialize_callbacks()
         # The parameter stays as it is: a callback that has been used holds its model.
-        self._fit_callbacks = copy.deepcopy(self._fit_callbacks)
-        self._predict_callbacks = copy.deepcopy(self._predict_callbacks)
+        self._fit_callbacks: list[Any] = copy.deepcopy(vars(self)["_fit_callbacks"])
+        self._predict_callbacks: list[Any] = copy.deepcopy(vars(self)["_predict_callbacks"])
 
     def _build_keras_model(self) -> Any:
         values = self._space_values()
@@ -254,8 +255,8 @@ class _KerasEstimator(BaseWrapper):
     ) -> None:
         params = self.get_params()
         names = self._fit_kwargs - {h.name for h in self._hyperparameters()} - {"epochs"}
-        given = route_params(params, "fit", names, strict=True)
-        given = {name: value for name, value in given.items() if value is not None and name not in ("callbacks", "epochs")}
+        routed = route_params(params, "fit", names, strict=True)
+        given = {k: v for k, v in routed.items() if v is not None and k not in ("callbacks", "epochs")}
         if isinstance(options.get("validation_data"), (list, tuple)):
             options["validation_data"] = self.encoded(*options["validation_data"])
         outcome = fit_space(

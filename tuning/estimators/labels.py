@@ -131,5 +131,3 @@ class Quantities(RegressorTargetEncoder):
                 f"the model must have {self.n_outputs_} outputs, one for each target, but has {width}. A "
                 "build_model(hp, meta) can ask for meta['n_outputs_']."
             )
-
-

@@ -134,7 +134,9 @@ class _Tuned(BaseEstimator):
         if self.refit not in REFITS:
             raise OptionError(must("refit", 'be "retrain", "weights" or False', self.refit))
         if self.refit == "weights" and self.cv is not None:
-            raise OptionError(must("refit", 'be "retrain" with cv, because each fold has a model of its own', "weights"))
+            raise OptionError(
+                must("refit", 'be "retrain" with cv, because each fold has a model of its own', "weights")
+            )
         if self.cv is None and not (isinstance(self.validation_fraction, float) and 0 < self.validation_fraction < 1):
             raise OptionError(must("validation_fraction", "be a number between 0 and 1", self.validation_fraction))
 

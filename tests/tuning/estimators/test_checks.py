@@ -18,24 +18,25 @@ def expected(estimator):
     return EXPECTED
 
 
-@parametrize_with_checks([KerasClassifier(tiny.build_classifier, epochs=20)], expected_failed_checks=expected)
-def test_the_classifier(estimator, check):
+ESTIMATORS = {
+    "KerasClassifier": KerasClassifier(tiny.build_classifier, epochs=20),
+    "KerasRegressor": KerasRegressor(tiny.build_regressor, epochs=20),
+    "TunedClassifier": TunedClassifier(tiny.build_classifier, **SEARCH),
+    "TunedRegressor": TunedRegressor(tiny.build_regressor, **SEARCH),
+}
+
+
+@parametrize_with_checks([ESTIMATORS.pop("KerasClassifier")], expected_failed_checks=expected)
+def test_all_checks(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_checks(list(ESTIMATORS.values()), legacy=False)
+def test_the_checks_of_the_interface(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
-@parametrize_with_checks([KerasRegressor(tiny.build_regressor, epochs=20)], expected_failed_checks=expected)
-def test_the_regressor(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.slow
-@parametrize_with_checks([TunedClassifier(tiny.build_classifier, **SEARCH)], expected_failed_checks=expected)
-def test_the_tuned_classifier(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.slow
-@parametrize_with_checks([TunedRegressor(tiny.build_regressor, **SEARCH)], expected_failed_checks=expected)
-def test_the_tuned_regressor(estimator, check):
+@parametrize_with_checks(list(ESTIMATORS.values()), expected_failed_checks=expected)
+def test_all_checks_of_the_others(estimator, check):
     check(estimator)

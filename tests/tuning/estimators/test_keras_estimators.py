@@ -41,11 +41,11 @@ def with_conditions(hp, meta):
 
 
 def classifier(**arguments):
-    return KerasClassifier(tiny.build_classifier, **{"epochs": 10, "random_state": 0, "compiled": False, **arguments})
+    return KerasClassifier(tiny.build_classifier, **{"epochs": 10, "random_state": 0, **arguments})
 
 
 def regressor(**arguments):
-    return KerasRegressor(tiny.build_regressor, **{"epochs": 5, "random_state": 0, "compiled": False, **arguments})
+    return KerasRegressor(tiny.build_regressor, **{"epochs": 5, "random_state": 0, **arguments})
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,9 @@ def test_sci_keras_routing_works(fitted):
     assert estimator.model_.layers[0].units == 6
     assert len(estimator.history_["val_loss"]) == 3
     assert estimator.model_.optimizer.iterations == 3 * 3
-    assert np.allclose(estimator.predict_proba(IRIS[0]), outputs(estimator.model_, IRIS[0].astype("float32")), atol=1e-6)
+    assert np.allclose(
+        estimator.predict_proba(IRIS[0]), outputs(estimator.model_, IRIS[0].astype("float32")), atol=1e-6
+    )
 
 
 def test_a_callback_given_as_an_object_stays_as_it_was():
@@ -163,6 +165,7 @@ def test_a_pipeline_routes_hyperparameters():
     assert search.best_estimator_["clf"].model_.layers[0].units == 8
 
 
+@pytest.mark.slow
 def test_cross_validation_in_other_processes():
     scores = cross_val_score(KerasRegressor(tiny.build_regressor, epochs=30, random_state=0), *DIABETES, n_jobs=2, cv=2)
     assert scores.min() > 0.2
