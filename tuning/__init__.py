@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tuning.data import Data
     from tuning.errors import TuningError
     from tuning.estimators import KerasClassifier, KerasRegressor, TunedClassifier, TunedRegressor
+    from tuning.final import Final, finalize, predict
     from tuning.objective import Objective
     from tuning.observer import Observer
     from tuning.space import HyperParameters, SearchSpace
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Data": "tuning.data",
+    "Final": "tuning.final",
     "HyperParameters": "tuning.space",
     "KerasClassifier": "tuning.estimators",
     "KerasRegressor": "tuning.estimators",
@@ -34,12 +36,15 @@ _HOMES = {
     "TunedClassifier": "tuning.estimators",
     "TunedRegressor": "tuning.estimators",
     "TuningError": "tuning.errors",
+    "finalize": "tuning.final",
     "load": "tuning.study",
+    "predict": "tuning.final",
     "search": "tuning.api",
 }
 
 __all__ = [
     "Data",
+    "Final",
     "HyperParameters",
     "KerasClassifier",
     "KerasRegressor",
@@ -52,7 +57,9 @@ __all__ = [
     "TunedClassifier",
     "TunedRegressor",
     "TuningError",
+    "finalize",
     "load",
+    "predict",
     "search",
 ]
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tuning.data import Data
+from tuning.data import Data, with_folds
 from tuning.definition import Definition
 from tuning.engines.registry import ENGINES, engine_kind, load_engine, make_engine, read_options
 from tuning.errors import StudyError, guess, must, raise_all
@@ -29,7 +29,7 @@ from tuning.preflight import check
 from tuning.quiet import import_keras
 from tuning.space import as_space, resolve
 from tuning.store import DATABASE, Store
-from tuning.study import CHECKPOINTS, TENSORBOARD, Study
+from tuning.study import CHECKPOINTS, FINAL_MODEL, TENSORBOARD, Study
 from tuning.tensorboard import TensorBoardObserver
 
 EPOCHS = 10
@@ -57,8 +57,11 @@ def search(
     compiled: bool = True,
     keep: int = 3,
     workers: int = 1,
+    in_process: bool | None = None,
     time_limit: float | None = None,
     silence_limit: float | None = None,
+    cv: Any = None,
+    repeats: int | None = None,
     observers: Sequence[Observer] = (),
     **fit_options: Any,
 ) -> Study:
@@ -71,7 +74,7 @@ def search(
         objective: such as "val_accuracy" or "val_rmse:min"; default: the space's own.
         engine: "random", "hyperband" or "bayesian".
         trials: number of trials in all, those of a resumed study included; default: the engine's.
-        epochs: budget of one trial, in epochs; default 10.
+        epochs: budget of one trial, in epochs; default: the space's own, or 10.
         options: options of the engine; see `tune engines`.
         fix: hyperparameters that are not searched, with their values.
         study: name of the study and of its folder; default: space-engine.
@@ -79,12 +82,19 @@ def search(
         storage: URL of a database for the trials, such as "postgresql://..."; default: a file in the study's folder.
         seed: seeds proposals, weights and shuffling; default: drawn, or the stored one.
         overwrite: delete the study if it exists, and start afresh.
-        patience: epochs without a better objective after which a run ends early; default: the space's own.
+        patience: epochs without a better objective after which a run ends early, 0 for never; default: the space's
+            own.
         compiled: run epochs as compiled programs where possible.
         keep: number of best trials whose weights are kept.
-        workers: number of worker processes; 1 trains in this process.
+        workers: number of trials that are trained at once, each in a process of its own; 1 trains in this process.
+        in_process: whether to train in this process; default: with one worker. TensorFlow never frees what it has
+            compiled, so a search of hundreds of architectures should have a worker process, which is replaced
+            when it has grown, even if it is a single one.
         time_limit: seconds after which running trials end their epoch and the search pauses.
         silence_limit: seconds without an ended epoch after which a worker is taken for dead; default: never.
+        cv: train each configuration on folds of the data, training and validation data joined, and score it by
+            the mean: a number of folds, a splitter of scikit-learn's, or a list of (training rows, validation rows).
+        repeats: train each configuration so often, with different seeds, and score it by the mean.
         observers: told what happens; see `tuning.Observer`.
         **fit_options: further keyword arguments of the space's `fit`, such as `callbacks` or `batch_size`.
 
@@ -101,6 +111,8 @@ def search(
         engine,
         x,
         validation_data,
+        cv is not None,
+        in_process,
         trials=trials,
         epochs=epochs,
         seed=seed,
@@ -109,25 +121,31 @@ def search(
         workers=workers,
         time_limit=time_limit,
         silence_limit=silence_limit,
+        repeats=repeats,
     )
-    patience = problem.patience if patience is None else patience
     goal = Objective.parse(objective if objective is not None else problem.objective)
     path = Path(logs) / name
     refuse_if_locked(path)
     stored = None if overwrite else stored_definition(path, storage)
+    patience = _patience(patience, stored, problem.patience)
     known = stored.options if stored is not None and stored.engine == engine else {}
     engine_options = read_options(engine, {**known, **(options or {})})
     source = space if isinstance(space, str) else None
     deadline = None if time_limit is None else time.monotonic() + time_limit
     with contextlib.ExitStack() as resources:
         pool = None
-        if workers > 1:
+        if not (workers == 1 if in_process is None else in_process):
             pool = ProcessExecutor(workers, problem.imports, silence_limit, visible_gpus())
             resources.callback(pool.close)
         elif "keras" in problem.imports:
             import_keras()
         load_engine(engine)
         data = Data(x, y, validation_data) if x is not None else problem.load_data()
+        seed = _first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31))
+        fingerprint, division = data.fingerprint(), None
+        cv = _folds_wanted(cv, stored)
+        if cv is not None:
+            data, division = with_folds(data, cv, seed)
         look = (goal, fix or {}, fit_options)
         if pool is None:
             findings = check(problem, data, *look)
@@ -142,10 +160,12 @@ def search(
             objective=goal,
             engine=engine,
             options=engine_options,
-            seed=_first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31)),
-            epochs=_first(epochs, None if stored is None else stored.epochs, EPOCHS),
-            data=data.fingerprint(),
+            seed=seed,
+            epochs=_first(epochs, None if stored is None else stored.epochs, problem.epochs, EPOCHS),
+            data=fingerprint,
             fit={key: _as_text(value) for key, value in {**fit_options, "patience": patience}.items()},
+            cv=division,
+            repeats=_repeats_wanted(repeats, stored),
         )
         _refuse_differences(definition, stored)
         resources.enter_context(locked(path))
@@ -221,15 +241,18 @@ def _delete_files(path: Path) -> None:
 
 def study_files(path: Path) -> list[str]:
     """Return the names of what a study has written into its folder."""
-    own = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", CHECKPOINTS, TENSORBOARD)
+    own = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", CHECKPOINTS, TENSORBOARD, FINAL_MODEL)
     return [name for name in own if (path / name).exists()]
 
 
-def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, **numbers: Any) -> None:
+def _check_arguments(
+    study: str, engine: str, x: Any, validation_data: Any, has_folds: bool, in_process: bool | None, **numbers: Any
+) -> None:
     mistakes = []
     if engine not in ENGINES:
         mistakes.append(must("engine", f"be one of {', '.join(ENGINES)}", engine, guess(engine, ENGINES)))
-    for name, least in (("trials", 1), ("epochs", 1), ("seed", 0), ("keep", 0), ("patience", 0), ("workers", 1)):
+    least_of = {"trials": 1, "epochs": 1, "seed": 0, "keep": 0, "patience": 0, "workers": 1, "repeats": 1}
+    for name, least in least_of.items():
         value = numbers[name]
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
             mistakes.append(must(name, f"be a whole number >= {least}", value))
@@ -239,8 +262,12 @@ def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, **nu
             mistakes.append(must(name, "be a number of seconds > 0", value))
     if not STUDY_NAME.fullmatch(study):
         mistakes.append(must("study", "be made of letters, digits, '.', '_' and '-', because it names a folder", study))
+    if in_process and numbers["workers"] != 1:
+        mistakes.append("`in_process` must be False with several workers.")
     if x is None and validation_data is not None:
         mistakes.append("`validation_data` must come with x and y, but x is None.")
+    if has_folds and validation_data is not None:
+        mistakes.append("`validation_data` must be None with cv: each fold validates on a part of x and y.")
     raise_all(mistakes)
 
 
@@ -265,9 +292,30 @@ def _refuse_differences(definition: Definition, stored: Definition | None) -> No
         )
 
 
+def _folds_wanted(cv: Any, stored: Definition | None) -> Any:
+    """Return `cv`, or that of the study where none is given; a splitter that it was made with must be given again."""
+    if cv is not None or stored is None or stored.cv is None:
+        return cv
+    return stored.cv["folds"] if stored.cv["is_number"] else None
+
+
+def _repeats_wanted(repeats: int | None, stored: Definition | None) -> int | None:
+    """Return the repeats, or those of the study where none are given; once is no repeat."""
+    wanted = repeats if repeats is not None or stored is None else stored.repeats
+    return None if wanted == 1 else wanted
+
+
 def _first(*values: int | None) -> int:
     """Return the first value that is not None; the last never is."""
     return next(value for value in values if value is not None)
+
+
+def _patience(given: int | None, stored: Definition | None, own: int | None) -> int | None:
+    """Return the patience of a search: the given one, else that of the study, else the space's own; None for never."""
+    if given is None and stored is not None:
+        text = stored.fit.get("patience", "None")
+        return None if text == "None" else int(text)
+    return (own if given is None else given) or None
 
 
 def _as_text(value: Any) -> str:

@@ -33,6 +33,10 @@ _DRIVER_OF_STUDY = (
     "SELECT a.value_json FROM studies s JOIN study_user_attributes a ON a.study_id = s.study_id "
     f"WHERE s.study_name = %s AND a.key = '{DRIVER}'"
 )
+_NEW_DRIVER = (
+    f"UPDATE study_user_attributes SET value_json = %s WHERE key = '{DRIVER}' "
+    "AND study_id = (SELECT study_id FROM studies WHERE study_name = %s)"
+)
 # A server that has vanished without a word is given up after a minute.
 _KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 _AWAY = ("57P01", "57P02", "57P03")  # the server is shutting down, has crashed, is starting up
@@ -61,7 +65,8 @@ class Database:
         self._url, self._study = _parsed(url), study
         self._backend = self._url.get_backend_name()
         self._resources = contextlib.ExitStack()
-        self._me: dict[str, Any] | None = None
+        self._me = holder()
+        self._has_claimed = False
         self._expects_connection = True
         try:
             self._open(exclusive)
@@ -124,9 +129,8 @@ class Database:
     def claim(self, study_id: int) -> None:
         """Write who drives the study, once there is one; from then on a lost connection is made again."""
         if self._backend == "postgresql":
-            me = holder()
-            self.do(lambda: self._storage.set_study_user_attr(study_id, DRIVER, me))
-            self._me = me
+            self.do(lambda: self._storage.set_study_user_attr(study_id, DRIVER, self._me))
+            self._has_claimed = True
 
     def close(self) -> None:
         """Release the connections, and with them the lock."""
@@ -141,12 +145,14 @@ class Database:
         deadline = None
         while True:
             try:
-                return action()
+                result = action()
+                self._expects_connection = False
+                return result
             except Exception as error:
                 cause = _cause(error)
                 if cause is None:
                     raise
-                if self._me is None or not _is_away(cause):
+                if not self._has_claimed or not _is_away(cause):
                     raise self._failure(cause, "used") from None
                 deadline = time.monotonic() + RECONNECT_SECONDS if deadline is None else deadline
                 if time.monotonic() > deadline:
@@ -163,17 +169,15 @@ class Database:
             is_mine = take_in_database(connection, self._study)
             with connection.cursor() as cursor:
                 row = cursor.execute(_DRIVER_OF_STUDY, (self._study,)).fetchone()
+                who = None if row is None else json.loads(row[0])
+                if is_mine and not self._has_claimed:
+                    cursor.execute(_NEW_DRIVER, (json.dumps(self._me), self._study))
             connection.commit()
-            who = None if row is None else json.loads(row[0])
             if not is_mine:
                 raise held_by(self._study, who)
-            if self._me is not None and who != self._me:
-                raise StudyError(
-                    f"study '{self._study}' has been taken up by process {who['pid']} on {who['host']} while the "
-                    "database could not be reached."
-                    if who
-                    else f"study '{self._study}' has been deleted while the database could not be reached."
-                )
+            if self._has_claimed and who != self._me:
+                what = "deleted" if who is None else f"taken up by process {who['pid']} on {who['host']}"
+                raise StudyError(f"study '{self._study}' has been {what} while the database could not be reached.")
         except BaseException:
             connection.close()
             raise

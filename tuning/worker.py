@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuning import checkpoints
-from tuning.data import Data
+from tuning.data import Data, fold
 from tuning.errors import StudyError
 from tuning.objective import Objective
 from tuning.space import HyperParameters, SearchSpace
@@ -55,6 +55,8 @@ class Task:
         uses_keras: whether the space builds Keras models; otherwise Keras is not imported.
         patience: epochs without a better objective after which the run ends; None for never.
         fit_options: further keyword arguments of `fit`.
+        part: which of the trial's trainings this is; None for a trial that is trained once.
+        fold: the fold of the data to train on; None for all of them.
     """
 
     run: Run
@@ -68,6 +70,13 @@ class Task:
     uses_keras: bool = True
     patience: int | None = None
     fit_options: Mapping[str, Any] = field(default_factory=dict)
+    part: int | None = None
+    fold: int | None = None
+
+    @property
+    def key(self) -> tuple[int, int | None]:
+        """What tells this task from all others that are under way, and is found in all messages about it."""
+        return self.run.number, self.part
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,7 @@ class Report:
     epoch: int
     metrics: Mapping[str, float]
     checkpoint: bool = False
+    part: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,7 @@ class Finished:
     seconds: float
     compiled: bool | None = None
     reason: str | None = None
+    part: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,7 @@ class Failed:
     traceback: str
     seconds: float
     is_fatal: bool = False
+    part: int | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,7 @@ class Lost:
 
     number: int
     reason: str
+    part: int | None = None
 
 
 Message = Report | Finished | Failed | Lost
@@ -122,19 +135,20 @@ def train(space: SearchSpace, data: Data, task: Task, report: Reporter) -> Finis
     try:
         with generators_kept():
             _seed(task)
-            return _train(space, data, task, report, started)
+            return _train(space, fold(data, task.fold), task, report, started)
     except (Exception, SystemExit) as error:
-        return failure(task.run.number, error, time.perf_counter() - started)
+        return failure(task.key, error, time.perf_counter() - started)
 
 
-def failure(number: int, error: BaseException, seconds: float = 0.0) -> Failed:
-    """Return the message that a run of trial `number` has raised `error`."""
+def failure(key: tuple[int, int | None], error: BaseException, seconds: float = 0.0) -> Failed:
+    """Return the message that the task of that key has raised `error`."""
+    number, part = key
     text = "".join(traceback_module.format_exception(error))
     if len(text) > MAX_TRACEBACK:
         text = f"{text[: MAX_TRACEBACK // 2]}\n...\n{text[-MAX_TRACEBACK // 2 :]}"
     if isinstance(error, StudyError):  # a disk that is full is not the trial's fault
-        return Failed(number, str(error), text, seconds, is_fatal=True)
-    return Failed(number, _one_line(error), text, seconds)
+        return Failed(number, str(error), text, seconds, is_fatal=True, part=part)
+    return Failed(number, _one_line(error), text, seconds, part=part)
 
 
 def _train(space: SearchSpace, data: Data, task: Task, report: Reporter, started: float) -> Finished:
@@ -169,6 +183,7 @@ def _train(space: SearchSpace, data: Data, task: Task, report: Reporter, started
         time.perf_counter() - started,
         compiled,
         reason,
+        task.part,
     )
 
 
@@ -246,9 +261,9 @@ class _Progress:
         due = self._keeps and time.monotonic() - self._saved_at >= CHECKPOINT_SECONDS
         if due:
             self._save_epoch()
-        decision = self._report(Report(self._task.run.number, epoch, metrics, checkpoint=due))
+        decision = self._report(Report(self._task.run.number, epoch, metrics, due, self._task.part))
         if due:  # only now is the new checkpoint the one that is gone back to
-            checkpoints.delete_other_epochs(str(self._task.folder), self._task.run.number, self.epochs)
+            checkpoints.delete_other_epochs(str(self._task.folder), self._task.run.number, self.epochs, self._task.part)
         self._resumable |= decision is Decision.PAUSE
         return decision
 
@@ -273,7 +288,7 @@ class _Progress:
 
     def _save_epoch(self) -> None:
         self._save_best()
-        checkpoints.save_epoch(self._model, str(self._task.folder), self._task.run.number, self.epochs)
+        checkpoints.save_epoch(self._model, str(self._task.folder), self._task.run.number, self.epochs, self._task.part)
         self.saved, self._saved_at = self.epochs, time.monotonic()
 
     def _save_best(self) -> None:
@@ -282,7 +297,7 @@ class _Progress:
             return
         last = self._state()
         _assign(self._model, self._best_state)
-        checkpoints.save(self._model, checkpoints.best_path(str(self._task.folder), self._task.run.number))
+        checkpoints.save(self._model, checkpoints.best_path(str(self._task.folder), *self._task.key))
         _assign(self._model, last)
         self._best_state = None
 
@@ -306,9 +321,9 @@ def returned_epochs(outcome: Any, objective: Objective) -> list[Mapping[str, Any
 
 def _restore(model: Any, data: Data, task: Task) -> bool:
     """Load the checkpoint to start from; tell whether that worked."""
-    path = checkpoints.epoch_path(str(task.folder), task.run.number, task.trained)
+    path = checkpoints.epoch_path(str(task.folder), task.run.number, task.trained, task.part)
     try:
-        if task.best is not None and not checkpoints.best_path(str(task.folder), task.run.number).is_file():
+        if task.best is not None and not checkpoints.best_path(str(task.folder), *task.key).is_file():
             raise FileNotFoundError("the weights of its best epoch are missing")
         ensure_built(model, data.x)
         checkpoints.restore(model, path)

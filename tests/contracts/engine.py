@@ -110,6 +110,12 @@ class EngineContract:
             for name, value in expected[1].items():
                 assert run[1][name] == (pytest.approx(value, rel=1e-6) if isinstance(value, float) else value), name
 
+    def test_it_learns_from_folds_what_it_learns_from_their_mean(self):
+        cut = self.length // 2
+        resumed = Simulation(self.make(0), n_parts=2).go(cut).resumed_on(self.make(0)).go(self.length - cut)
+        assert all(len(trial.parts) == 2 for trial in resumed.trials.values())
+        assert proposals(resumed.runs) == self.straight()
+
     def test_failed_trials_do_not_stop_it(self):
         simulation = Simulation(self.make(0), fails=lambda values: values["bias"]).go(self.length)
         assert len(simulation.runs) == self.length

@@ -12,7 +12,7 @@ from tuning.definition import Definition
 from tuning.errors import StudyError
 from tuning.objective import Objective
 from tuning.store import Store
-from tuning.trial import Curve, Run, State, Trial
+from tuning.trial import Curve, Part, Run, State, Trial
 
 DEFINITION = Definition(
     "study",
@@ -73,6 +73,10 @@ FULL = a_trial(
     found=({"name": "late", "kind": "float", "default": 0.5, "low": 0.0, "high": 1.0},),
     started_at=1_790_000_000.123456,
     ended_at=1_790_000_001.5,
+    parts=(
+        Part(Curve(({"loss": 1 / 3, "val_loss": math.inf},)), 0.1 + 0.2, 0, 1.5, 1, 1, (1,)),
+        Part(),
+    ),
 )
 
 

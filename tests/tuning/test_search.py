@@ -55,7 +55,7 @@ def test_every_trial_has_values_curve_score_and_times(search):
         assert trial.seconds > 0 and trial.ended_at >= trial.started_at
     assert len({t.values["c"] for t in study.trials}) == 6
     assert study.best.score == min(t.score for t in study.trials)
-    assert study.best_values == study.best.values
+    assert study.best_values(1) == [study.best.values] and study.top(2)[0] == study.best
 
 
 def test_dataframe_and_json(search):

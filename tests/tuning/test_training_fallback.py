@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from tests.tuning import training_cases as cases
-from tests.tuning.training_cases import N, X, Y
+from tests.tuning.training_cases import CLASSES, IMAGES, N, X, Y
 from tuning import training
 
 
@@ -47,6 +47,15 @@ def python_operation():
             return tf.ensure_shape(tf.numpy_function(lambda a: a, [x], tf.float32), x.shape)
 
     return cases.mlp(keras.layers.Dense(4), Python())
+
+
+def hidden_convolution():
+    filters = np.ones((3, 3, 1, 2), "float32")
+    inputs = keras.Input((8, 8, 1))
+    hidden = keras.layers.Flatten()(keras.ops.conv(inputs * 2, filters))
+    model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
+    model.compile("sgd", "mse")
+    return model
 
 
 def eager():
@@ -99,6 +108,8 @@ DATASET = tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
         (own_loop, ARRAYS, "make_train_function"),
         (distributed, ARRAYS, "strategy"),
         (python_operation, ARRAYS, "PyFunc"),
+        (cases.convolutional, {"x": IMAGES, "y": CLASSES}, "slow at convolutions"),
+        (hidden_convolution, {"x": IMAGES, "y": CLASSES}, "slow at Conv2D"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -173,9 +184,15 @@ def test_a_class_whose_fit_calls_this_one_does_not_recurse():
         (cases.mlp, ARRAYS | {"class_weight": {0: 1.0}, "sample_weight": np.ones(N)}),
         (cases.mlp, ARRAYS | {"validation_data": (X[:5, :3], Y[:5])}),
         (cases.multi_input_output, ARRAYS),
+        (cases.sparse_classifier, {"x": X[:N], "y": CLASSES[:N] + 1}),
+        (cases.sparse_classifier, {"x": X, "y": CLASSES, "validation_data": (X, CLASSES - 1)}),
+        (cases.embedding, {"x": (X * 3).astype("int32") % 12, "y": Y}),
         (lambda: cases.mlp(loss="no_such_loss"), ARRAYS),
     ],
-    ids=["uncompiled", "lengths", "columns", "no targets", "split", "weights", "validation", "names", "loss"],
+    ids=[
+        "uncompiled", "lengths", "columns", "no targets", "split", "weights", "validation", "names", "labels",
+        "validation labels", "table", "loss",
+    ],
 )
 def test_mistakes_raise_what_keras_raises(build, arguments):
     errors = []

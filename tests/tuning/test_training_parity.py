@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.tuning import training_cases as cases
 from tests.tuning.training_cases import CLASSES, IMAGES, ONE_HOT, WEIGHTS, N, X, Y
 from tuning import training
-from tuning.training import short_batch
+from tuning.training import eligibility, short_batch
 
 NAMED = ({"a": X[:N], "b": Y[:N]}, {"value": Y[:N], "kind": CLASSES[:N]})
 NAMED_VALIDATION = ({"a": X[N:], "b": Y[N:]}, {"value": Y[N:], "kind": CLASSES[N:]})
@@ -61,7 +61,6 @@ def assert_parity(build, way=None, tolerance=1e-5, **arguments):
         (cases.custom_loss_and_metric, PLAIN, "per row"),
         (cases.classifier, data(X, ONE_HOT), "per row"),
         (cases.sparse_classifier, data(X, CLASSES), "per row"),
-        (cases.convolutional, data(IMAGES, CLASSES), "bounded"),
         (cases.centered, PLAIN, "bounded"),
         (cases.loss_of_last_row, PLAIN, "second body"),
         (cases.embedding, data((X * 3).astype("int32") % 10, Y), "per row"),
@@ -71,6 +70,12 @@ def assert_parity(build, way=None, tolerance=1e-5, **arguments):
 )
 def test_weights_and_history_are_those_of_keras(build, arguments, way):
     assert_parity(build, way, **arguments)
+
+
+def test_convolutions_where_they_are_worthwhile(monkeypatch):
+    monkeypatch.setattr(eligibility, "has_accelerator", lambda: True)
+    monkeypatch.setattr(keras.Model, "_resolve_auto_jit_compile", lambda self: False)
+    assert_parity(cases.convolutional, "bounded", **data(IMAGES, CLASSES))
 
 
 @pytest.mark.parametrize("way", [short_batch.ShortBatch.BOUNDED, short_batch.ShortBatch.SECOND])

@@ -10,17 +10,20 @@ from tuning.cli.app import app
 from tuning.cli.console import print_json, remarks, results
 from tuning.cli.options import JSON, LOGS, STORAGE, study_path
 
+MAX_ROWS = 100
+"""Trials that are shown unless more are asked for: a table of thousands takes seconds, and nobody reads it."""
+
 
 @app.command(epilog="Example: [bold]tune show fashion_mnist-hyperband --top 5[/bold]")
 def show(
     study: str = typer.Argument(..., help="A study's name, or the path of its folder."),
     logs: Path = LOGS,
     storage: str = STORAGE,
-    top: int = typer.Option(None, "--top", min=1, help="Show only the best N trials."),
+    top: int = typer.Option(None, "--top", min=1, help=f"Show the best N trials; default: {MAX_ROWS}."),
     as_json: bool = JSON,
 ) -> None:
     """Show the trials of a study, best first."""
-    from tuning.cli.tables import counts, failures, trials_table, uncompiled
+    from tuning.cli.tables import counts, division, failures, trials_table, uncompiled
     from tuning.study import load, ranked
 
     found = load(study_path(study, logs, storage), storage=storage)
@@ -35,11 +38,12 @@ def show(
     options = " ".join(f"{k}={v}" for k, v in definition.options.items() if v is not None)
     console.print(
         f"{found.name}: {definition.engine} on {definition.space}, {definition.objective}, seed {definition.seed}"
-        f"{', ' + options if options else ''}",
+        f"{division(definition)}{', ' + options if options else ''}",
         markup=False,
     )
+    top = MAX_ROWS if top is None else top
     console.print(trials_table(found, top))
-    for line in [counts(found.trials), *failures(found.trials), *uncompiled(found.trials)]:
+    for line in [counts(found.trials, top), *failures(found.trials), *uncompiled(found.trials)]:
         console.print(line, markup=False)
 
 

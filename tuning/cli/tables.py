@@ -8,6 +8,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from tuning.definition import Definition
 from tuning.study import Study, ranked
 from tuning.trial import State, Trial
 
@@ -53,7 +54,8 @@ def trials_table(study: Study, top: int | None) -> Table:
     names = list(dict.fromkeys(name for trial in shown for name in trial.values))
     as_columns = len(names) <= MAX_COLUMNS
     made = table()
-    for column in ("trial", study.objective.name, "epoch", "epochs", "time"):
+    parts = _parts_title(study)
+    for column in ("trial", study.objective.name, *(["sd", parts] if parts else []), "epoch", "epochs", "time"):
         made.add_column(column, justify="right", no_wrap=True)
     made.add_column("state", no_wrap=True)
     for name in names if as_columns else ["values"]:
@@ -66,18 +68,32 @@ def trials_table(study: Study, top: int | None) -> Table:
     return made
 
 
+def _parts_title(study: Study) -> str:
+    """Return what the parts of trials are called; empty where trials are trained once."""
+    d = study.definition
+    return " x ".join([*(["repeats"] if d.repeats is not None else []), *(["folds"] if d.cv is not None else [])])
+
+
 def _start(trial: Trial) -> list[str]:
     state = f"[{STYLES[trial.state]}]{trial.state.value}[/]"
     if trial.compiled is False:
         state += " (not compiled)"
+    several = [score(trial.score_std), " ".join(score(s) or "-" for s in trial.part_scores)] if trial.parts else []
     return [
         str(trial.number),
         score(trial.score),
+        *several,
         number(trial.best_epoch),
         str(trial.epochs),
         duration(trial.seconds),
         state,
     ]
+
+
+def division(definition: Definition) -> str:
+    """Return ", 5 folds by StratifiedKFold(...), 3 repeats"; empty for trials that are trained once."""
+    folds = "" if definition.cv is None else f", {definition.cv['folds']} folds by {definition.cv['splitter']}"
+    return folds + ("" if definition.repeats is None else f", {definition.repeats} repeats")
 
 
 def failures(trials: Sequence[Trial]) -> list[str]:
@@ -94,8 +110,9 @@ def uncompiled(trials: Sequence[Trial]) -> list[str]:
     return [f"not compiled: {reason} (trial{'s' * (len(n) > 1)} {', '.join(n)})" for reason, n in reasons.items()]
 
 
-def counts(trials: Sequence[Trial]) -> str:
-    """Return "12 trials: 10 completed, 2 failed"."""
+def counts(trials: Sequence[Trial], shown: int | None = None) -> str:
+    """Return "12 trials: 10 completed, 2 failed", and how many of them are `shown` where not all are."""
     by_state = [f"{n} {state.value.lower()}" for state in State if (n := sum(t.state is state for t in trials))]
     listed = f": {', '.join(by_state)}" if by_state else ""
-    return f"{len(trials)} trial{'s' * (len(trials) != 1)}{listed}"
+    partly = f"; the best {shown} are shown (--top)" if shown is not None and shown < len(trials) else ""
+    return f"{len(trials)} trial{'s' * (len(trials) != 1)}{listed}{partly}"

@@ -67,11 +67,11 @@ def _scores(trials: Sequence[Trial], objective: Objective) -> Any:
 
 
 def _parts(trial: Trial) -> tuple[float | None, ...]:
-    return getattr(trial, "part_scores", ()) or (trial.score,)
+    return trial.part_scores or (trial.score,)
 
 
 def _seconds(trial: Trial) -> list[float]:
-    return [part.seconds for part in getattr(trial, "parts", ())] or [trial.seconds]
+    return [part.seconds for part in trial.parts] or [trial.seconds]
 
 
 def _ranks(scores: Any) -> Any:

@@ -197,7 +197,7 @@ class _Tuned(BaseEstimator):
                 patience=self.patience,
                 compiled=self.compiled,
                 workers=self.workers,
-                **({} if self.cv is None else {"cv": self.cv}),
+                cv=self.cv,
             )
         except BaseException:
             if not is_kept:
@@ -329,7 +329,7 @@ class TunedRegressor(RegressorMixin, _Tuned):
 
 def _best_epochs(trial: Trial) -> int:
     """Return how many epochs a trial had trained at its score."""
-    parts = [part.best_epoch for part in getattr(trial, "parts", ()) if part.best_epoch is not None]
+    parts = [part.best_epoch for part in trial.parts if part.best_epoch is not None]
     best = statistics.fmean(parts) if parts else trial.best_epoch
     return round(best or 0) + 1
 

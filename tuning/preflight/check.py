@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.data import Data
+from tuning.data import Data, fold
 from tuning.errors import DataError, ObjectiveError, SpaceError, TuningError, guess, raise_all
 from tuning.objective import Objective
 from tuning.preflight.labels import accuracy_mistakes, data_mistakes, label_mistakes
@@ -62,6 +62,7 @@ def check(
         ObjectiveError: training does not report the objective.
         SpaceError: building or training raises, or a fixed hyperparameter does not exist or fit.
     """
+    data = fold(data, 0)  # where there are folds, the first shows all there is to see
     raise_all(data_mistakes(data), DataError)
     scout = _Scout(space, data, objective, fixed, fit_options)
     with generators_kept():

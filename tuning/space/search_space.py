@@ -29,7 +29,8 @@ class SearchSpace:
         objective: what to optimise, such as "val_accuracy" or "val_rmse:min".
         description: one line for `tune spaces`.
         imports: modules that training will import, so that workers can import them ahead; found by `resolve`.
-        patience: epochs without improvement after which a run ends early; None trains all epochs.
+        patience: epochs without improvement after which a run ends early; None or 0 for never.
+        epochs: budget of one trial where none is given; None for the toolkit's.
     """
 
     name: str = ""
@@ -37,6 +38,7 @@ class SearchSpace:
     description: str = ""
     imports: tuple[str, ...] = ()
     patience: int | None = None
+    epochs: int | None = None
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None:
@@ -141,6 +143,7 @@ def as_space(given: Any, data: Data | None = None, objective: str | Objective | 
     goal = objective if objective is not None else getattr(given, "objective", "val_loss")
     space = _GivenSpace(_file_name(str(name)), build, getattr(given, "fit", None), load, goal)
     space.patience = getattr(given, "patience", None)
+    space.epochs = getattr(given, "epochs", None)
     return space
 
 

@@ -3,8 +3,8 @@
 Owns the folders' names, looking them over, and removing what was written here while leaving alone what a
 user's own callbacks wrote. What the files say is not known here.
 
-A session is one training of a trial. Today a trial has one, in the trial's own folder; a further one, such
-as a fold or a repeat, is a `part`: a folder within the trial's that looks the same inside.
+A session is one training of a trial. A trial that is trained once has one, in its own folder. Of a trial with parts,
+folds or repeats, each part is a session: a folder within the trial's, named after the part, that looks the same inside.
 """
 
 from __future__ import annotations
@@ -64,6 +64,10 @@ class Layout:
     def trials(self) -> dict[int, Found]:
         """Look over the folders of all trials; one short look into each."""
         return {number: _look(entry.path) for number, entry in self._trial_folders()}
+
+    def look(self, number: int, part: str) -> Found:
+        """Look over the folder of one session."""
+        return _look(str(self.session(number, part)))
 
     def links(self) -> Iterator[tuple[str, Path]]:
         """Yield (name, folder) of every trial."""

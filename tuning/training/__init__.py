@@ -23,17 +23,19 @@ The short last batch
 
 What cannot be compiled
     `fit` then calls `model.fit` and `last_report` says why: data that are not arrays, callbacks that look at
-    single batches, `run_eagerly`, strategies of distribution, operations without an XLA kernel. The program
-    is compiled before the first callback is called, by running it over no rows, so a failure leaves no trace
-    in the model. An explicit `jit_compile=False` is respected where it can be told from the default; on a
-    machine without an accelerator Keras turns "auto" into False as well, and the two are the same.
+    single batches, `run_eagerly`, strategies of distribution, operations without an XLA kernel, and on a CPU
+    convolutions, which XLA trains up to twenty times slower than TensorFlow does. The program is compiled
+    before the first callback is called, by running it over no rows, so a failure leaves no trace in the
+    model. An explicit `jit_compile=False` is respected where it can be told from the default; on a machine
+    without an accelerator Keras turns "auto" into False as well, and the two are the same.
 
 Differences from `model.fit` that remain
     Dropout and shuffling draw other random numbers, though the same ones for the same seed. The order of
     epoch e depends on the seed of `keras.utils.set_random_seed` and on e alone, so a training that is
     continued sees what an uninterrupted one sees. `TerminateOnNaN` acts at the end of an epoch. A progress
-    bar moves once an epoch. As on an accelerator, indices are not checked: a label that is no class gives a
-    loss of NaN, and an index beyond an Embedding's table the table's last row.
+    bar moves once an epoch. As on an accelerator, an index out of range is no error: a label that is no class
+    gives a loss of NaN, and an index beyond a table the table's last row. Where the data are such indices
+    themselves, they are looked at before and left to Keras (see `indices`).
 """
 
 from importlib import import_module

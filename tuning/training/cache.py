@@ -57,6 +57,7 @@ def program_for(model: Any, training: Samples, validation: Samples | None) -> tu
 
     Raises:
         CannotCompileError: the steps cannot be traced or compiled.
+        NotWorthwhileError: they would be slower.
     """
     # Keras makes it where there is none, and drops it when the model is compiled or the user wants a new
     # trace.

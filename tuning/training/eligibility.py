@@ -49,6 +49,9 @@ def _model_reason(model: Any) -> str | None:
     without = next((layer.name for layer in model._flatten_layers() if not layer.supports_jit), None)
     if without is not None:
         return f"layer {without} does not support XLA"
+    convolution = next((layer.name for layer in model._flatten_layers() if _is_convolution(layer)), None)
+    if convolution is not None and not has_accelerator():
+        return f"XLA is slow at convolutions on a CPU (layer {convolution})"
     if not model.jit_compile and model._resolve_auto_jit_compile():
         return "jit_compile is off"
     if model._distribute_strategy is not None or tf.distribute.has_strategy():
@@ -56,6 +59,16 @@ def _model_reason(model: Any) -> str | None:
     if keras.distribution.distribution() is not None:
         return "a distribution is set"
     return None
+
+
+def has_accelerator() -> bool:
+    """Tell whether TensorFlow sees anything besides CPUs."""
+    return any(device.device_type != "CPU" for device in tf.config.list_physical_devices())
+
+
+def _is_convolution(layer: Any) -> bool:
+    keras_classes = (kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
+    return any("Conv" in kind.__name__ for kind in keras_classes)
 
 
 def _argument_reason(arguments: Mapping[str, Any]) -> str | None:

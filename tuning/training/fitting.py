@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras.src.utils import rng_utils
 from tensorflow.python.eager import context
 
-from tuning.training import arrays, cache, eligibility
+from tuning.training import arrays, cache, eligibility, indices
 from tuning.training.arrays import Samples
 from tuning.training.program import Program, State, state_of
 
@@ -159,6 +159,10 @@ def _prepare(model: Any, arguments: Mapping[str, Any]) -> _Prepared:
         if reason is None:
             training, validation = _load(arguments)
             _build(model, training)
+            reason = indices.mistake(model, training)
+            if reason is None and validation is not None:
+                reason = indices.mistake(model, validation)
+        if reason is None:
             program, names, reused = cache.program_for(model, training, validation)
             spent = (0.0, 0.0) if reused else (program.trace_seconds, program.compile_seconds)
             _reports[model] = FitReport(True, None, reused, *spent, program.short.value)

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tuning.training import short_batch
+from tuning.training import eligibility, short_batch
 from tuning.training.arrays import Samples
 from tuning.training.short_batch import ShortBatch
 
@@ -23,8 +23,16 @@ n_bodies_traced = 0
 """How often a training step has been traced in this process."""
 
 
+SLOW_ON_CPU = ("Conv2D", "Conv3D", "DepthwiseConv")
+"""How the types of operations begin that XLA runs many times slower on a CPU than TensorFlow does."""
+
+
 class CannotCompileError(Exception):
     """The model's steps cannot be compiled; the text says why."""
+
+
+class NotWorthwhileError(Exception):
+    """The model's steps would be slower when compiled."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,11 +106,14 @@ def compile_epoch(model: Any, training: Samples, validation: Samples | None) -> 
 
     Raises:
         CannotCompileError: the steps cannot be traced or compiled.
+        NotWorthwhileError: they would be slower.
     """
     errors = []
     for short in short_batch.choose(model, training, validation):
         try:
             return _compile(model, training, validation, short)
+        except NotWorthwhileError:
+            raise
         except Exception as error:
             # The next way may work. If none does, `model.fit` shows what is wrong.
             errors.append(f"{type(error).__name__}: {error}")
@@ -243,9 +254,13 @@ class _Trace:
         return tf.while_loop(lambda index, _: index < n_steps, body, (tf.constant(0), logs))[1]
 
     def _check(self) -> None:
-        """Refuse what may be computed wrongly, before XLA gets to see it."""
+        """Refuse what may be computed wrongly or slowly, before XLA gets to see it."""
+        graph = tf.compat.v1.get_default_graph()
+        slow = {op.type for op in graph.get_operations() if op.type.startswith(SLOW_ON_CPU)}
+        if slow and not eligibility.has_accelerator():
+            raise NotWorthwhileError(f"XLA is slow at {min(slow)} on a CPU")
         if self._short in (ShortBatch.PER_ROW, ShortBatch.BOUNDED):
-            unchecked = short_batch.unchecked_operations(tf.compat.v1.get_default_graph())
+            unchecked = short_batch.unchecked_operations(graph)
             if unchecked:
                 raise CannotCompileError(f"not checked with short batches: {', '.join(sorted(unchecked))}")
 

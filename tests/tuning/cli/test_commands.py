@@ -25,11 +25,11 @@ def logs(tmp_path_factory):
 def test_help_shows_every_command_and_an_example(tune):
     done = tune("--help")
     assert done.returncode == 0
-    for word in ("run", "show", "list", "board", "demo", "spaces", "engines", "Example"):
+    for word in ("new", "run", "show", "list", "board", "demo", "spaces", "engines", "Example"):
         assert word in done.stdout
 
 
-@pytest.mark.parametrize("command", ["run", "show", "list", "board", "demo", "spaces", "engines"])
+@pytest.mark.parametrize("command", ["new", "run", "show", "list", "board", "demo", "spaces", "engines"])
 def test_each_command_has_help_with_an_example(tune, command):
     done = tune(command, "--help")
     assert done.returncode == 0 and "Example" in done.stdout

@@ -1,79 +1,66 @@
-"""Killed in the middle and run again, the search goes on where it was. Real processes, real signals."""
+"""The command is killed, interrupted, and started twice. Real processes, real signals; many more kills are in
+`tests/tuning/test_failures_drivers.py`.
+"""
 
 import json
-import os
-import random
 import signal
-import sqlite3
-import subprocess
-import sys
 import time
 
-import pytest
+from tests.conftest import SPACES
+from tests.processes import are_gone, finished, is_sound, records, tune, wait_until, workers_of
 
-from tests.conftest import ROOT, SPACES
-
-ARGUMENTS = ["--seed", "0", "--json", "--epochs", "9", "--workers", "1"]  # with more, the order of trials may vary
-COMMAND = [sys.executable, "-m", "tuning.cli", "run", str(SPACES / "curve.py"), *ARGUMENTS]
-ENGINES = {
-    "random": ["--engine", "random", "--trials", "8"],
-    "hyperband": ["--engine", "hyperband"],
-    "bayesian": ["--engine", "bayesian", "--trials", "8", "-o", "num_initial_points=6"],
-}
+COMMAND = ["run", SPACES / "curve.py", "--seed", "0", "--json", "--epochs", "9", "--study", "s", "--workers", "2"]
+ENGINES = {"random": ["--engine", "random", "--trials", "8"], "hyperband": ["--engine", "hyperband"]}
 
 
-def start(folder, engine):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CURVE_EPOCH_SECONDS": "0.02"}
-    return subprocess.Popen(
-        [*COMMAND, *ENGINES[engine], "--study", "s", "--logs", str(folder)], env=environment, cwd=folder,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )
+def start(folder, engine, seconds=0.02):
+    return tune(*COMMAND, *ENGINES[engine], cwd=folder, env={"CURVE_EPOCH_SECONDS": str(seconds)})
 
 
-def finished(process):
+def results(process):
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     return [{k: v for k, v in trial.items() if k != "seconds"} for trial in json.loads(out)["trials"]]
 
 
-def wait_for_trials(folder, count):
-    """Wait until the store has that many trials."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            with sqlite3.connect(f"file:{folder}/s/trials.db?mode=ro", uri=True) as connection:
-                if connection.execute("SELECT count(*) FROM trials").fetchone()[0] >= count:
-                    return
-        except sqlite3.OperationalError:
-            pass
-        time.sleep(0.01)
-    raise TimeoutError
+def database(folder):
+    return folder / "logs" / "s" / "trials.db"
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_killed_twice_it_ends_like_an_uninterrupted_search(engine, tmp_path):
-    (tmp_path / "straight").mkdir()
-    straight = start(tmp_path / "straight", engine)
-    for count in (2, 5):
-        process = start(tmp_path, engine)
-        wait_for_trials(tmp_path, count)
-        time.sleep(random.Random(count).uniform(0, 0.15))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        with sqlite3.connect(tmp_path / "s" / "trials.db") as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    assert finished(start(tmp_path, engine)) == finished(straight)
+def test_killed_and_run_again_it_goes_on_where_it_was(tmp_path):
+    process = start(tmp_path, "hyperband", seconds=0.05)
+    wait_until(lambda: finished(records(database(tmp_path))))
+    workers = workers_of(process.pid)
+    process.kill()
+    process.communicate()
+    assert len(workers) == 2 and are_gone(workers, 5)
+    assert is_sound(database(tmp_path))
+    before = finished(records(database(tmp_path)))
+    trials = results(start(tmp_path, "hyperband"))
+    assert before.items() <= records(database(tmp_path)).items()
+    assert [t["number"] for t in trials] == list(range(len(trials))) and {t["state"] for t in trials} == {"COMPLETED"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_stores_the_running_trial_and_says_how_to_go_on(number, tmp_path):
-    process = start(tmp_path, "random")
-    wait_for_trials(tmp_path, 3)
-    process.send_signal(number)
+def test_interrupted_it_stores_the_running_trials_and_says_how_to_go_on(tmp_path):
+    process = start(tmp_path, "random", seconds=0.05)
+    wait_until(lambda: len(records(database(tmp_path))) >= 3)
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130 and out == ""
     assert "The same command goes on where it was" in err.strip().splitlines()[-1]
     assert "Traceback" not in err
-    resumed = finished(start(tmp_path, "random"))
+    resumed = results(start(tmp_path, "random"))
     assert [t["state"] for t in resumed] == 8 * ["COMPLETED"]
     assert all(t["epochs"] == 9 for t in resumed)
+
+
+def test_a_second_command_is_refused_in_one_line(tmp_path):
+    first = start(tmp_path, "random", seconds=1)
+    wait_until(lambda: records(database(tmp_path)))
+    begun = time.monotonic()
+    out, err = start(tmp_path, "random").communicate(timeout=30)
+    assert out == "" and len(err.splitlines()) == 1
+    assert err.startswith(f"error: study 's' is being searched by process {first.pid} on ")
+    assert time.monotonic() - begun < 5
+    first.kill()
+    first.communicate()

@@ -80,6 +80,21 @@ def test_retraining_uses_all_data_and_as_many_epochs_as_the_best_trial_needed(ca
     assert estimator.refit_ in caplog.text
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_folds_score_each_trial_by_their_mean(weighted):
+    weights = np.where(IRIS[1] == 0, 2.0, 1.0) if weighted else None
+    estimator = classifier(cv=3, epochs=4).fit(IRIS[0], NAMES, weights)
+    best, results = estimator.study_.best, estimator.cv_results_
+    splits = [results[f"split{k}_test_score"][estimator.best_index_] for k in range(3)]
+    assert splits == list(best.part_scores)
+    assert estimator.best_score_ == results["mean_test_score"][estimator.best_index_] == pytest.approx(np.mean(splits))
+    assert results["std_test_score"][estimator.best_index_] == pytest.approx(np.std(splits))
+    assert estimator.n_epochs_ == round(np.mean([part.best_epoch for part in best.parts])) + 1
+    assert estimator.best_estimator_.current_epoch == estimator.n_epochs_
+    labels = np.concatenate([estimator.study_.fold_data(k).validation[1] for k in range(3)])
+    assert np.bincount(labels).tolist() == [50, 50, 50]
+
+
 def test_without_a_refit_there_is_a_search_and_no_model():
     estimator = classifier(refit=False, epochs=1).fit(*IRIS)
     assert estimator.best_params_ and not hasattr(estimator, "best_estimator_")
