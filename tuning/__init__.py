@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tuning.baselines import Baseline, baseline
     from tuning.data import Data
     from tuning.errors import TuningError
+    from tuning.estimators import KerasClassifier, KerasRegressor, TunedClassifier, TunedRegressor
     from tuning.final import Final, finalize, predict
     from tuning.grids import param_distributions, param_grid
     from tuning.learning_rates import RangeTest, range_test
@@ -29,6 +30,8 @@ _HOMES = {
     "Data": "tuning.data",
     "Final": "tuning.final",
     "HyperParameters": "tuning.space",
+    "KerasClassifier": "tuning.estimators",
+    "KerasRegressor": "tuning.estimators",
     "Objective": "tuning.objective",
     "Observer": "tuning.observer",
     "RangeTest": "tuning.learning_rates",
@@ -36,6 +39,8 @@ _HOMES = {
     "State": "tuning.trial",
     "Study": "tuning.study",
     "Trial": "tuning.trial",
+    "TunedClassifier": "tuning.estimators",
+    "TunedRegressor": "tuning.estimators",
     "TuningError": "tuning.errors",
     "baseline": "tuning.baselines",
     "finalize": "tuning.final",
@@ -53,6 +58,8 @@ __all__ = [
     "Data",
     "Final",
     "HyperParameters",
+    "KerasClassifier",
+    "KerasRegressor",
     "Objective",
     "Observer",
     "RangeTest",
@@ -60,6 +67,8 @@ __all__ = [
     "State",
     "Study",
     "Trial",
+    "TunedClassifier",
+    "TunedRegressor",
     "TuningError",
     "baseline",
     "finalize",
