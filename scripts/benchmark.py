@@ -1,17 +1,18 @@
 """Measure what the README promises, on this machine, as ratios of two things measured in the same run.
 
     python scripts/benchmark.py --quick              epochs and a cold trial against model.fit: under 3 minutes
-    python scripts/benchmark.py                      also whole searches against KerasTuner's: half an hour
+    python scripts/benchmark.py                      the driver and whole searches, too: an hour or two
     python scripts/benchmark.py --only searches --json figures.json
 
-Each row alternates A and B and compares medians. A search is a whole command, imports included; KerasTuner trains
-the same configurations with the same seed.
+Each row alternates A and B and compares medians; rows with the same B share its runs. A search is a whole command,
+imports included; KerasTuner trains the same configurations with the same seed.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import statistics
@@ -19,16 +20,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts import bench_training  # noqa: E402
+from scripts import bench_driver, bench_training  # noqa: E402
 
-TUNE = [sys.executable, "-m", "tuning.cli", "run", "fashion_mnist", "--quiet", "--json", "--seed", "42"]
+TUNE = [
+    sys.executable, "-m", "tuning.cli", "run", "fashion_mnist", "--quiet", "--json", "--seed", "42", "--patience", "0",
+]  # fmt: skip
 PEER = [sys.executable, str(ROOT / "scripts" / "peer_kerastuner.py"), "--seed", "42"]
 RANDOM = ["--engine", "random", "--trials", "5", "--epochs", "10"]
 HYPERBAND = ["--engine", "hyperband", "--epochs", "10", "--patience", "2"]
@@ -63,8 +66,8 @@ THROUGHPUT = ["--engine", "random", "--trials", "8", "--epochs", "5"]
 SEARCHES = [
     Row("random search 5 x 10 epochs, 1 worker", [*RANDOM, "--workers", "1"], [*PEER, *RANDOM], 3.0),
     Row("random search 5 x 10 epochs, 2 workers", [*RANDOM, "--workers", "2"], [*PEER, *RANDOM], 5.5),
-    Row("Hyperband 10/3/2, 1 worker", [*OURS_HYPERBAND, "--workers", "1"], [*PEER, *HYPERBAND], 4.5, 1),
-    Row("Hyperband 10/3/2, 2 workers", [*OURS_HYPERBAND, "--workers", "2"], [*PEER, *HYPERBAND], 8.0, 1),
+    Row("Hyperband 10/3/2, 1 worker", [*OURS_HYPERBAND, "--workers", "1"], [*PEER, *HYPERBAND], 4.5),
+    Row("Hyperband 10/3/2, 2 workers", [*OURS_HYPERBAND, "--workers", "2"], [*PEER, *HYPERBAND], 8.0),
     Row("8 x 5 epochs after start-up, 2 workers against 1", [*THROUGHPUT, "--workers", "2"],
         [*TUNE, *THROUGHPUT, "--workers", "1"], 1.6, 3, training_seconds),
 ]  # fmt: skip
@@ -92,17 +95,33 @@ def run_search(arguments: Sequence[str]) -> tuple[float, Any]:
     return seconds, record
 
 
-def measure_row(row: Row) -> dict[str, Any]:
-    """Run both commands in turns."""
-    seconds: dict[str, list[float]] = {"ours": [], "other": []}
-    for _ in range(row.repetitions):
-        for name, command in (("ours", row.ours), ("other", row.other)):
-            is_ours = name == "ours" or row.measure is not None
-            arguments = command[len(TUNE) :] if name == "other" and row.measure is not None else command
-            wall, record = run_search(arguments) if is_ours else run_command(command)
-            seconds[name].append(wall if row.measure is None else row.measure(record))
-    ratio = statistics.median(seconds["other"]) / statistics.median(seconds["ours"])
-    return {"title": row.title, **seconds, "ratio": ratio, "goal": row.goal}
+def measure_rows(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """Run the commands of rows that are compared with the same one in turns; yield each row's result."""
+    seconds: dict[str, list[float]] = {row.title: [] for row in rows}
+    others: list[float] = []
+    for _ in range(rows[0].repetitions):
+        for row in rows:
+            seconds[row.title].append(time_search(row.ours, row.measure))
+            print(f"  {row.title}: {seconds[row.title][-1]:.1f} s", file=sys.stderr, flush=True)
+        others.append(time_other(rows[0]))
+        print(f"  compared with: {others[-1]:.1f} s", file=sys.stderr, flush=True)
+    for row in rows:
+        ours = seconds[row.title]
+        ratio = statistics.median(others) / statistics.median(ours)
+        yield {"title": row.title, "ours": ours, "other": others, "ratio": ratio, "goal": row.goal}
+
+
+def time_search(arguments: Sequence[str], measure: Callable[[Any], float] | None) -> float:
+    """Return the seconds that count of one `tune run`."""
+    wall, record = run_search(arguments)
+    return wall if measure is None else measure(record)
+
+
+def time_other(row: Row) -> float:
+    """Return the seconds that count of the command that a row is compared with."""
+    if list(row.other[: len(TUNE)]) == TUNE:
+        return time_search(row.other[len(TUNE) :], row.measure)
+    return run_command(row.other)[0]
 
 
 def print_row(result: dict[str, Any]) -> None:
@@ -113,8 +132,8 @@ def print_row(result: dict[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="no whole searches")
-    parser.add_argument("--only", choices=["training", "searches"], help="one part")
+    parser.add_argument("--quick", action="store_true", help="training alone, fewer repetitions")
+    parser.add_argument("--only", choices=["training", "driver", "searches"], help="one part")
     parser.add_argument("--row", type=int, action="append", metavar="N", help="only this row of the searches, from 0")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there as well")
     options = parser.parse_args()
@@ -122,13 +141,18 @@ def main() -> None:
     if options.only in (None, "training"):
         results = bench_training.run(repetitions=3 if options.quick else 5)
         record["training"] = [dataclasses.asdict(result) for result in results]
+    if options.only == "driver" or (options.only is None and not options.quick):
+        rows = bench_driver.measure()
+        bench_driver.print_rows(rows)
+        record["driver"] = [dataclasses.asdict(row) for row in rows]
     if options.only == "searches" or (options.only is None and not options.quick):
         print(f"{'whole searches':50}{'other':>12}{'ours':>12}{'ratio':>8}{'goal':>7}")
         record["searches"] = []
-        for index, row in enumerate(SEARCHES):
-            if options.row is None or index in options.row:
-                record["searches"].append(measure_row(row))
-                print_row(record["searches"][-1])
+        chosen = [row for index, row in enumerate(SEARCHES) if options.row is None or index in options.row]
+        for _, group in itertools.groupby(chosen, key=lambda row: (row.other, row.repetitions)):
+            for result in measure_rows(list(group)):
+                record["searches"].append(result)
+                print_row(result)
     record["environment"] = bench_training.environment()
     if options.json is not None:
         options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

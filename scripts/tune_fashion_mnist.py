@@ -15,6 +15,6 @@ search = {"engine": "hyperband", "options": {"factor": 3}, "epochs": arguments.e
 study = tuning.search(
     "fashion_mnist", workers=arguments.workers, logs=arguments.logs, study="tune_fashion_mnist", **search
 )
-print(f"best {study.objective.name} {study.best.score:.4f} in epoch {study.best.best_epoch} with {study.best_values}")
+print(f"best {study.objective.name} {study.best.score:.4f} in epoch {study.best.best_epoch} with {study.best.values}")
 study.best_model().save(arguments.model)
 print(f"saved {arguments.model}; look at all trials with: tune board {study.path}")

@@ -1,5 +1,6 @@
 """California housing: the median house value of a block group, by a multilayer perceptron.
 
+Data: California housing, from scikit-learn's cache or download
 Task: predict float32 [n] house values, in 100,000 dollars, from float32 [n, 8] features; 11,610 training,
 3,870 validation and 5,160 test samples. The model is Normalization, hidden ReLU layers, one output.
 
@@ -69,6 +70,7 @@ class CaliforniaHousing(SearchSpace):
 
     name = "california_housing"
     objective = "val_rmse:min"
+    patience = _mlp.PATIENCE
 
     def build(self, hp: Any) -> Any:
         return build_model(hp)
@@ -78,6 +80,9 @@ class CaliforniaHousing(SearchSpace):
 
     def load_data(self) -> Data:
         return load_california_housing()
+
+    def load_baseline_data(self) -> Data:
+        return load_california_housing("float64")
 
 
 space = CaliforniaHousing()

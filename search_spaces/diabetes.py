@@ -1,5 +1,6 @@
 """Diabetes progression: California housing's model on data that comes with scikit-learn.
 
+Data: diabetes, bundled with scikit-learn
 Task: predict float32 [n], the progression after a year in hundreds of the published score, from float32
 [n, 10] features; 248 training, 83 validation and 111 test samples. Nothing is downloaded, and a trial takes
 seconds.
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from search_spaces import california_housing
+from search_spaces import _mlp, california_housing
 from tuning.data import Data
 from tuning.data import diabetes as load_diabetes
 from tuning.space import SearchSpace
@@ -31,6 +32,7 @@ class Diabetes(SearchSpace):
 
     name = "diabetes"
     objective = "val_rmse:min"
+    patience = _mlp.PATIENCE
 
     def build(self, hp: Any) -> Any:
         return build_model(hp)

@@ -1,5 +1,6 @@
 """Handwritten digits, 8x8 pixels: Fashion-MNIST's model on data that comes with scikit-learn.
 
+Data: handwritten digits, bundled with scikit-learn
 Task: classify float32 [n, 8, 8] images in [0, 1] into 10 classes, uint8 [n]; 1,010 training, 337 validation
 and 450 test samples. Nothing is downloaded, and a trial takes seconds.
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from search_spaces import fashion_mnist
+from search_spaces import _mlp, fashion_mnist
 from tuning.data import Data
 from tuning.data import digits as load_digits
 from tuning.space import SearchSpace
@@ -29,6 +30,7 @@ class Digits(SearchSpace):
 
     name = "digits"
     objective = "val_accuracy:max"
+    patience = _mlp.PATIENCE
 
     def build(self, hp: Any) -> Any:
         return build_model(hp)

@@ -6,7 +6,7 @@ from tuning.engines.base import Done, Wait
 from tuning.objective import Objective
 from tuning.space import Hyperparameter
 from tuning.space.hyperparameter import Condition
-from tuning.trial import State, Trial
+from tuning.trial import Part, State, Trial
 
 OBJECTIVE = Objective("score", "max")
 
@@ -42,8 +42,8 @@ def hash_of(name, value):
 class Simulation:
     """Asks and tells one engine; `runs` are its proposals in order, `trials` what became of them."""
 
-    def __init__(self, engine, fails=lambda values: False):
-        self.engine, self._fails = engine, fails
+    def __init__(self, engine, fails=lambda values: False, n_parts=0):
+        self.engine, self._fails, self._n_parts = engine, fails, n_parts
         self.runs, self.trials, self.done = [], {}, None
         self._event = 0
         self.state = None
@@ -72,6 +72,10 @@ class Simulation:
         trial = replace(
             trial, runs=(*trial.runs[:-1], ended), curve=curve, score=best[1], best_epoch=best[0], state=state
         )
+        if self._n_parts:  # that agree with each other, so that their mean is exactly what one would be
+            before = trial.parts[0].untils if trial.parts else ()
+            part = Part(curve, best[1], best[0], checkpoint=len(curve), untils=(*before, len(curve)))
+            trial = replace(trial, parts=self._n_parts * (part,))
         if state is State.RUNNING and not self.engine.may_continue(run.number):
             trial = replace(trial, state=State.COMPLETED)
         self.trials[run.number] = trial
@@ -88,7 +92,7 @@ class Simulation:
 
     def resumed_on(self, engine):
         """Return a simulation that goes on with a new engine, told only what a store knows."""
-        twin = Simulation(engine, self._fails)
+        twin = Simulation(engine, self._fails, self._n_parts)
         twin.runs, twin.trials, twin._event, twin.state = list(self.runs), dict(self.trials), self._event, self.state
         engine.restore([twin.trials[n] for n in sorted(twin.trials)], self.state)
         return twin

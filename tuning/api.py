@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tuning.data import Data
+from tuning import callbacks
+from tuning.data import Data, with_folds
 from tuning.definition import Definition
 from tuning.engines.first import completed
 from tuning.engines.registry import (
@@ -32,13 +33,14 @@ from tuning.executors.in_process import InProcessExecutor
 from tuning.executors.processes import ProcessExecutor, visible_gpus
 from tuning.lock import locked, refuse_if_locked
 from tuning.loop import Search
-from tuning.objective import RESOURCES, Objective, parse_objectives, primary
+from tuning.objective import RESOURCES, Objective, listed, primary
 from tuning.observer import Observer
 from tuning.preflight import Findings, check
 from tuning.quiet import import_keras
 from tuning.space import as_space, resolve
 from tuning.store import DATABASE, Store
-from tuning.study import CHECKPOINTS, TENSORBOARD, Study
+from tuning.study import CALLBACKS, CHECKPOINTS, FINAL_MODEL, REPORT, TENSORBOARD, Study
+from tuning.summaries import Log
 from tuning.tensorboard import TensorBoardObserver
 
 EPOCHS = 10
@@ -67,9 +69,13 @@ def search(
     compiled: bool = True,
     keep: int = 3,
     workers: int = 1,
+    in_process: bool | None = None,
     time_limit: float | None = None,
     silence_limit: float | None = None,
+    cv: Any = None,
+    repeats: int | None = None,
     observers: Sequence[Observer] = (),
+    log: Sequence[str] = (),
     **fit_options: Any,
 ) -> Study:
     """Search a space; go on with the study when it exists.
@@ -80,9 +86,9 @@ def search(
         x, y, validation_data: as for `model.fit`; default: the space's own data.
         objective: such as "val_accuracy" or "val_rmse:min", or a list of several, among which may be what a model
             costs: "n_params", "model_bytes", "seconds_per_epoch", "predict_ms"; default: the space's own.
-        engine: "random", "hyperband", "bayesian" or "optuna".
+        engine: "random", "hyperband", "bayesian", "optuna" or "grid".
         trials: number of trials in all, those of a resumed study included; default: the engine's.
-        epochs: budget of one trial, in epochs; default 10.
+        epochs: budget of one trial, in epochs; default: the space's own, or 10.
         options: options of the engine; see `tune engines`.
         fix: hyperparameters that are not searched, with their values.
         tries: configurations that are tried first; what they leave open has its default. Default: the stored ones.
@@ -91,14 +97,23 @@ def search(
         storage: URL of a database for the trials, such as "postgresql://..."; default: a file in the study's folder.
         seed: seeds proposals, weights and shuffling; default: drawn, or the stored one.
         overwrite: delete the study if it exists, and start afresh.
-        patience: epochs without a better objective after which a run ends early; default: the space's own.
+        patience: epochs without a better objective after which a run ends early, 0 for never; default: the space's
+            own.
         compiled: run epochs as compiled programs where possible.
         keep: number of best trials whose weights are kept.
-        workers: number of worker processes; 1 trains in this process.
+        workers: number of trials that are trained at once, each in a process of its own; 1 trains in this process.
+        in_process: whether to train in this process; default: with one worker. TensorFlow never frees what it has
+            compiled, so a search of hundreds of architectures should have a worker process, which is replaced
+            when it has grown, even if it is a single one.
         time_limit: seconds after which running trials end their epoch and the search pauses.
         silence_limit: seconds without an ended epoch after which a worker is taken for dead; default: never.
+        cv: train each configuration on folds of the data, training and validation data joined, and score it by
+            the mean: a number of folds, a splitter of scikit-learn's, or a list of (training rows, validation rows).
+        repeats: train each configuration so often, with different seeds, and score it by the mean.
         observers: told what happens; see `tuning.Observer`.
-        **fit_options: further keyword arguments of the space's `fit`, such as `callbacks` or `batch_size`.
+        log: what to write for TensorBoard besides: "graph", "histograms", "summaries", "profile=3,5".
+        **fit_options: further keyword arguments of the space's `fit`, such as `batch_size`. `callbacks` are a list,
+            of which each trial has copies of its own, or a function that gets the trial's own folder and returns one.
 
     Returns:
         The study. Interrupted or killed, the same call goes on where it was.
@@ -113,6 +128,8 @@ def search(
         engine,
         x,
         validation_data,
+        cv is not None,
+        in_process,
         trials=trials,
         epochs=epochs,
         seed=seed,
@@ -121,52 +138,65 @@ def search(
         workers=workers,
         time_limit=time_limit,
         silence_limit=silence_limit,
+        repeats=repeats,
     )
-    patience = problem.patience if patience is None else patience
-    goals = parse_objectives(objective if objective is not None else problem.objective)
+    wanted = Log.read(log)
+    raise_all(callbacks.mistakes(fit_options.get("callbacks")))
+    raise_all(callbacks.mistakes(problem.callbacks))
+    goals = listed(objective if objective is not None else problem.objective)
     goal = primary(goals)
     path = Path(logs) / name
     refuse_if_locked(path)
     stored = None if overwrite else stored_definition(path, storage)
+    patience = _patience(patience, stored, problem.patience)
     known = stored.options if stored is not None and stored.engine == engine else {}
     engine_options, objects = stored_options(read_options(engine, {**known, **(options or {})}))
     source = space if isinstance(space, str) else None
     deadline = None if time_limit is None else time.monotonic() + time_limit
     with contextlib.ExitStack() as resources:
         pool = None
-        if workers > 1:
+        if not (workers == 1 if in_process is None else in_process):
             pool = ProcessExecutor(workers, problem.imports, silence_limit, visible_gpus())
             resources.callback(pool.close)
         elif "keras" in problem.imports:
             import_keras()
         load_engine(engine)
         data = Data(x, y, validation_data) if x is not None else problem.load_data()
+        seed = _first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31))
+        fingerprint, division = data.fingerprint(), None
+        cv = _folds_wanted(cv, stored, engine)
+        if cv is not None:
+            data, division = with_folds(data, cv, seed)
         look = (goal, fix or {}, fit_options)
         if pool is None:
             findings = check(problem, data, *look)
         else:
             pool.load(source, problem, data)
             findings = pool.call(check, *look)
-        _check_further(goals, findings)
+        if wanted and not findings.uses_keras:
+            raise OptionError("`log` must be left out for this space: it builds no Keras model to log anything about.")
+        several = _several(goals, findings)
         first = _as_list(tries) if tries is not None else () if stored is None else stored.tries
         definition = Definition(
             study=name,
             space=problem.name,
             space_source=source,
             hyperparameters=findings.hyperparameters,
-            objective=goal,
+            objective=findings.objective,
             engine=engine,
             options=engine_options,
-            seed=_first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31)),
-            epochs=_first(epochs, None if stored is None else stored.epochs, EPOCHS),
-            data=data.fingerprint(),
+            seed=seed,
+            epochs=_first(epochs, None if stored is None else stored.epochs, problem.epochs, EPOCHS),
+            data=fingerprint,
             fit={key: _as_text(value) for key, value in {**fit_options, "patience": patience}.items()},
-            several=goals if len(goals) > 1 else (),
+            cv=division,
+            repeats=_repeats_wanted(repeats, stored),
+            several=several,
             tries=completed(findings.hyperparameters, first),
         )
         definition = settled(definition, objects)
-        proposing = make_engine(definition, trials if trials is not None else engine_kind(engine).trials, objects)
         _refuse_differences(definition, stored)
+        proposing = make_engine(definition, trials if trials is not None else engine_kind(engine).trials, objects)
         resources.enter_context(locked(path))
         store = _opened(path, storage, definition, overwrite)
         resources.callback(store.close)
@@ -183,8 +213,9 @@ def search(
                 "compiled": compiled,
                 "uses_keras": findings.uses_keras,
                 "patience": patience,
-                "resources": tuple(goal.name for goal in goals if goal.is_resource),
+                "resources": tuple(o.name for o in several if o.is_resource),
                 "fit_options": fit_options,
+                "log": wanted,
             },
         ).run()
     return Study(path, problem, data, storage)
@@ -241,15 +272,19 @@ def _delete_files(path: Path) -> None:
 
 def study_files(path: Path) -> list[str]:
     """Return the names of what a study has written into its folder."""
-    own = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", CHECKPOINTS, TENSORBOARD)
+    database = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
+    own = (*database, CHECKPOINTS, TENSORBOARD, CALLBACKS, FINAL_MODEL, REPORT)
     return [name for name in own if (path / name).exists()]
 
 
-def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, **numbers: Any) -> None:
+def _check_arguments(
+    study: str, engine: str, x: Any, validation_data: Any, has_folds: bool, in_process: bool | None, **numbers: Any
+) -> None:
     mistakes = []
     if engine not in ENGINES:
         mistakes.append(must("engine", f"be one of {', '.join(ENGINES)}", engine, guess(engine, ENGINES)))
-    for name, least in (("trials", 1), ("epochs", 1), ("seed", 0), ("keep", 0), ("patience", 0), ("workers", 1)):
+    least_of = {"trials": 1, "epochs": 1, "seed": 0, "keep": 0, "patience": 0, "workers": 1, "repeats": 1}
+    for name, least in least_of.items():
         value = numbers[name]
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
             mistakes.append(must(name, f"be a whole number >= {least}", value))
@@ -259,8 +294,12 @@ def _check_arguments(study: str, engine: str, x: Any, validation_data: Any, **nu
             mistakes.append(must(name, "be a number of seconds > 0", value))
     if not STUDY_NAME.fullmatch(study):
         mistakes.append(must("study", "be made of letters, digits, '.', '_' and '-', because it names a folder", study))
+    if in_process and numbers["workers"] != 1:
+        mistakes.append("`in_process` must be False with several workers.")
     if x is None and validation_data is not None:
         mistakes.append("`validation_data` must come with x and y, but x is None.")
+    if has_folds and validation_data is not None:
+        mistakes.append("`validation_data` must be None with cv: each fold validates on a part of x and y.")
     raise_all(mistakes)
 
 
@@ -285,8 +324,27 @@ def _refuse_differences(definition: Definition, stored: Definition | None) -> No
         )
 
 
-def _check_further(objectives: Sequence[Objective], findings: Findings) -> None:
-    """Refuse objectives besides the one that preflight has looked at, where nothing will report them."""
+def _folds_wanted(cv: Any, stored: Definition | None, engine: str) -> Any:
+    """Return `cv`, or that of the study where none is given, or the engine's.
+
+    A splitter that a study was made with must be given again.
+    """
+    if cv is not None:
+        return cv
+    if stored is None:
+        return engine_kind(engine).folds
+    return stored.cv["folds"] if stored.cv is not None and stored.cv["is_number"] else None
+
+
+def _repeats_wanted(repeats: int | None, stored: Definition | None) -> int | None:
+    """Return the repeats, or those of the study where none are given; once is no repeat."""
+    wanted = repeats if repeats is not None or stored is None else stored.repeats
+    return None if wanted == 1 else wanted
+def _several(given: Sequence[str | Objective], findings: Findings) -> tuple[Objective, ...]:
+    """Return the objectives where there are several, and refuse those that nothing will report."""
+    if len(given) == 1:
+        return ()
+    objectives = tuple(Objective.parse(one, findings.outputs) for one in given)
     wrong = []
     for objective in objectives:
         if objective.is_resource and not findings.uses_keras:
@@ -296,6 +354,7 @@ def _check_further(objectives: Sequence[Objective], findings: Findings) -> None:
             rule = f"be a metric that training reports ({', '.join(sorted(findings.metrics))}) or a model's cost"
             wrong.append(must("objective", rule, objective.name, guess(objective.name, known)))
     raise_all(wrong, ObjectiveError)
+    return objectives
 
 
 def _as_list(tries: Any) -> Sequence[Mapping[str, Any]]:
@@ -307,6 +366,14 @@ def _as_list(tries: Any) -> Sequence[Mapping[str, Any]]:
 def _first(*values: int | None) -> int:
     """Return the first value that is not None; the last never is."""
     return next(value for value in values if value is not None)
+
+
+def _patience(given: int | None, stored: Definition | None, own: int | None) -> int | None:
+    """Return the patience of a search: the given one, else that of the study, else the space's own; None for never."""
+    if given is None and stored is not None:
+        text = stored.fit.get("patience", "None")
+        return None if text == "None" else int(text)
+    return (own if given is None else given) or None
 
 
 def _as_text(value: Any) -> str:

@@ -31,6 +31,8 @@ class Definition:
         epochs: the budget of one trial, in epochs.
         data: fingerprint of the data trained and validated on.
         fit: further arguments of `fit`, as text.
+        cv: how the data are divided into folds, as `tuning.data.folds` describes it; None without folds.
+        repeats: how often each configuration is trained, with different seeds; None for once.
         several: all objectives where there are several, `objective` among them, which decides about epochs.
         tries: configurations that are tried before the engine proposes any, complete.
     """
@@ -46,6 +48,8 @@ class Definition:
     epochs: int
     data: Mapping[str, Any] = field(default_factory=dict)
     fit: Mapping[str, str] = field(default_factory=dict)
+    cv: Mapping[str, Any] | None = None
+    repeats: int | None = None
     several: tuple[Objective, ...] = ()
     tries: tuple[Mapping[str, Any], ...] = ()
 
@@ -53,6 +57,26 @@ class Definition:
     def objectives(self) -> tuple[Objective, ...]:
         """All that is optimised, in the order in which it was given."""
         return self.several or (self.objective,)
+
+    @property
+    def n_folds(self) -> int | None:
+        """Number of folds; None without folds."""
+        return None if self.cv is None else self.cv["folds"]
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The names of a trial's parts in order, such as "fold_0"; empty where a trial is trained once."""
+        folds = [] if self.n_folds is None else [f"fold_{fold}" for fold in range(self.n_folds)]
+        repeats = [] if self.repeats is None else [f"repeat_{repeat}" for repeat in range(self.repeats)]
+        if folds and repeats:
+            return tuple(f"{repeat}_{fold}" for repeat in repeats for fold in folds)
+        return tuple(folds or repeats)
+
+    def fold_and_repeat(self, part: int | None) -> tuple[int | None, int]:
+        """Return the fold (None for all data) and the repeat (from 0) of a part; None stands for the whole trial."""
+        if part is None or self.n_folds is None:
+            return None, part or 0
+        return part % self.n_folds, part // self.n_folds
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that `from_json` reads."""
@@ -69,6 +93,8 @@ class Definition:
             "epochs": self.epochs,
             "data": dict(self.data),
             "fit": dict(self.fit),
+            **({} if self.cv is None else {"cv": dict(self.cv)}),
+            **({} if self.repeats is None else {"repeats": self.repeats}),
             **({"several": list(map(str, self.several))} if self.several else {}),
             **({"tries": list(map(dict, self.tries))} if self.tries else {}),
         }
@@ -86,7 +112,7 @@ class Definition:
     def differences(self, other: Definition) -> list[str]:
         """Name what differs from `other`, the stored definition; an empty list when nothing does."""
         found = []
-        for name in ("space", "objective", "engine", "seed", "epochs"):
+        for name in ("space", "objective", "engine", "seed", "epochs", "repeats"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 found.append(f"{name} is {mine}, in the study {theirs}")
@@ -96,6 +122,7 @@ class Definition:
             found.append(f"tries are {_listed(self.tries)}, in the study {_listed(other.tries)}")
         found += _differing("option", self.options, other.options)
         found += _differing("data", self.data, other.data)
+        found += _differing("cv", self.cv or {}, other.cv or {})
         found += _differing("argument of fit", self.fit, other.fit)
         found += _differing("hyperparameter", _described(self), _described(other))
         return found

@@ -26,17 +26,22 @@ from tuning.engines.base import Done, Engine
 from tuning.errors import SearchFailedError, StudyError
 from tuning.executors.base import Executor
 from tuning.observer import Observer
-from tuning.pareto import pareto
+from tuning.pareto import pareto, scores_of
+from tuning.parts import as_part, not_ended, with_part, with_part_ended
 from tuning.space import Hyperparameter
 from tuning.store import Store
-from tuning.study import CHECKPOINTS, ranked
-from tuning.trial import Run, State, Trial
+from tuning.study import CALLBACKS, CHECKPOINTS, TENSORBOARD, ranked
+from tuning.tensorboard.layout import Layout
+from tuning.trial import Part, Run, State, Trial
 from tuning.worker import Decision, Failed, Finished, Lost, Message, Report, Task
 
 INTERRUPTED = "interrupted"
 OUT_OF_TIME = "the time limit is reached"
 PAUSES = (INTERRUPTED, OUT_OF_TIME)
 """Reasons to stop that leave the search unfinished."""
+
+Key = tuple[int, int | None]
+"""A trial's number, and the part of it that is trained; None for a trial that is trained once."""
 
 MAX_LOST = 1
 """Workers that a run may lose before its trial has failed."""
@@ -51,7 +56,7 @@ class Search:
         engine, executor, store, observers: see their doors.
         path: the study's folder.
         keep: number of best trials whose weights are kept.
-        task_options: what every `Task` is given: `compiled`, `uses_keras`, `fit_options`.
+        task_options: what every `Task` is given: `compiled`, `uses_keras`, `patience`, `fit_options`, `log`.
         deadline: `time.monotonic()` after which running trials pause; None for no limit.
         stopping: why no more is asked for; running trials pause after their epoch.
     """
@@ -69,9 +74,9 @@ class Search:
 
     def __post_init__(self) -> None:
         self.trials: dict[int, Trial] = {}
-        self._waiting: list[Trial] = []  # runs that were under way when the search was interrupted
-        self._under_way: set[int] = set()
-        self._verdicts: dict[int, tuple[State, str | None]] = {}  # trials told to stop, and as what
+        self._waiting: list[Key] = []  # parts of runs that have begun, and runs that an interruption has cut
+        self._under_way: set[Key] = set()
+        self._verdicts: dict[Key, tuple[State, str | None]] = {}  # what was told to stop, and as what
         self._events = 0
         self._space = self.definition.hyperparameters
 
@@ -109,11 +114,11 @@ class Search:
             self.stopping = OUT_OF_TIME
         while not self.stopping and len(self._under_way) < self.executor.slots:
             if self._waiting:
-                self._start(self._waiting.pop(0))
+                self._start(*self._waiting.pop(0))
                 continue
             answer = self.engine.ask()
             if isinstance(answer, Run):
-                self._start(self._begun(answer))
+                self._waiting += self._to_train(self._begun(answer))
                 continue
             if isinstance(answer, Done) and not self._under_way:
                 self.stopping = answer.reason
@@ -122,10 +127,14 @@ class Search:
         return bool(self._under_way)
 
     def _handle(self, message: Message) -> Decision:
-        trial = self.trials[message.number]
+        trial, part = self.trials[message.number], message.part
+        if not isinstance(message, Report):
+            self._under_way.discard((trial.number, part))
+        if trial.state.is_finished and not (isinstance(message, Failed) and message.is_fatal):
+            return Decision.STOP  # another part has decided the trial
+        trial = as_part(trial, part)
         if isinstance(message, Report):
             return self._epoch_ended(trial, message)
-        self._under_way.discard(trial.number)
         if isinstance(message, Finished):
             self._run_finished(trial, message)
         elif isinstance(message, Failed):
@@ -147,34 +156,45 @@ class Search:
             if trial.state.is_finished:
                 self.store.repair(trial)
         self.engine.restore(trials, state)
-        self._waiting = [t for t in trials if t.is_training]
+        self._waiting = [key for trial in trials if trial.is_training for key in self._to_train(trial)]
 
     def _begun(self, run: Run) -> Trial:
         """Return the trial with its new run, stored together with the state of the engine."""
         run = replace(run, asked=self._next_event())
-        trial = self.trials.get(run.number) or Trial(run.number, run.values, started_at=time.time())
+        parts = len(self.definition.part_names) * (Part(),)
+        trial = self.trials.get(run.number) or Trial(run.number, run.values, started_at=time.time(), parts=parts)
         trial = replace(trial, values=run.values, runs=(*trial.runs, run))
         self.store.begin(trial, self.engine.dump(), self._space)
         self.trials[trial.number] = trial
         self._close_settled()
         return trial
 
-    def _start(self, trial: Trial) -> None:
-        """Train the last run of `trial`, from its checkpoint where it has one."""
+    @staticmethod
+    def _to_train(trial: Trial) -> list[Key]:
+        return [(trial.number, part) for part in not_ended(trial)]
+
+    def _start(self, number: int, part: int | None) -> None:
+        """Train the last run of a trial, or of one part of it, from its checkpoint where it has one."""
+        trial = as_part(self.trials[number], part)
         # What was reported after the checkpoint will be reported again.
         trial = self._scored(replace(trial, curve=trial.curve.until(trial.checkpoint)))
-        self._under_way.add(trial.number)
-        self.trials[trial.number] = trial
-        self._notify("run_started", trial)
+        self._under_way.add((number, part))
+        self._notify("run_started", self._taken(trial, part))
+        fold, repeat = self.definition.fold_and_repeat(part)
+        name = "" if part is None else self.definition.part_names[part]
         self.executor.submit(
             Task(
                 run=trial.run,
-                seed=seed_of_trial(self.definition.seed, trial.number),
+                seed=seed_of_trial(self.definition.seed, number, repeat),
                 objective=self.definition.objective,
                 folder=str(self.path / CHECKPOINTS),
                 trained=trial.checkpoint,
                 best=trial.score,
-                resumable=self.engine.may_continue(trial.number),
+                resumable=self.engine.may_continue(number),
+                part=part,
+                fold=fold,
+                files=str(self.path / CALLBACKS / f"trial_{number:04d}" / name),
+                log_folder=str(Layout(self.path / TENSORBOARD).log(number, name)),
                 **self.task_options,
             )
         )
@@ -186,22 +206,33 @@ class Search:
         trial = self._scored(replace(trial, curve=curve))
         if message.checkpoint:
             trial = replace(trial, checkpoint=trial.epochs)
-            self.store.save(trial)
-        self.trials[trial.number] = trial
+        before = self.trials[trial.number].epochs if message.part is not None else message.epoch
+        whole = self._taken(trial, message.part)
+        if message.checkpoint:
+            self.store.save(whole)
+        if message.part is not None:
+            self._notify("part_epoch_ended", whole, message.part)
+        self._curve_grew(whole, before)
         value = message.metrics.get(self.definition.objective.name)
-        if value is not None:
-            self.store.report(trial, value)
-        self._notify("epoch_ended", trial)
         if value is not None and not math.isfinite(value):
             error = f"{self.definition.objective.name} is {value} in epoch {message.epoch}: training diverged"
-            self._verdicts[trial.number] = (State.FAILED, error)
+            self._verdicts[trial.number, message.part] = (State.FAILED, error)
             return Decision.STOP
         if self.stopping:
             return Decision.PAUSE
-        if self.engine.should_stop(trial):
-            self._verdicts[trial.number] = (State.PRUNED, None)
+        if self.engine.should_stop(whole):
+            self._verdicts[trial.number, message.part] = (State.PRUNED, None)
             return Decision.STOP
         return Decision.GO
+
+    def _curve_grew(self, trial: Trial, before: int) -> None:
+        """Store and tell the epochs of the trial's curve from `before` on; of a mean there may be none or several."""
+        for epoch in range(before, trial.epochs):
+            value = trial.curve.epochs[epoch].get(self.definition.objective.name)
+            until = replace(trial, curve=trial.curve.until(epoch + 1))
+            if value is not None:
+                self.store.report(until, value)
+            self._notify("epoch_ended", until)
 
     def _run_finished(self, trial: Trial, message: Finished) -> None:
         trial = replace(
@@ -211,54 +242,63 @@ class Search:
             checkpoint=message.checkpoint,
             compiled=message.compiled,
             compiled_reason=message.reason,
-            found=trial.found + self._new(message.space),
+            found=trial.found + self._new(message.space, trial.found),
             resources={**trial.resources, **message.resources},
         )
-        trial = self._scored(trial)
-        verdict, error = self._verdicts.pop(trial.number, (State.RUNNING, None))
+        verdict, error = self._verdicts.pop((trial.number, message.part), (State.RUNNING, None))
         if trial.score is None and verdict is not State.FAILED:
             verdict, error = State.FAILED, f"training did not report {self.definition.objective.name}"
-        if self.stopping and verdict is State.RUNNING and trial.epochs < trial.run.stop:
-            self.store.save(trial)  # paused: the run has not ended
+        is_paused = self.stopping and verdict is State.RUNNING and trial.epochs < trial.run.stop
+        trial = self._taken(trial, message.part)
+        if is_paused:
+            self.store.save(trial)  # the run has not ended
+        elif message.part is None or verdict is not State.RUNNING:
+            self._end_run(replace(trial, state=verdict, error=error))
+        else:
+            self._part_ended(trial, message.part)
+
+    def _part_ended(self, trial: Trial, part: int) -> None:
+        """End the run of a trial with its last part, or as soon as the engine has seen enough of them."""
+        before = trial.epochs
+        trial = with_part_ended(trial, part, self.definition.objective)
+        self._curve_grew(trial, before)
+        if not not_ended(trial):
+            self._end_run(trial)
+        elif self.engine.should_stop(trial):
+            self._end_run(replace(trial, state=State.PRUNED))
+        else:
+            self.store.save(trial)
             self.trials[trial.number] = trial
-            return
-        missing = [o.name for o, s in zip(self.definition.objectives, trial.scores, strict=False) if s is None]
-        if missing and verdict is not State.FAILED:
-            verdict, error = State.FAILED, f"there is no value of {', '.join(missing)}"
-        self._end_run(replace(trial, state=verdict, error=error))
 
     def _run_failed(self, trial: Trial, message: Failed) -> None:
         if message.is_fatal:
             raise StudyError(message.error)
-        self._verdicts.pop(trial.number, None)
-        self._end_run(
-            replace(
-                trial,
-                state=State.FAILED,
-                error=message.error,
-                traceback=message.traceback,
-                seconds=trial.seconds + message.seconds,
-            )
-        )
+        self._verdicts.pop((trial.number, message.part), None)
+        trial = self._taken(replace(trial, seconds=trial.seconds + message.seconds), message.part)
+        self._end_run(replace(trial, state=State.FAILED, error=message.error, traceback=message.traceback))
 
     def _run_lost(self, trial: Trial, message: Lost) -> None:
         """Train the run again from its checkpoint, unless that was tried before."""
         if trial.lost >= MAX_LOST:
             again = f"{trial.lost + 1} times, the last time because {message.reason}"
-            self._run_failed(trial, Failed(message.number, f"training was lost {again}", "", 0.0))
+            self._run_failed(trial, Failed(message.number, f"training was lost {again}", "", 0.0, part=message.part))
             return
-        self._verdicts.pop(trial.number, None)
-        trial = replace(trial, lost=trial.lost + 1)
-        self.store.save(trial)
-        self.trials[trial.number] = trial
-        self._waiting.append(trial)
+        self._verdicts.pop((trial.number, message.part), None)
+        self.store.save(self._taken(replace(trial, lost=trial.lost + 1), message.part))
+        self._waiting.append((message.number, message.part))
 
     # Endings ----------------------------------------------------------------------------------------------
 
     def _end_run(self, trial: Trial) -> None:
         """Store the end of a run, tell the engine, tell the observers; close the trial or let it rest."""
+        several = self.definition.several
+        trial = replace(trial, scores=scores_of(trial, several))
+        missing = [o.name for o, score in zip(several, trial.scores, strict=True) if score is None]
+        if missing and trial.state is State.RUNNING:
+            trial = replace(trial, state=State.FAILED, error=f"there is no value of {', '.join(missing)}")
         run = replace(trial.run, ended=self._next_event(), until=trial.epochs)
         trial = replace(trial, runs=(*trial.runs[:-1], run), lost=0)
+        self._waiting = [key for key in self._waiting if key[0] != trial.number]
         if trial.state is State.RUNNING and not self.engine.may_continue(trial.number):
             trial = replace(trial, state=State.COMPLETED)
         if trial.state.is_finished:
@@ -301,12 +341,12 @@ class Search:
         best = [trial.number for trial in chosen]
         checkpoints.prune(self.path / CHECKPOINTS, best, self._goes_on_from)
 
-    def _goes_on_from(self, number: int) -> int | None:
-        """Return the epochs in the checkpoint that the trial would go on from; None when it is finished."""
+    def _goes_on_from(self, number: int, part: int | None) -> int | None:
+        """Return the epochs in the checkpoint that a trial would go on from; None when it is finished."""
         trial = self.trials.get(number)
         if trial is None or (trial.state.is_finished and not self.engine.may_continue(number)):
             return None
-        return trial.checkpoint
+        return as_part(trial, part).checkpoint
 
     def _raise_if_all_failed(self) -> None:
         trials = self._listed()
@@ -323,15 +363,19 @@ class Search:
     def _scored(self, trial: Trial) -> Trial:
         best = self.definition.objective.best(trial.curve.values(self.definition.objective.name))
         epoch, score = best if best is not None else (None, None)
-        scores: tuple[float | None, ...] = ()
-        if len(self.definition.objectives) > 1:
-            metrics = {} if epoch is None else {n: v for n, v in trial.curve.epochs[epoch].items() if math.isfinite(v)}
-            scores = tuple({**metrics, **trial.resources}.get(o.name) for o in self.definition.objectives)
-        return replace(trial, score=score, best_epoch=epoch, scores=scores)
+        return replace(trial, score=score, best_epoch=epoch)
 
-    def _new(self, space: Sequence[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-        """Return the hyperparameters (JSON) that no trial had met before."""
-        known = {(h.name, h.conditions) for h in self._space}
+    def _taken(self, trial: Trial, part: int | None) -> Trial:
+        """Take over what became of a trial, or of one part of it; return the whole trial."""
+        trial = with_part(trial, part, self.definition.objective)
+        self.trials[trial.number] = trial
+        return trial
+
+    def _new(
+        self, space: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]
+    ) -> tuple[Mapping[str, Any], ...]:
+        """Return the hyperparameters (JSON) that no trial had met before, nor this one, which has `found` some."""
+        known = {(h.name, h.conditions) for h in (*self._space, *map(Hyperparameter.from_json, found))}
         return tuple(
             record
             for record in space
@@ -375,6 +419,7 @@ class Search:
                 signal.signal(number, handler)
 
 
-def seed_of_trial(seed: int, number: int) -> int:
-    """Return the seed of one trial's training: the same for every run of it, in any process."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{number}".encode()).digest()[:4], "big") % 2**31
+def seed_of_trial(seed: int, number: int, repeat: int = 0) -> int:
+    """Return the seed of one trial's training: the same for every run and fold of it, in any process."""
+    text = f"{seed}/{number}/{repeat}" if repeat else f"{seed}/{number}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % 2**31

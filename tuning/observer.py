@@ -19,10 +19,16 @@ class Observer:
         """A search begins or is resumed; `trials` are those the study already has."""
 
     def run_started(self, trial: Trial) -> None:
-        """A run of `trial` begins: `trial.run`. `trial.curve` holds the epochs before it."""
+        """A run of `trial` begins: `trial.run`. `trial.curve` holds the epochs before it.
+
+        Called again when a lost run is trained again, and for each part of a trial that has several.
+        """
 
     def epoch_ended(self, trial: Trial) -> None:
         """The last entry of `trial.curve` is new."""
+
+    def part_epoch_ended(self, trial: Trial, part: int) -> None:
+        """The last entry of `trial.parts[part].curve` is new; `epoch_ended` follows when the trial's own grows."""
 
     def run_ended(self, trial: Trial) -> None:
         """A run ended. The trial rests while its state is RUNNING: its engine may continue it."""

@@ -1,14 +1,35 @@
-"""The Pareto set: the trials that no other trial beats in every respect.
+"""Several objectives: a trial's scores, and the Pareto set: the trials that no other trial beats in every respect.
 
 Owns the comparison of trials in several objectives.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from tuning.objective import Objective
 from tuning.trial import State, Trial
+
+
+def scores_of(trial: Trial, objectives: Sequence[Objective]) -> tuple[float | None, ...]:
+    """Return a score for each objective: what its model costs, or a metric at the best epoch.
+
+    Of a trial with parts a metric is the mean over them, each at its own best epoch, as its score is.
+    """
+    trainings = trial.parts or (trial,)
+    found: list[float | None] = []
+    for objective in objectives:
+        if objective.is_resource:
+            found.append(trial.resources.get(objective.name))
+            continue
+        values = [
+            math.nan if t.best_epoch is None else t.curve.epochs[t.best_epoch].get(objective.name, math.nan)
+            for t in trainings
+        ]
+        mean = sum(values) / len(values)
+        found.append(mean if math.isfinite(mean) else None)
+    return tuple(found)
 
 
 def pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:

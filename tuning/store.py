@@ -12,7 +12,7 @@ import contextlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from tuning.database import Database, without_password
 from tuning.definition import Definition
 from tuning.errors import StudyError
 from tuning.space import Hyperparameter
-from tuning.trial import Curve, Run, State, Trial
+from tuning.trial import Curve, Part, Run, State, Trial
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["DATABASE", "RECORD", "Store", "without_password"]
 
 RECORD = "tuning"  # the attribute that holds our record, of the study and of each trial
+FINAL = "tuning_final"  # the attribute of the study that holds the record of its final model
 DATABASE = "trials.db"
 
 _STUDY = "SELECT study_id FROM studies WHERE study_name = :name"
-_DEFINITION = "SELECT value_json FROM study_user_attributes WHERE study_id = :study AND key = :key"
+_ATTRIBUTE = "SELECT value_json FROM study_user_attributes WHERE study_id = :study AND key = :key"
 _TRIALS_OF_STUDY = (
     "SELECT t.trial_id, t.state, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
     "WHERE t.study_id = :study AND a.key = :key ORDER BY t.number"
@@ -102,7 +103,7 @@ class Store:
         """Return the stored definition; None when the database does not have the study."""
         if self._find() is None:
             return None
-        documents = self._rows(_DEFINITION)
+        documents = self._rows(_ATTRIBUTE)
         return Definition.from_json(json.loads(documents[0][0])) if documents else None
 
     def create(self, definition: Definition) -> None:
@@ -125,6 +126,15 @@ class Store:
             self.delete()
         self._study_id = self._do(lambda: self._storage.create_new_study(directions, self._study))
         self._do(lambda: self._storage.set_study_user_attr(self._id, RECORD, definition.to_json()))
+
+    def final(self) -> Any:
+        """Return what `save_final` wrote (JSON); None when there is no final model."""
+        documents = self._rows(_ATTRIBUTE, key=FINAL)
+        return json.loads(documents[0][0]) if documents else None
+
+    def save_final(self, record: Mapping[str, Any]) -> None:
+        """Record the study's final model and its scores on the test split, in place of an earlier one."""
+        self._do(lambda: self._storage.set_study_user_attr(self._id, FINAL, dict(record)))
 
     def claim(self) -> None:
         """Write down who drives the study; from then on a server that goes away for a while is waited for."""
@@ -271,8 +281,11 @@ class Store:
 def _to_record(trial: Trial) -> dict[str, Any]:
     record = {f.name: getattr(trial, f.name) for f in fields(Trial)}
     record["state"] = trial.state.value
-    record["curve"] = [{name: _encode(value) for name, value in epoch.items()} for epoch in trial.curve.epochs]
+    record["curve"] = _encoded(trial.curve)
     record["runs"] = [asdict(run) for run in trial.runs]
+    record["parts"] = [{**asdict(replace(part, curve=Curve())), "curve": _encoded(part.curve)} for part in trial.parts]
+    if not trial.parts:
+        del record["parts"]
     return record
 
 
@@ -280,11 +293,23 @@ def _from_record(record: Mapping[str, Any]) -> Trial:
     known = {f.name for f in fields(Trial)}
     values = {name: value for name, value in record.items() if name in known}
     values["state"] = State(record["state"])
-    values["curve"] = Curve(tuple({n: float(v) for n, v in epoch.items()} for epoch in record["curve"]))
+    values["curve"] = _decoded(record["curve"])
+    values["parts"] = tuple(
+        Part(**{**part, "curve": _decoded(part["curve"]), "untils": tuple(part["untils"])})
+        for part in record.get("parts", ())
+    )
     values["runs"] = tuple(Run(**run) for run in record["runs"])
     values["found"] = tuple(record["found"])
     values["scores"] = tuple(record.get("scores", ()))
     return Trial(**values)
+
+
+def _encoded(curve: Curve) -> list[dict[str, Any]]:
+    return [{name: _encode(value) for name, value in epoch.items()} for epoch in curve.epochs]
+
+
+def _decoded(epochs: Sequence[Mapping[str, Any]]) -> Curve:
+    return Curve(tuple({name: float(value) for name, value in epoch.items()} for epoch in epochs))
 
 
 def _encode(value: float) -> float | str:

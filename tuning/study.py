@@ -1,18 +1,25 @@
 """A study as its user sees it: trials, the best of them, its model.
 
-Owns reading. Everything comes from the store and the checkpoints; nothing is trained or changed here.
+Owns reading. Everything comes from the store and the checkpoints; nothing is trained here, and nothing of the study
+is changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import ast
+import json
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tuning import checkpoints
-from tuning.data import Data
+from tuning import checkpoints, export
+from tuning.data import Data, with_folds
+from tuning.data import fold as data_of_fold
 from tuning.definition import Definition
-from tuning.errors import SpaceError, StudyError
+from tuning.engines.registry import engine_kind
+from tuning.errors import DataError, OptionError, SpaceError, StudyError, must
+from tuning.naming import numbered_afresh
 from tuning.objective import Objective
 from tuning.pareto import pareto
 from tuning.space import HyperParameters, SearchSpace, resolve
@@ -22,6 +29,10 @@ from tuning.worker import ensure_built
 
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
+CALLBACKS = "callbacks"
+FINAL_MODEL = "final"
+MODEL_FILE = "model.keras"
+REPORT = "report.html"
 
 
 def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
@@ -42,6 +53,11 @@ class Study:
         space: the space it searches; needed for models of a space that was made in a program.
         data: the data of `space`, where they were given to `search`.
         storage: URL of its database; None for the file in the folder.
+
+    Attributes:
+        definition: what was searched and how.
+        trials: all trials by number.
+        final: the record of the final model, as `tuning.finalize` wrote it; None when there is none.
     """
 
     def __init__(
@@ -56,9 +72,11 @@ class Study:
                 raise StudyError(f"`study` must be a study, but there is no '{self.path.name}' in {where}.")
             self.definition: Definition = definition
             self.trials: list[Trial] = store.read()[0]
+            self.final: Mapping[str, Any] | None = store.final()
         finally:
             store.close()
         self._space, self._data = space, data
+        self._search: Any = None
 
     def __repr__(self) -> str:
         best = self.best
@@ -82,13 +100,18 @@ class Study:
     @property
     def pareto(self) -> list[Trial]:
         """The trials that no other beats in every objective; empty for studies of one objective."""
-        objectives = self.definition.objectives
-        return pareto(self.trials, objectives) if len(objectives) > 1 else []
+        several = self.definition.several
+        return pareto(self.trials, several) if several else []
 
-    @property
-    def best_values(self) -> dict[str, Any]:
-        """The hyperparameters of the best trial."""
-        return dict(self._best().values)
+    def top(self, n: int) -> list[Trial]:
+        """Return the `n` best trials that have a score, best first; fewer when there are fewer."""
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise OptionError(must("n", "be a whole number >= 1", n))
+        return ranked(self.trials, self.objective)[:n]
+
+    def best_values(self, n: int) -> list[dict[str, Any]]:
+        """Return the hyperparameters of the `n` best trials, best first; those of the best are `best.values`."""
+        return [dict(trial.values) for trial in self.top(n)]
 
     def _best(self) -> Trial:
         best = self.best
@@ -110,36 +133,227 @@ class Study:
             self._space = resolve(self.definition.space_source)
         return self._space
 
+    @property
+    def data(self) -> Data:
+        """The data that were given, or else the space's own."""
+        if self._data is None:
+            self._data = self.space.load_data()
+        return self._data
+
     def best_model(self) -> Any:
         """Return the model of the best trial with the weights of its best epoch, compiled.
 
-        Evaluated on the validation data it gives the recorded score.
+        Evaluated on the validation data it gives the recorded score: see `evaluate`.
+
+        Raises:
+            StudyError: its weights were not kept, or the trial has several models, one a fold or repeat.
         """
         return self.model(self._best())
+
+    def best_models(self, n: int) -> list[Any]:
+        """Return the models of the `n` best trials, best first; as many as `search` was told to `keep` are there."""
+        return [self.model(trial) for trial in self.top(n)]
 
     def model(self, trial: Trial | int) -> Any:
         """Return a trial's model with the weights of its best epoch.
 
         Raises:
-            StudyError: its checkpoint was not kept; only those of the best trials are.
+            StudyError: its checkpoint was not kept, only those of the best trials are; or it has several models.
         """
-        from tuning.quiet import import_keras
+        trial = self._trial(trial)
+        if trial.parts:
+            raise StudyError(
+                f"trial {trial.number} has no model of its own but {len(trial.parts)}, of {self._parts_in_words()}: "
+                f"study.models({trial.number}) returns them. `tune finalize` trains one model of its values."
+            )
+        return self._model(trial, None)
 
-        if isinstance(trial, int):
-            trial = self.trials[trial]
-        path = checkpoints.best_path(self.path / CHECKPOINTS, trial.number)
-        if not path.is_file():
-            kept = sorted(int(p.name[6:10]) for p in path.parent.glob(f"trial_*.best{checkpoints.SUFFIX}"))
+    def models(self, trial: Trial | int) -> list[Any]:
+        """Return the models of a trial's parts in order, each with the weights of its best epoch.
+
+        Evaluated on the validation data of its fold, `fold_data(fold)`, each gives its recorded score.
+
+        Raises:
+            StudyError: their checkpoints were not kept, or the trial has but one model.
+        """
+        trial = self._trial(trial)
+        if not trial.parts:
+            raise StudyError(f"trial {trial.number} has one model: study.model({trial.number}) returns it.")
+        return [self._model(trial, part) for part in range(len(trial.parts))]
+
+    def fold_data(self, fold: int) -> Data:
+        """Return the training and validation data of a fold.
+
+        Raises:
+            StudyError: the study has no folds, or its data are not to be had again.
+        """
+        description, data = self.definition.cv, self.data
+        if description is None:
+            raise StudyError(f"study '{self.name}' must be one with folds (cv=K), but it has none.")
+        if data.folds is None and description["is_number"]:
+            divided, found = with_folds(data, description["folds"], self.definition.seed)
+            data = divided if found == description else data
+        if data.folds is None:
+            raise StudyError(f"the folds of study '{self.name}' cannot be made again: its data or splitter were given.")
+        return data_of_fold(data, fold)
+
+    def _parts_in_words(self) -> str:
+        d = self.definition
+        words = [f"{n} {what}" for n, what in ((d.n_folds, "folds"), (d.repeats, "repeats")) if n is not None]
+        return " x ".join(words)
+
+    def _model(self, trial: Trial, part: int | None) -> Any:
+        path = self.checkpoint(trial, part)
+        if path is None:
+            kept = checkpoints.kept_trials(self.path / CHECKPOINTS)
             raise StudyError(
                 f"the weights of trial {trial.number} are not kept; kept are those of trials {kept}. "
                 "Search again with a larger keep=, or train the trial's values again."
             )
-        import_keras()
-        model = self.space.build(HyperParameters(trial.values))
-        if not getattr(model, "built", True):
-            ensure_built(model, (self._data if self._data is not None else self.space.load_data()).x)
+        model = self.untrained_model(trial)
         checkpoints.restore(model, path)
         return model
+
+    def untrained_model(self, trial: Trial | int) -> Any:
+        """Return the model of a trial's values, built and compiled, with fresh weights."""
+        return self._built(self._trial(trial).values)
+
+    def _built(self, values: Mapping[str, Any]) -> Any:
+        from tuning.quiet import import_keras
+
+        import_keras()
+        with numbered_afresh():  # the metrics have the names that the trial has reported
+            model = self.space.build(HyperParameters(values))
+        if not getattr(model, "built", True):
+            ensure_built(model, self.data.x)
+        return model
+
+    def final_model(self) -> Any:
+        """Return the model that `tuning.finalize` trained, compiled.
+
+        Raises:
+            StudyError: there is none.
+        """
+        path = self.path / FINAL_MODEL / MODEL_FILE
+        if self.final is None or not path.is_file():
+            what = "has none" if self.final is None else f"its file {path} is missing"
+            raise StudyError(f"study '{self.name}' must have a final model, but {what}. `tune finalize` makes one.")
+        return export.load_weights(path, self._built(self.final["values"]))
+
+    def checkpoint(self, trial: Trial | int, part: int | None = None) -> Path | None:
+        """Return the file with the weights of a trial's (or its part's) best epoch; None when they were not kept."""
+        path = checkpoints.best_path(self.path / CHECKPOINTS, self._trial(trial).number, part)
+        return path if path.is_file() else None
+
+    def evaluate(self, trial: Trial | int | None = None, model: Any = None) -> dict[str, float]:
+        """Evaluate a trial's model on the validation data, in the batches in which it was validated in the search.
+
+        The result holds the recorded score, under the objective's name without `val_`. Floating-point sums differ
+        in their last bits with the order of summation, which compiled epochs and `model.evaluate` each choose for
+        themselves: expect equality to 1e-6 of the value, and of a ratio of counts, such as accuracy, to the last bit.
+
+        Args:
+            trial: default: the best.
+            model: evaluated instead of the trial's own, such as one that was saved and loaded again.
+
+        Raises:
+            DataError: there are no validation data.
+        """
+        trial = self._best() if trial is None else self._trial(trial)
+        model = self.model(trial) if model is None else model
+        if self.data.validation is None:
+            raise DataError(f"study '{self.name}' must have validation data to evaluate on, but has none.")
+        given = self.data.validation if isinstance(self.data.validation, tuple) else (self.data.validation,)
+        named = dict(zip(("x", "y", "sample_weight"), given, strict=False))
+        batch_size = self.batch_size(trial) if "y" in named else None  # a Dataset comes in batches
+        return model.evaluate(**named, batch_size=batch_size, verbose=0, return_dict=True)
+
+    def batch_size(self, trial: Trial) -> int | None:
+        """Return the batch size of a trial, as far as it is known: by the hyperparameter or argument of that name."""
+        size = trial.values.get("batch_size", self.fit_options()[0].get("batch_size"))
+        return size if isinstance(size, int) and not isinstance(size, bool) else None
+
+    def fit_options(self) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the further arguments of `fit`: by value, and as text those that were stored by name only."""
+        values, texts = {}, {}
+        for name, text in self.definition.fit.items():
+            try:
+                values[name] = ast.literal_eval(text)
+            except (SyntaxError, ValueError):
+                texts[name] = text
+        return values, texts
+
+    def command(self) -> str | None:
+        """Return the command that searches the same again; None for a space or folds that were made in a program."""
+        definition = self.definition
+        if definition.space_source is None or not (definition.cv or {}).get("is_number", True):
+            return None
+        words = ["tune", "run", definition.space_source, "--engine", definition.engine, "--epochs", definition.epochs]
+        words += ["--seed", definition.seed, "--objective", definition.objective]
+        is_limited = any("candidates" in run.note for trial in self.trials for run in trial.runs)
+        if is_limited or engine_kind(definition.engine).trials is not None:
+            words += ["--trials", len(self.trials)]
+        for name, value in definition.options.items():
+            text = json.dumps(value) if isinstance(value, (dict, list)) else value
+            words += [] if value is None else ["-o", f"{name}={text}"]
+        for h in definition.hyperparameters:
+            words += ["--fix", f"{h.name}={h.default}"] if h.kind == "fixed" else []
+        words += [] if definition.n_folds is None else ["--cv", definition.n_folds]
+        words += [] if definition.repeats is None else ["--repeats", definition.repeats]
+        patience = self.fit_options()[0].get("patience")
+        words += [] if patience is None else ["--patience", patience]
+        return shlex.join([*map(str, words), "--study", self.name])
+
+    def save(self, path: str | Path, trial: Trial | int | None = None) -> Path:
+        """Save a trial's model; return where it is.
+
+        Args:
+            path: `NAME.keras` for the whole model with its optimizer, `NAME.weights.h5` for weights alone, or a
+                folder for a SavedModel of TensorFlow, which answers but cannot be trained.
+            trial: default: the best.
+
+        Raises:
+            OptionError: the name says none of these.
+            StudyError: the weights were not kept, or the file cannot be written.
+        """
+        export.format_of(path)
+        model = self.model(self._best() if trial is None else trial)
+        return export.save(model, path, self.data.x)
+
+    def _trial(self, trial: Trial | int) -> Trial:
+        if isinstance(trial, Trial):
+            return trial
+        if not 0 <= trial < len(self.trials):
+            raise StudyError(f"`trial` must be one of the {len(self.trials)} trials, counted from 0, but got {trial}.")
+        return self.trials[trial]
+
+    @property
+    def search_(self) -> Any:
+        """The search object of scikit-learn's of a study of the engine "grid", as its `fit` leaves it.
+
+        It has `cv_results_`, `best_params_`, `best_score_`, `best_index_` and `n_splits_`; scores of an objective that
+        is minimised are negated. It has no `best_estimator_`.
+
+        Raises:
+            StudyError: another engine searched, or candidates are still to be trained.
+        """
+        if self.definition.engine != "grid":
+            raise StudyError(f"study '{self.name}' must be of the engine grid, but it is of {self.definition.engine}.")
+        from tuning.engines.grid import finished_search
+
+        if self._search is None:
+            self._search = finished_search(self.definition, self.trials)
+        return self._search
+
+    @property
+    def cv_results_(self) -> dict[str, Any]:
+        """The `cv_results_` of scikit-learn's search; see `search_`."""
+        return self.search_.cv_results_
+
+    @property
+    def best_params_(self) -> dict[str, Any]:
+        """The `best_params_` of scikit-learn's search; see `search_`."""
+        return self.search_.best_params_
 
     def dataframe(self) -> Any:
         """Return one row a trial as a `pandas.DataFrame`; hyperparameters are columns named `values.NAME`."""
@@ -157,8 +371,11 @@ class Study:
             "engine": self.definition.engine,
             "seed": self.definition.seed,
             "objective": {"name": self.objective.name, "direction": self.objective.direction},
+            **({} if self.definition.cv is None else {"cv": dict(self.definition.cv)}),
+            **({} if self.definition.repeats is None else {"repeats": self.definition.repeats}),
             "best": None if best is None else best.score,
             **self._several(),
+            "final": self.final,
             "trials": [trial.to_json() for trial in self.trials],
         }
 
@@ -178,15 +395,18 @@ def find_studies(logs: str | Path) -> list[Path]:
     return sorted(path.parent for path in Path(logs).glob("*/trials.db"))
 
 
-def load(path: str | Path, space: SearchSpace | None = None, storage: str | None = None) -> Study:
+def load(
+    path: str | Path, space: SearchSpace | None = None, storage: str | None = None, data: Data | None = None
+) -> Study:
     """Open a study by its folder.
 
     Args:
         path: such as `logs/fashion_mnist-hyperband`.
         space: needed to rebuild models when the study searched a space that was made in a program.
         storage: URL of its database, where it is not the file in the folder.
+        data: needed to evaluate models when the study searched data that were given to `search`.
 
     Raises:
         StudyError: there is no study.
     """
-    return Study(path, space, storage=storage)
+    return Study(path, space, data, storage)

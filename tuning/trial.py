@@ -7,6 +7,7 @@ models or files. Epochs count from 0, as in Keras and TensorBoard.
 from __future__ import annotations
 
 import enum
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,8 +78,29 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One training of a trial that has several: on one fold, or with one of several seeds.
+
+    Attributes:
+        curve, score, best_epoch, seconds, checkpoint, lost: as in `Trial`, of this training alone.
+        untils: epochs it had trained at the end of each of the trial's runs that has ended for it.
+    """
+
+    curve: Curve = Curve()
+    score: float | None = None
+    best_epoch: int | None = None
+    seconds: float = 0.0
+    checkpoint: int = 0
+    lost: int = 0
+    untils: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Trial:
     """Everything known about one configuration.
+
+    A trial with parts is trained several times, and `parts` says how each of its trainings goes. Its own curve is
+    their mean, its score the mean of their scores, its seconds their sum; see `tuning.parts`.
 
     Attributes:
         number: counts from 0 within the study.
@@ -99,6 +121,7 @@ class Trial:
         lost: workers that died during the last run.
         found: hyperparameters (JSON) that this trial met first, unknown before it.
         started_at, ended_at: Unix time in seconds.
+        parts: its trainings, one a fold and repeat; empty for a trial that is trained once.
     """
 
     number: int
@@ -118,6 +141,7 @@ class Trial:
     found: tuple[Mapping[str, Any], ...] = ()
     started_at: float | None = None
     ended_at: float | None = None
+    parts: tuple[Part, ...] = ()
     scores: tuple[float | None, ...] = ()
     resources: Mapping[str, float] = field(default_factory=dict)
 
@@ -136,12 +160,25 @@ class Trial:
         """The last run."""
         return self.runs[-1]
 
+    @property
+    def part_scores(self) -> tuple[float | None, ...]:
+        """The score of each part in order, None until its training has ended; empty without parts."""
+        return tuple(part.score if part.untils else None for part in self.parts)
+
+    @property
+    def score_std(self) -> float | None:
+        """Standard deviation (of the population) of the parts' scores; None unless all have ended."""
+        scores = [score for score in self.part_scores if score is not None]
+        return statistics.pstdev(scores) if scores and len(scores) == len(self.parts) else None
+
     def to_json(self) -> dict[str, Any]:
         """Return the record that `--json` prints."""
+        several = {"score_std": self.score_std, "part_scores": list(self.part_scores)} if self.parts else {}
         return {
             "number": self.number,
             "state": self.state.value,
             "score": self.score,
+            **several,
             **({"scores": list(self.scores), "resources": dict(self.resources)} if self.scores else {}),
             "best_epoch": self.best_epoch,
             "epochs": self.epochs,

@@ -25,6 +25,7 @@ class EngineContract:
     """
 
     name: str
+    label = ""  # tells apart engines of one name with other options
     options: dict = {}
     limit: int | None = 14
     length = 14
@@ -99,7 +100,7 @@ class EngineContract:
 
     def test_golden_proposals(self):
         """Regenerate by deleting the file and running the test twice."""
-        path = GOLDEN / f"{self.name}.json"
+        path = GOLDEN / f"{self.label or self.name}.json"
         got = json.loads(json.dumps(self.straight(42)))
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,6 +111,12 @@ class EngineContract:
             assert list(run[1]) == list(expected[1])
             for name, value in expected[1].items():
                 assert run[1][name] == (pytest.approx(value, rel=1e-6) if isinstance(value, float) else value), name
+
+    def test_it_learns_from_folds_what_it_learns_from_their_mean(self):
+        cut = self.length // 2
+        resumed = Simulation(self.make(0), n_parts=2).go(cut).resumed_on(self.make(0)).go(self.length - cut)
+        assert all(len(trial.parts) == 2 for trial in resumed.trials.values())
+        assert proposals(resumed.runs) == self.straight()
 
     def test_failed_trials_do_not_stop_it(self):
         simulation = Simulation(self.make(0), fails=lambda values: values["bias"]).go(self.length)

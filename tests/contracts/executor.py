@@ -47,9 +47,10 @@ class Scripted(SearchSpace):
         return Data(numpy.arange(10.0))
 
 
-def task(number=0, epochs=3, **values):
+def task(number=0, epochs=3, part=None, **values):
     values = {"raises_at": -1, "exits": False, "seconds": 0.0, **values}
-    return Task(Run(number, values, 0, epochs), seed=0, objective=Objective("score", "max"), uses_keras=False)
+    run = Run(number, values, 0, epochs)
+    return Task(run, seed=0, objective=Objective("score", "max"), uses_keras=False, part=part)
 
 
 def trained(executor, answer=lambda message: Decision.GO):
@@ -113,6 +114,18 @@ class ExecutorContract:
             heard += trained(executor)
         for number in range(executor.slots):
             assert [m.epoch for m in heard if isinstance(m, Report) and m.number == number] == list(range(5))
+
+    def test_parts_of_one_trial_are_told_apart(self, executor):
+        for part in range(executor.slots):
+            executor.submit(task(5, epochs=2 + part, part=part, seconds=0.01, raises_at=1 if part == 1 else -1))
+        heard = []
+        while sum(not isinstance(message, Report) for message in heard) < executor.slots:
+            heard += trained(executor)
+        assert {message.number for message in heard} == {5}
+        for part in range(executor.slots):
+            *reports, last = [message for message in heard if message.part == part]
+            assert [m.epoch for m in reports] == list(range(1 if part == 1 else 2 + part))
+            assert isinstance(last, Failed if part == 1 else Finished)
 
     def test_what_goes_wrong_in_the_handler_is_raised_by_poll(self, executor):
         def broken(message):

@@ -12,7 +12,7 @@ from tuning.definition import Definition
 from tuning.errors import StudyError
 from tuning.objective import Objective
 from tuning.store import Store
-from tuning.trial import Curve, Run, State, Trial
+from tuning.trial import Curve, Part, Run, State, Trial
 
 DEFINITION = Definition(
     "study",
@@ -75,6 +75,10 @@ FULL = a_trial(
     ended_at=1_790_000_001.5,
     scores=(0.1 + 0.2, None),
     resources={"n_params": 12, "predict_ms": 0.1},
+    parts=(
+        Part(Curve(({"loss": 1 / 3, "val_loss": math.inf},)), 0.1 + 0.2, 0, 1.5, 1, 1, (1,)),
+        Part(),
+    ),
 )
 
 

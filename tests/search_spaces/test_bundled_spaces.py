@@ -47,9 +47,9 @@ def name(request):
     return request.param
 
 
-def test_importing_a_space_loads_neither_keras_nor_scikit_learn():
+def test_importing_the_spaces_loads_neither_keras_nor_scikit_learn():
     code = (
-        "import sys\nfrom search_spaces import fashion_mnist, california_housing, digits, diabetes\n"
+        f"import sys\nfrom search_spaces import {', '.join(bundled_spaces())}\n"
         "print([m for m in ('tensorflow', 'keras', 'keras_tuner', 'sklearn') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -58,14 +58,21 @@ def test_importing_a_space_loads_neither_keras_nor_scikit_learn():
 
 def test_a_space_is_found_by_its_name_with_a_line_about_it(name):
     assert resolve(name) is SPACES[name]
-    assert bundled_spaces()[name].endswith(".") and len(bundled_spaces()[name]) < 100
     assert not any(found.startswith("_") for found in bundled_spaces())
+
+
+@pytest.mark.parametrize("bundled", bundled_spaces())
+def test_a_line_about_each_space_and_one_about_its_data(bundled):
+    said = bundled_spaces()[bundled]
+    assert said.description.endswith(".") and len(said.description) < 120
+    assert said.data and not said.data.endswith(".") and len(said.data) < 80
+    assert resolve(bundled).name == bundled and resolve(bundled).patience == 5
 
 
 def test_objectives(name):
     goal = "val_accuracy:max" if name in CLASSIFIERS else "val_rmse:min"
     assert str(Objective.parse(SPACES[name].objective)) == goal
-    assert SPACES[name].patience is None
+    assert SPACES[name].patience == 5
 
 
 def test_hyperparameters_of_build_and_fit(name):

@@ -55,7 +55,7 @@ def test_every_trial_has_values_curve_score_and_times(search):
         assert trial.seconds > 0 and trial.ended_at >= trial.started_at
     assert len({t.values["c"] for t in study.trials}) == 6
     assert study.best.score == min(t.score for t in study.trials)
-    assert study.best_values == study.best.values
+    assert study.best_values(1) == [study.best.values] and study.top(2)[0] == study.best
 
 
 def test_dataframe_and_json(search):
@@ -180,8 +180,10 @@ def test_bad_arguments_are_named_all_at_once_and_nothing_is_written(search, tmp_
 def test_preflight_refuses_before_anything_is_written(search, tmp_path):
     with pytest.raises(ObjectiveError, match="training reports val_loss. Did you mean 'val_loss'"):
         search(objective="val_los:min")
-    with pytest.raises(ObjectiveError, match="Write 'score:max' or 'score:min'"):
+    with pytest.raises(ObjectiveError, match="but got 'score'; training reports val_loss"):
         search(objective="score")
+    with pytest.raises(ObjectiveError, match="must end in ':min' or ':max'"):
+        search(objective="val_loss:best")
     with pytest.raises(SpaceError, match="but got 'aa'"):
         search(fix={"aa": 1})
     with pytest.raises(SpaceError, match=r"`b` must be 1 \.\. 9, but got 12"):

@@ -11,7 +11,7 @@ import tuning
 from tests.conftest import SPACES
 from tests.tensorboard_search import MadeUpSearch, definition
 from tuning.errors import ObjectiveError, OptionError, StudyError
-from tuning.objective import Objective, parse_objectives, primary
+from tuning.objective import RESOURCES, Objective, listed, primary
 from tuning.pareto import pareto
 from tuning.resources import measured, predict_ms
 from tuning.tensorboard import TensorBoardObserver, hparams
@@ -24,11 +24,11 @@ CURVE = str(SPACES / "curve.py")
 # Objectives -----------------------------------------------------------------------------------------------
 
 
-def test_objectives_are_read_with_the_direction_of_what_models_cost():
-    objectives = parse_objectives(["n_params", "val_accuracy", "score:max"])
-    assert [str(o) for o in objectives] == ["n_params:min", "val_accuracy:max", "score:max"]
-    assert primary(objectives) == ACCURACY, "epochs differ in what training reports"
-    assert parse_objectives("val_loss") == (Objective("val_loss", "min"),)
+def test_the_direction_of_what_models_cost_is_known():
+    assert [Objective.parse(name).direction for name in RESOURCES] == 4 * ["min"]
+    given = listed(["n_params", "val_accuracy", "score:max"])
+    assert primary(given) == "val_accuracy", "epochs differ in what training reports"
+    assert listed("val_loss") == listed(["val_loss"]) == ["val_loss"]
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,12 @@ def test_objectives_are_read_with_the_direction_of_what_models_cost():
     [
         (["n_params"], "must have a metric that training reports"),
         (["val_loss", "val_loss:max"], "must name each metric once"),
-        (["val_loss", "score"], "Write 'score:max' or 'score:min'"),
+        (["val_loss", "score:up"], "must end in ':min' or ':max'"),
     ],
 )
 def test_objectives_that_do_not_fit(given, says):
     with pytest.raises(ObjectiveError) as error:
-        parse_objectives(given)
+        listed(given)
     assert says in str(error.value)
 
 
@@ -79,7 +79,7 @@ def test_what_a_model_costs():
     assert found["n_params"] == 3 * 4 + 4 + 4 * 4
     assert found["model_bytes"] == 4 * found["n_params"]
     assert found["seconds_per_epoch"] == 2.0, "the first epoch compiles"
-    assert 0 < predict_ms(model, x, 1) and found["predict_ms"] > 0
+    assert predict_ms(model, x, 1) > 0 and found["predict_ms"] > 0
     assert measured(model, x, (), []) == {}
 
 
@@ -182,6 +182,17 @@ def test_a_trial_leaves_the_pareto_set_in_hparams_when_it_is_beaten(tmp_path):
     before = sorted(path.name for path in tmp_path.rglob("*"))
     TensorBoardObserver(tmp_path).search_started(search.definition, list(ended.values()))
     assert sorted(path.name for path in tmp_path.rglob("*")) == before, "nothing is written anew"
+
+
+def test_scores_of_folds_are_means(tmp_path):
+    given = {"fix": {"n_hidden": 1, "batch_size": 128, "normalize": False}, "epochs": 1, "logs": tmp_path, "seed": 1}
+    study = tuning.search(
+        "digits", engine="optuna", objective=["val_loss", "val_accuracy", "n_params"], cv=2, trials=1, **given
+    )
+    (one,) = study.trials
+    assert one.state is State.COMPLETED and len(one.parts) == 2
+    accuracies = [part.curve.epochs[part.best_epoch]["val_accuracy"] for part in one.parts]
+    assert one.scores == (one.score, pytest.approx(sum(accuracies) / 2), one.resources["n_params"])
 
 
 # What is refused ------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ Exit codes: 0; 1 with one line for an error of ours; 2 for wrong usage; 130 when
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import typer
@@ -14,14 +16,19 @@ from tuning.cli.console import error_line
 from tuning.errors import TuningError
 
 INTERRUPTED = 130
+ORDER = (
+    *("demo", "new", "run", "show", "list", "board"),
+    *("best", "finalize", "predict", "report"),
+    *("spaces", "engines", "lr", "baseline"),
+)
+"""The commands in the order in which they are listed."""
 
 
 class _Commands(TyperGroup):
     """Turns errors of ours into one line, and Ctrl-C into its exit code; lists commands in order of use."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        order = ("demo", "run", "show", "list", "board", "spaces", "engines")
-        return [name for name in order if name in self.commands]
+        return [name for name in ORDER if name in self.commands]
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -64,6 +71,22 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
-    from tuning.cli import board, demo, run, show, spaces  # noqa: F401  (each registers its commands)
+    from tuning.cli import (  # noqa: F401  (each registers its commands)
+        baseline,
+        best,
+        board,
+        demo,
+        finalize,
+        lr,
+        new,
+        predict,
+        report,
+        run,
+        show,
+        spaces,
+    )
 
+    # `tune run my_package.my_space` finds a package in the folder where it is typed; last, so that it hides nothing.
+    if not {"", os.getcwd()} & set(sys.path):
+        sys.path.append(os.getcwd())
     app()

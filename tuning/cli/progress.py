@@ -25,7 +25,7 @@ from tuning.definition import Definition
 from tuning.engines.registry import engine_kind, planned_epochs, remark
 from tuning.observer import Observer
 from tuning.study import ranked
-from tuning.trial import State, Trial
+from tuning.trial import Curve, State, Trial
 
 
 class PlainProgress(Observer):
@@ -58,7 +58,9 @@ class PlainProgress(Observer):
         else:
             name = self._definition.objective.name if self._definition is not None else "score"
             stopped = "stopped, " if trial.state is State.PRUNED else ""
-            result = f"{stopped}{name} {score(trial.score)} in epoch {trial.best_epoch}"
+            where = f"in {len(trial.parts)} parts" if trial.parts else f"in epoch {trial.best_epoch}"
+            spread = f" ± {score(trial.score_std)}" if trial.score_std is not None else ""
+            result = f"{stopped}{name} {score(trial.score)}{spread} {where}"
         self._say(
             f"trial {trial.number:<3} {result}; {trial.epochs} epochs, {duration(trial.seconds)}{self._best_so_far()}"
         )
@@ -102,27 +104,35 @@ class LiveProgress(PlainProgress):
             console=remarks(),
             transient=True,
         )
-        done = sum(trial.epochs for trial in trials)
-        self._all = self._bar.add_task(
-            "search", total=planned_epochs(definition, self._limit(definition)), completed=done, remark=""
-        )
+        done = sum(_trained(trial) for trial in trials)
+        planned = planned_epochs(definition, self._limit(definition))
+        self._n_parts = len(definition.part_names) or 1
+        total = None if planned is None else planned * self._n_parts
+        self._all = self._bar.add_task("search", total=total, completed=done, remark="")
         self._bar.start()
         super().search_started(definition, trials)
 
     def run_started(self, trial: Trial) -> None:
         self._remove(trial)  # a run that was lost starts again
         self._running[trial.number] = self._bar.add_task(
-            f"trial {trial.number}", total=trial.run.stop, completed=trial.epochs, remark=""
+            f"trial {trial.number}", total=trial.run.stop * self._n_parts, completed=_trained(trial), remark=""
         )
 
     def epoch_ended(self, trial: Trial) -> None:
+        if not trial.parts:
+            self._show(trial, trial.curve)
+
+    def part_epoch_ended(self, trial: Trial, part: int) -> None:
+        self._show(trial, trial.parts[part].curve)
+
+    def _show(self, trial: Trial, curve: Curve) -> None:
         self._bar.advance(self._all)
         task = self._bar.tasks[0]
         left = "" if task.time_remaining is None else f"  about {duration(task.time_remaining)} left"
         self._bar.update(self._all, remark=f"{counts(list(self._trials.values()))}{self._best_so_far()}{left}")
-        values = trial.curve.values(self._definition.objective.name) if self._definition is not None else []
+        values = curve.values(self._definition.objective.name) if self._definition is not None else []
         now = f"{self._definition.objective.name} {score(values[-1])}" if self._definition is not None else ""
-        self._bar.update(self._running[trial.number], completed=trial.epochs, remark=now)
+        self._bar.update(self._running[trial.number], completed=_trained(trial), remark=now)
 
     def run_ended(self, trial: Trial) -> None:
         self._remove(trial)
@@ -136,3 +146,8 @@ class LiveProgress(PlainProgress):
     def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
         self._bar.stop()
         super().search_ended(trials, reason)
+
+
+def _trained(trial: Trial) -> int:
+    """Return the epochs of a trial, those of all its parts."""
+    return sum(len(part.curve) for part in trial.parts) if trial.parts else trial.epochs

@@ -29,12 +29,14 @@ TOP = 5
 def run(
     space: str = typer.Argument(..., help="A bundled space (see `tune spaces`), a module, or a .py file."),
     engine: str = typer.Option(
-        "hyperband", "--engine", help="random, hyperband, bayesian or optuna; see `tune engines`."
+        "hyperband", "--engine", help="random, hyperband, bayesian, optuna, grid; see `tune engines`."
     ),
     trials: int = typer.Option(
         None, "--trials", min=1, help="Number of trials in all, those of a resumed study included."
     ),
-    epochs: int = typer.Option(None, "--epochs", min=1, help="Budget of one trial, in epochs; default 10."),
+    epochs: int = typer.Option(
+        None, "--epochs", min=1, help="Budget of one trial, in epochs; default: the space's own, or 10."
+    ),
     study: str = typer.Option(None, "--study", help="Name of the study; default SPACE-ENGINE."),
     logs: Path = LOGS,
     storage: str = STORAGE,
@@ -63,10 +65,22 @@ def run(
         None,
         "--patience",
         min=0,
-        help="End a run after so many epochs without a better objective; default: the space's own.",
+        help="End a run after so many epochs without a better objective, 0 for never; default: the space's own.",
     ),
     no_compile: bool = typer.Option(False, "--no-compile", help="Train with model.fit instead of compiled epochs."),
+    log: list[str] = typer.Option(
+        None,
+        "--log",
+        metavar="WHAT",
+        help="Write for TensorBoard besides: graph, histograms, summaries, profile=3,5; may be repeated.",
+    ),
     keep: int = typer.Option(3, "--keep", min=0, help="Number of best trials whose weights are kept."),
+    cv: int = typer.Option(
+        None, "--cv", min=2, metavar="K", help="Train each configuration on K folds and score it by their mean."
+    ),
+    repeats: int = typer.Option(
+        None, "--repeats", min=1, help="Train each configuration so often, with other seeds; scored by the mean."
+    ),
     as_json: bool = JSON,
     quiet: bool = typer.Option(False, "--quiet", help="No progress."),
 ) -> None:
@@ -91,6 +105,9 @@ def run(
         "overwrite": overwrite,
         "compiled": not no_compile,
         "keep": keep,
+        "log": log or (),
+        "cv": cv,
+        "repeats": repeats,
     }
     if overwrite:
         _say_what_is_deleted(space, engine, study, logs)
@@ -110,7 +127,7 @@ def run_search(space: str, arguments: Mapping[str, Any], quiet: bool) -> Study:
 
     shown = [] if quiet else [(LiveProgress if remarks().is_terminal else PlainProgress)(arguments.get("trials"))]
     try:
-        return search(space, observers=shown, **arguments)
+        return search(space, observers=shown, in_process=False, **arguments)
     except KeyboardInterrupt:
         error_line("interrupted; everything that was trained is stored. The same command goes on where it was.")
         raise typer.Exit(INTERRUPTED) from None

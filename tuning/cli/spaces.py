@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from tuning.cli.app import app
 from tuning.cli.console import print_json, results
 from tuning.cli.options import JSON
@@ -15,16 +17,19 @@ def spaces(as_json: bool = JSON) -> None:
 
     found = bundled_spaces()
     if as_json:
-        print_json([{"name": name, "description": text} for name, text in found.items()])
+        print_json([{"name": name, **asdict(bundled)} for name, bundled in found.items()])
         return
     made = table()
     made.add_column("space", no_wrap=True)
     made.add_column("what it is")
-    for name, text in found.items():
-        made.add_row(name, text)
+    made.add_column("data")
+    for name, bundled in found.items():
+        made.add_row(name, bundled.description, bundled.data)
     results().print(made)
     results().print(
-        "A space of your own: `tune run path/to/my_space.py` or `tune run my_package.my_space`.", markup=False
+        "A space of your own: `tune new my_space` writes one to start from; "
+        "`tune run path/to/my_space.py` or `tune run my_package.my_space` searches it.",
+        markup=False,
     )
 
 

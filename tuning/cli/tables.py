@@ -8,6 +8,10 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from tuning.baselines import Baseline
+from tuning.definition import Definition
+from tuning.final.record import Final
+from tuning.objective import Objective
 from tuning.study import Study, ranked
 from tuning.trial import State, Trial
 
@@ -53,8 +57,10 @@ def trials_table(study: Study, top: int | None) -> Table:
     names = list(dict.fromkeys(name for trial in shown for name in trial.values))
     as_columns = len(names) <= MAX_COLUMNS
     made = table()
+    parts = _parts_title(study)
     further = [(i, o.name) for i, o in enumerate(study.definition.objectives) if o != study.objective]
-    for column in ("trial", study.objective.name, *(name for _, name in further), "epoch", "epochs", "time"):
+    beside = [*(["sd", parts] if parts else []), *(name for _, name in further)]
+    for column in ("trial", study.objective.name, *beside, "epoch", "epochs", "time"):
         made.add_column(column, justify="right", no_wrap=True)
     made.add_column("state", no_wrap=True)
     for name in names if as_columns else ["values"]:
@@ -76,19 +82,63 @@ def pareto_line(study: Study) -> list[str]:
     return [f"Pareto set   trials {numbers}: no other is better in {names}"]
 
 
+def _parts_title(study: Study) -> str:
+    """Return what the parts of trials are called; empty where trials are trained once."""
+    d = study.definition
+    return " x ".join([*(["repeats"] if d.repeats is not None else []), *(["folds"] if d.cv is not None else [])])
+
+
 def _start(trial: Trial, further: Sequence[int]) -> list[str]:
     state = f"[{STYLES[trial.state]}]{trial.state.value}[/]"
     if trial.compiled is False:
         state += " (not compiled)"
+    several = [score(trial.score_std), " ".join(score(s) or "-" for s in trial.part_scores)] if trial.parts else []
     return [
         str(trial.number),
         score(trial.score),
+        *several,
         *(number(trial.scores[i]) if i < len(trial.scores) else "" for i in further),
         number(trial.best_epoch),
         str(trial.epochs),
         duration(trial.seconds),
         state,
     ]
+
+
+def baselines_table(found: Sequence[Baseline], objective: Objective) -> Table:
+    """Return baselines on a study's data, best first, with their scores in its objective where they have it."""
+    rows = [
+        (record, model, record.score(model, objective)) for record in found for model in record.models if model.scores
+    ]
+    rows.sort(key=lambda row: (row[2] is None, 0 if row[2] is None else objective.sort_key(row[2])))
+    made = table()
+    made.add_column("baseline", no_wrap=True)
+    made.add_column(objective.name, justify="right", no_wrap=True)
+    for column in ("time", "samples"):
+        made.add_column(column, justify="right", no_wrap=True)
+    made.add_column("what it is")
+    for record, model, value in rows:
+        other = "" if value is not None else " ".join(f"{k} {score(v)}" for k, v in model.scores.items())
+        what = f"{model.what} ({other})" if other else model.what
+        made.add_row(model.name, score(value), duration(model.seconds), str(record.n_training), what)
+    return made
+
+
+def final_line(study: Study) -> list[str]:
+    """Return a line about the final model, where there is one."""
+    if study.final is None:
+        return []
+    final = Final.from_json(study.final)
+    spread = "" if final.spread is None else f"; {len(final.seeds)} seeds {score(final.mean)} ± {score(final.spread)}"
+    return [
+        f"final model: test {final.metric} {score(final.score)}{spread} (trial {final.trial}, {final.epochs} epochs)"
+    ]
+
+
+def division(definition: Definition) -> str:
+    """Return ", 5 folds by StratifiedKFold(...), 3 repeats"; empty for trials that are trained once."""
+    folds = "" if definition.cv is None else f", {definition.cv['folds']} folds by {definition.cv['splitter']}"
+    return folds + ("" if definition.repeats is None else f", {definition.repeats} repeats")
 
 
 def failures(trials: Sequence[Trial]) -> list[str]:
@@ -105,8 +155,9 @@ def uncompiled(trials: Sequence[Trial]) -> list[str]:
     return [f"not compiled: {reason} (trial{'s' * (len(n) > 1)} {', '.join(n)})" for reason, n in reasons.items()]
 
 
-def counts(trials: Sequence[Trial]) -> str:
-    """Return "12 trials: 10 completed, 2 failed"."""
+def counts(trials: Sequence[Trial], shown: int | None = None) -> str:
+    """Return "12 trials: 10 completed, 2 failed", and how many of them are `shown` where not all are."""
     by_state = [f"{n} {state.value.lower()}" for state in State if (n := sum(t.state is state for t in trials))]
     listed = f": {', '.join(by_state)}" if by_state else ""
-    return f"{len(trials)} trial{'s' * (len(trials) != 1)}{listed}"
+    partly = f"; the best {shown} are shown (--top)" if shown is not None and shown < len(trials) else ""
+    return f"{len(trials)} trial{'s' * (len(trials) != 1)}{listed}{partly}"

@@ -31,6 +31,7 @@ class Data:
         target_names: the class names in the order of the class numbers, or the name of the target.
         load_test: returns the test split, (x, y). Nothing is read before it is called, and only what
             evaluates on the test split calls it.
+        folds: row numbers of each fold's training and validation part, where `x` holds both; see `folds`.
     """
 
     x: Any = field(repr=False)
@@ -40,6 +41,7 @@ class Data:
     name: str = ""
     target_names: tuple[str, ...] | None = None
     load_test: Callable[[], tuple[Any, Any]] | None = field(default=None, repr=False)
+    folds: tuple[tuple[np.ndarray, np.ndarray], ...] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.validation, (list, tuple)):
@@ -74,18 +76,18 @@ def _lines(place: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for key, part in value.items():
             yield from _lines(f"{place}.{key}", part)
-    elif isinstance(value, (list, tuple)) and _holds_arrays(value):
+    elif isinstance(value, (list, tuple)) and holds_arrays(value):
         for index, part in enumerate(value):
             yield from _lines(f"{place}[{index}]", part)
     else:
         yield place, _line(value)
 
 
-def _holds_arrays(value: list[Any] | tuple[Any, ...]) -> bool:
+def holds_arrays(value: list[Any] | tuple[Any, ...]) -> bool:
     """Tell a structure of arrays from a list of numbers or texts."""
     for part in value:
         if isinstance(part, (list, tuple)):
-            if _holds_arrays(part):
+            if holds_arrays(part):
                 return True
         elif part is not None and not isinstance(part, (int, float, complex, str, bytes, np.generic)):
             return True

@@ -22,6 +22,7 @@ from tuning.engines.base import Answer, Done, Wait
 from tuning.engines.keras_tuner_import import import_keras_tuner
 from tuning.engines.keras_tuner_space import Translation
 from tuning.objective import Objective
+from tuning.parts import best_of_run
 from tuning.space import Hyperparameter, active_values
 from tuning.trial import Run, State, Trial
 
@@ -111,7 +112,7 @@ class KerasTunerEngine:
         run = trial.run
         record = self._oracle.trials[run.note["id"]]
         self._oracle.update_space(self._translation.extended(trial.found))
-        best = self._objective.best(trial.curve.values(self._objective.name)[self._first_epoch(trial) : run.until])
+        best = best_of_run(trial, self._objective)
         if trial.state is State.FAILED or best is None:
             record.status = "FAILED"
         else:
@@ -199,11 +200,6 @@ class KerasTunerEngine:
             and oracle._current_iteration + 1 == oracle.hyperband_iterations
             and all(len(b["rounds"][0]) >= oracle._get_size(b["bracket_num"], 0) for b in oracle._brackets)
         )
-
-    @staticmethod
-    def _first_epoch(trial: Trial) -> int:
-        """Return the epoch with which the last run began, which is where the run before it had ended."""
-        return (trial.runs[-2].until or 0) if len(trial.runs) > 1 else 0
 
 
 def _as_it_was(trial: Trial, index: int) -> Trial:

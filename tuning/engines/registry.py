@@ -7,6 +7,7 @@ Importing this module loads no engine.
 from __future__ import annotations
 
 import importlib
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class EngineKind:
         settle: "module:function" that completes and checks a definition once the space is known; "" for none.
         remark: "module:function" that says what a person should know about a search; "" for none.
         several: whether it can optimise several objectives.
+        folds: number of folds when none is asked for; None for no folds. Such an engine is told the number of parts.
     """
 
     factory: str
@@ -51,6 +53,7 @@ class EngineKind:
     settle: str = ""
     remark: str = ""
     several: bool = False
+    folds: int | None = None
 
 
 def _whole(least: int) -> Callable[[Any], int]:
@@ -70,6 +73,28 @@ def _positive(value: Any) -> float:
     return number
 
 
+def _ratio(value: Any) -> float:
+    number = float(value)
+    if isinstance(value, bool) or not 1 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+def _yes_or_no(value: Any) -> bool:
+    if value not in (True, False):
+        raise ValueError
+    return bool(value)
+
+
+def _one_of(*names: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in names:
+            raise ValueError
+        return str(value)
+
+    return read
+
+
 def _number(low: float = -math.inf, high: float = math.inf) -> Callable[[Any], float]:
     def read(value: Any) -> float:
         number = float(value)
@@ -80,7 +105,22 @@ def _number(low: float = -math.inf, high: float = math.inf) -> Callable[[Any], f
     return read
 
 
-def _one_of(names: Sequence[str], method: str) -> Callable[[Any], Any]:
+def _grid(value: Any) -> Any:
+    value = json.loads(value) if isinstance(value, str) else value
+    grids = [value] if isinstance(value, Mapping) else value
+    if not isinstance(grids, (list, tuple)) or not grids:
+        raise ValueError
+    if not all(isinstance(v, (list, tuple)) and v for grid in grids for v in dict(grid).values()):
+        raise ValueError
+    read = [{str(name): list(values) for name, values in dict(grid).items()} for grid in grids]
+    return read[0] if isinstance(value, Mapping) else read
+
+
+def _resources(value: Any) -> Any:
+    return value if value in ("smallest", "exhaust") else _whole(1)(value)
+
+
+def _name_or_object(names: Sequence[str], method: str) -> Callable[[Any], Any]:
     """Read a name, or take an object that has `method`; how a stored object is remembered is a name as well."""
 
     def read(value: Any) -> Any:
@@ -107,6 +147,7 @@ PRUNERS = (
     "patient",
     "none",
 )
+_GRIDS = ("grid", "random", "halving-grid", "halving-random")
 
 _KERAS_TUNER = "tuning.engines.keras_tuner"
 _OPTUNA = "tuning.engines.optuna"
@@ -115,13 +156,13 @@ _OPTUNA_OPTIONS = {
     "sampler": Option(
         "auto",
         f"be one of {', '.join(SAMPLERS)}, or an optuna.samplers.BaseSampler",
-        _one_of(SAMPLERS, "sample_independent"),
+        _name_or_object(SAMPLERS, "sample_independent"),
         f"{', '.join(SAMPLERS)}",
     ),
     "model": Option(
         None,
         "be tpe or gp",
-        _one_of(("tpe", "gp"), ""),
+        _one_of("tpe", "gp"),
         "what proposes for sampler=auto after its first trials: tpe or gp; default: gp where torch is installed and "
         "the space is flat and numeric",
     ),
@@ -130,7 +171,7 @@ _OPTUNA_OPTIONS = {
     "pruner": Option(
         "auto",
         f"be one of {', '.join(PRUNERS)}, or an optuna.pruners.BasePruner",
-        _one_of(PRUNERS, "prune"),
+        _name_or_object(PRUNERS, "prune"),
         f"{', '.join(PRUNERS)}; auto is median, and none for several objectives",
     ),
     "warmup_epochs": Option(
@@ -184,6 +225,33 @@ ENGINES: dict[str, EngineKind] = {
         settle=f"{_OPTUNA}:settled",
         remark=f"{_OPTUNA}:remark",
         several=True,
+    ),
+    "grid": EngineKind(
+        "tuning.engines.grid:grid",
+        "scikit-learn's GridSearchCV, RandomizedSearchCV and halving searches, with cross-validation",
+        None,
+        {
+            "search": Option("grid", f"be one of {', '.join(_GRIDS)}", _one_of(*_GRIDS), " or ".join(_GRIDS)),
+            "grid": Option(
+                None,
+                'be {"NAME": [VALUE, ...], ...} or a list of such',
+                _grid,
+                "the values to try, as JSON; default: derived from the space",
+            ),
+            "levels": Option(3, "be a whole number >= 1", _whole(1), "most values of a range in a derived grid"),
+            "factor": Option(3.0, "be a number > 1", _ratio, "halving: one candidate in `factor` is kept"),
+            "min_resources": Option(
+                None,
+                "be a whole number >= 1, smallest or exhaust",
+                _resources,
+                "halving: epochs of the first candidates; default: scikit-learn's",
+            ),
+            "aggressive_elimination": Option(
+                False, "be true or false", _yes_or_no, "halving: begin with more rounds of the fewest epochs"
+            ),
+        },
+        continues=True,
+        folds=5,
     ),
 }
 
@@ -268,12 +336,14 @@ def make_engine(definition: Definition, max_trials: int | None, objects: Mapping
         OptionError: the engine cannot begin with the configurations to try first.
     """
     kind = engine_kind(definition.engine)
+    n_parts = {} if kind.folds is None else {"n_parts": len(definition.part_names)}
     engine = load_engine(definition.engine)(
         definition.hyperparameters,
         definition.objectives if kind.several else definition.objective,
         definition.seed,
         definition.epochs,
         max_trials,
+        **n_parts,
         **{**definition.options, **(objects or {})},
     )
     if not definition.tries:
@@ -307,6 +377,8 @@ def planned_epochs(definition: Definition, max_trials: int | None) -> int | None
             if max_trials is not None
             else hyperband_epochs(budget, options["factor"], options["hyperband_iterations"])
         )
+    if definition.options.get("search", "").startswith("halving"):
+        return None
     return None if max_trials is None else max_trials * definition.epochs
 
 

@@ -19,6 +19,9 @@ import cloudpickle
 _HEADER = struct.Struct("<QQ")
 _ALIGNMENT = 64
 
+Key = tuple[int, int | None]
+"""The number of a task's trial, and the part of it that is trained; see `tuning.worker.Task`."""
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -52,9 +55,9 @@ class Unable:
 
 @dataclass(frozen=True)
 class Train:
-    """Train a task; `pickled` is the `Task` of trial `number`."""
+    """Train a task; `pickled` is the `Task` with that key."""
 
-    number: int
+    key: Key
     pickled: bytes
 
 

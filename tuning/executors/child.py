@@ -143,7 +143,7 @@ def _train(channel: Connection, answers: Any, space: Any, data: Any, message: Tr
     try:
         task = pickle.loads(message.pickled)
     except Exception as error:
-        last: Any = failure(message.number, error)
+        last: Any = failure(message.key, error)
     else:
         last = train(space, data, task, report)
     channel.send(Memory(_own_bytes()))

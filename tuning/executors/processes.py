@@ -22,7 +22,7 @@ import cloudpickle
 from tuning.data import Data
 from tuning.errors import TuningError
 from tuning.executors.base import Handler
-from tuning.executors.channel import Call, Load, Loaded, Memory, Returned, Setup, Train, Unable, write_payload
+from tuning.executors.channel import Call, Key, Load, Loaded, Memory, Returned, Setup, Train, Unable, write_payload
 from tuning.executors.machine import default_workers, environment, visible_gpus
 from tuning.executors.worker_process import WorkerProcess
 from tuning.space import SearchSpace
@@ -70,7 +70,7 @@ class ProcessExecutor:
         self._payload = tempfile.TemporaryFile(prefix="tuning-")  # noqa: SIM115
         self._is_loaded = False
         self._false_starts = 0
-        self._tasks: dict[int, Train] = {}  # under way, by the trial's number
+        self._tasks: dict[Key, Train] = {}  # under way
         self._workers: list[WorkerProcess] = []
         try:
             for slot in range(slots):
@@ -99,6 +99,7 @@ class ProcessExecutor:
         worker = self._workers[0]
         worker.send(message)
         while True:
+            worker.channel.poll(None)  # starting and looking may take their time; only a message may not
             try:
                 returned = worker.receive()
             except EOFError:
@@ -110,10 +111,10 @@ class ProcessExecutor:
 
     def submit(self, task: Task) -> None:
         with _sendable("what is passed to fit"), _files_by_value():
-            message = Train(task.run.number, cloudpickle.dumps(task))
-        worker = next(w for w in self._workers if w.number is None)
-        worker.number = message.number
-        self._tasks[message.number] = message
+            message = Train(task.key, cloudpickle.dumps(task))
+        worker = next(w for w in self._workers if w.task is None)
+        worker.task = message.key
+        self._tasks[message.key] = message
         worker.send(message)
 
     def poll(self, handle: Handler) -> None:
@@ -153,8 +154,8 @@ class ProcessExecutor:
         if isinstance(message, Report):
             worker.send(handle(message))
         elif isinstance(message, (Finished, Failed)):
-            worker.number = None
-            del self._tasks[message.number]
+            worker.task = None
+            del self._tasks[message.number, message.part]
             if worker.has_grown:
                 self._replace(worker)
             handle(message)
@@ -172,7 +173,7 @@ class ProcessExecutor:
 
     def _bury(self, worker: WorkerProcess, handle: Handler, reason: str) -> None:
         """Start another worker in place of a dead one, and say what was lost with it."""
-        number = worker.number
+        task = worker.task
         if not worker.is_ready:
             self._false_starts += 1
             if self._false_starts > MAX_FALSE_STARTS:
@@ -181,14 +182,15 @@ class ProcessExecutor:
                     f"last one: {reason}. What they have printed says more; workers=1 trains without them."
                 )
         successor = self._replace(worker)
-        if number is None:
+        if task is None:
             return
         if worker.is_ready:
-            del self._tasks[number]
-            handle(Lost(number, reason))
+            del self._tasks[task]
+            number, part = task
+            handle(Lost(number, reason, part))
         else:  # training has not begun
-            successor.number = number
-            successor.send(self._tasks[number])
+            successor.task = task
+            successor.send(self._tasks[task])
 
     def _replace(self, worker: WorkerProcess) -> WorkerProcess:
         worker.kill()
@@ -202,7 +204,7 @@ class ProcessExecutor:
             return
         for worker in list(self._workers):
             limit = self._silence if worker.is_ready else max(self._silence, START_SECONDS)
-            if worker.number is not None and worker.is_silent_for(limit):
+            if worker.task is not None and worker.is_silent_for(limit):
                 yield worker
 
 

@@ -18,6 +18,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from tuning.executors.channel import Key
+
 MAX_GROWTH_BYTES = 1_500_000_000
 """A worker that has grown by more since its first run is replaced by a fresh one."""
 
@@ -39,13 +41,13 @@ class WorkerProcess:
         payload: descriptor of the file that the space and the data are read from.
 
     Attributes:
-        number: the trial it trains; None while it is idle.
+        task: key of the task it trains; None while it is idle.
         is_ready: whether it has loaded the space.
         heard: `time.monotonic()` when it last had something to do or to say.
     """
 
     def __init__(self, environment: Mapping[str, str], payload: int) -> None:
-        self.number: int | None = None
+        self.task: Key | None = None
         self.is_ready = False
         self.heard = time.monotonic()
         self._first_resident: int | None = None

@@ -11,6 +11,7 @@ import importlib.util
 import pkgutil
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -24,8 +25,21 @@ _IMPORTS_KERAS_AT_ONCE = re.compile(r"^(?:import|from)\s+(?:keras|tensorflow)\b"
 _IMPORTS_KERAS = re.compile(r"^\s*(?:import|from)\s+(?:keras|tensorflow)\b", re.MULTILINE)
 
 
-def bundled_spaces() -> dict[str, str]:
-    """Return the bundled spaces: name to the first line of the module's docstring, without importing them."""
+@dataclass(frozen=True)
+class Bundled:
+    """What the docstring of a bundled space says of it.
+
+    Attributes:
+        description: its first line.
+        data: what comes after "Data: " on a line of its own: the data and where they are from.
+    """
+
+    description: str
+    data: str
+
+
+def bundled_spaces() -> dict[str, Bundled]:
+    """Return the bundled spaces by name, without importing them."""
     package = importlib.util.find_spec(BUNDLED)
     if package is None or not package.submodule_search_locations:
         return {}
@@ -34,7 +48,8 @@ def bundled_spaces() -> dict[str, str]:
         if not module.name.startswith("_"):
             path = Path(package.submodule_search_locations[0]) / f"{module.name}.py"
             text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-            found[module.name] = text.partition("\n")[0]
+            data = re.search(r"^Data: (.*)$", text, re.MULTILINE)
+            found[module.name] = Bundled(text.partition("\n")[0], data[1] if data else "")
     return found
 
 

@@ -29,7 +29,10 @@ class SearchSpace:
         objective: what to optimise, such as "val_accuracy" or "val_rmse:min".
         description: one line for `tune spaces`.
         imports: modules that training will import, so that workers can import them ahead; found by `resolve`.
-        patience: epochs without improvement after which a run ends early; None trains all epochs.
+        patience: epochs without improvement after which a run ends early; None or 0 for never.
+        epochs: budget of one trial where none is given; None for the toolkit's.
+        callbacks: callbacks of every trial: a list, or a method that gets the trial's own folder, a `pathlib.Path`,
+            and returns one. Each trial has copies of its own.
     """
 
     name: str = ""
@@ -37,6 +40,8 @@ class SearchSpace:
     description: str = ""
     imports: tuple[str, ...] = ()
     patience: int | None = None
+    epochs: int | None = None
+    callbacks: Any = None
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None:
@@ -73,6 +78,10 @@ class SearchSpace:
             f"'{self.name}' must have data to train on, but it defines no load_data(self). "
             "Define it, or pass x, y and validation_data to search()."
         )
+
+    def load_baseline_data(self) -> Data:
+        """Return what baselines are fitted on: the same samples, in double precision where `load_data` rounds them."""
+        return self.load_data()
 
     def hypermodel(self) -> Any:
         """Return this space as a genuine `keras_tuner.HyperModel`, `fit` included."""
@@ -141,6 +150,8 @@ def as_space(given: Any, data: Data | None = None, objective: str | Objective | 
     goal = objective if objective is not None else getattr(given, "objective", "val_loss")
     space = _GivenSpace(_file_name(str(name)), build, getattr(given, "fit", None), load, goal)
     space.patience = getattr(given, "patience", None)
+    space.epochs = getattr(given, "epochs", None)
+    space.callbacks = getattr(given, "callbacks", None)
     return space
 
 

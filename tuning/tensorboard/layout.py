@@ -3,8 +3,8 @@
 Owns the folders' names, looking them over, and removing what was written here while leaving alone what a
 user's own callbacks wrote. What the files say is not known here.
 
-A session is one training of a trial. Today a trial has one, in the trial's own folder; a further one, such
-as a fold or a repeat, is a `part`: a folder within the trial's that looks the same inside.
+A session is one training of a trial. A trial that is trained once has one, in its own folder. Of a trial with parts,
+folds or repeats, each part is a session: a folder within the trial's, named after the part, that looks the same inside.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tuning.tensorboard.writer import SUFFIX, label_of
 
 EXPERIMENT = "_experiment"
 RUNNING = "running"
+LOG = "log"
 _TRIAL = re.compile(r"trial_(\d{4,})")
 
 
@@ -61,9 +62,17 @@ class Layout:
         """Return the folder of a session's curves; `split` is train or validation."""
         return self.session(number, part) / split
 
+    def log(self, number: int, part: str = "") -> Path:
+        """Return the folder of what was asked for besides, and of what a space itself writes."""
+        return self.session(number, part) / LOG
+
     def trials(self) -> dict[int, Found]:
         """Look over the folders of all trials; one short look into each."""
         return {number: _look(entry.path) for number, entry in self._trial_folders()}
+
+    def look(self, number: int, part: str) -> Found:
+        """Look over the folder of one session."""
+        return _look(str(self.session(number, part)))
 
     def links(self) -> Iterator[tuple[str, Path]]:
         """Yield (name, folder) of every trial."""

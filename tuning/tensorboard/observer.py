@@ -17,6 +17,7 @@ from tensorboard.compat.proto import event_pb2
 from tuning.definition import Definition
 from tuning.errors import StudyError
 from tuning.observer import Observer
+from tuning.parts import as_part
 from tuning.tensorboard import hparams
 from tuning.tensorboard.layout import Found, Layout, remove_ours
 from tuning.tensorboard.writer import EventFile, scalars, write_once
@@ -34,7 +35,8 @@ class TensorBoardObserver(Observer):
         self._layout = Layout(Path(path))
         self._records: hparams.Records | None = None
         self._trials: dict[int, Trial] = {}
-        self._under_way: dict[int, _UnderWay] = {}
+        self._under_way: dict[tuple[int, str], _UnderWay] = {}
+        self._part_names: tuple[str, ...] = ()
         self._is_described = False
         self._has_warned = False
 
@@ -47,9 +49,12 @@ class TensorBoardObserver(Observer):
         self._records = hparams.Records(definition)
         self._trials = {trial.number: trial for trial in trials}
         self._under_way = {}
+        self._part_names = definition.part_names
         for trial in trials:
             self._records.learn(trial)
             self._records.learn_metrics(trial.curve.epochs)
+            for part in trial.parts:
+                self._records.learn_metrics(part.curve.epochs)
         self._records.learn_best(trials)
         try:
             self._layout.root.mkdir(parents=True, exist_ok=True)
@@ -66,6 +71,11 @@ class TensorBoardObserver(Observer):
 
     def epoch_ended(self, trial: Trial) -> None:
         """Add the epoch to the curves, and the best score so far to the table."""
+        if not trial.parts:
+            self._show(trial, self._begin)
+
+    def part_epoch_ended(self, trial: Trial, part: int) -> None:
+        """Do the same for a part of the trial; the trial's own curves, their means, are written with it."""
         self._show(trial, self._begin)
 
     def trial_ended(self, trial: Trial) -> None:
@@ -80,7 +90,7 @@ class TensorBoardObserver(Observer):
             self._learn(trial)
             write(trial)
         except OSError as error:
-            self._under_way.pop(trial.number, None)
+            self._forget(trial.number)
             if not self._has_warned:
                 warnings.warn(f"TensorBoard's files cannot be written ({error}); the search goes on.", RuntimeWarning)
             self._has_warned = True
@@ -99,7 +109,9 @@ class TensorBoardObserver(Observer):
         self._trials[trial.number] = trial
         is_same = before is not None and (before.values, before.state) == (trial.values, trial.state)
         new_values = not is_same and self._known.learn(trial)
-        new_metrics = self._known.learn_metrics(trial.curve.epochs[-1:])
+        new_metrics = False
+        for curve in (trial.curve, *(part.curve for part in trial.parts)):
+            new_metrics |= self._known.learn_metrics(curve.epochs[-1:])
         if new_values or new_metrics or not self._is_described:
             self._describe()
         if new_values and any(self._known.kinds[name] != kind for name, kind in kinds.items()):
@@ -123,30 +135,48 @@ class TensorBoardObserver(Observer):
         for number in found.keys() - self._trials.keys():
             remove_ours(self._layout.trial(number))
         for number, trial in self._trials.items():
-            there = found.get(number, Found())
-            if not trial.state.is_finished:
-                self._under_way.pop(number, None)
-                self._begin(trial)
-            elif there.labels != (self._label(trial),):
-                self._under_way.pop(number, None)
-                self._finish(trial)
-            elif there.is_running:
-                remove_ours(self._layout.running(number))
+            self._tidy_trial(trial, found.get(number, Found()))
+
+    def _tidy_trial(self, trial: Trial, found: Found) -> None:
+        there = {name: self._layout.look(trial.number, name) if name else found for name, _ in self._sessions(trial)}
+        if not trial.state.is_finished:
+            self._forget(trial.number)
+            self._begin(trial)
+        elif any(there[name].labels != (self._label(session),) for name, session in self._sessions(trial)):
+            self._forget(trial.number)
+            self._finish(trial)
+        else:
+            for name, folder in there.items():
+                if folder.is_running:
+                    remove_ours(self._layout.running(trial.number, name))
+
+    def _forget(self, number: int) -> None:
+        for key in [key for key in self._under_way if key[0] == number]:
+            del self._under_way[key]
 
     def _label(self, trial: Trial) -> str:
         return f"session-{self._known.fingerprint(trial)}"
 
     # One trial -----------------------------------------------------------------------------------------
 
+    def _sessions(self, trial: Trial) -> list[tuple[str, Trial]]:
+        """Return (folder, trial as it sees itself) of each training that has begun, or at least of the first one."""
+        if not trial.parts:
+            return [("", trial)]
+        parts = [(name, as_part(trial, part)) for part, name in enumerate(self._part_names)]
+        return [(name, session) for name, session in parts if session.epochs] or parts[:1]
+
     def _begin(self, trial: Trial) -> None:
         """Make the trial's folder one of a trial that is being trained or rests."""
-        under_way = self._caught_up(trial)
-        if under_way.running is None:
-            under_way.running = EventFile(self._layout.running(trial.number))
-            under_way.running.append(hparams.session_events(self._known, trial, time.time()))
-        points = self._known.progress(trial)
-        under_way.running.append(scalars(points[under_way.shown :], time.time()))
-        under_way.shown = len(points)
+        self._mean_curves(trial)
+        for name, session in self._sessions(trial):
+            under_way = self._caught_up(session, name)
+            if under_way.running is None:
+                under_way.running = EventFile(self._layout.running(trial.number, name))
+                under_way.running.append(hparams.session_events(self._known, session, time.time()))
+            points = self._known.progress(session)
+            under_way.running.append(scalars(points[under_way.shown :], time.time()))
+            under_way.shown = len(points)
 
     def _end(self, trial: Trial) -> None:
         """Make the trial's folder one of a finished trial, and those of trials that it throws out of the Pareto set."""
@@ -157,20 +187,32 @@ class TensorBoardObserver(Observer):
 
     def _finish(self, trial: Trial) -> None:
         """Make the trial's folder one of a finished trial."""
-        self._caught_up(trial)
-        now = time.time()
-        points = [*self._known.progress(trial), *self._known.summaries(trial)]
-        events = hparams.session_events(self._known, trial, now) + scalars(points, now)
-        write_once(self._layout.session(trial.number), events, self._label(trial))
-        remove_ours(self._layout.running(trial.number))
-        del self._under_way[trial.number]
+        self._mean_curves(trial)
+        for name, session in self._sessions(trial):
+            self._caught_up(session, name)
+            now = time.time()
+            points = [*self._known.progress(session), *self._known.summaries(session)]
+            events = hparams.session_events(self._known, session, now) + scalars(points, now)
+            write_once(self._layout.session(trial.number, name), events, self._label(session))
+            remove_ours(self._layout.running(trial.number, name))
+        self._forget(trial.number)
 
-    def _caught_up(self, trial: Trial) -> _UnderWay:
-        """Bring the curves on disk to the trial's; start over where they are not known to be its beginning."""
-        under_way = self._under_way.get(trial.number)
+    def _mean_curves(self, trial: Trial) -> None:
+        """Write the curves of a trial with parts, which is no session itself."""
+        if trial.parts:
+            self._caught_up(trial, "")
+
+    def _caught_up(self, trial: Trial, name: str) -> _UnderWay:
+        """Bring the curves of a session on disk to the trial's; start over where they may be other ones."""
+        key = (trial.number, name)
+        under_way = self._under_way.get(key)
         if under_way is None or under_way.epochs > trial.epochs:
-            remove_ours(self._layout.trial(trial.number))
-            under_way = self._under_way[trial.number] = _UnderWay(self._layout, trial.number)
+            if trial.parts and not name:
+                for split in ("train", "validation"):
+                    remove_ours(self._layout.curves(trial.number, split))
+            else:
+                remove_ours(self._layout.session(trial.number, name))
+            under_way = self._under_way[key] = _UnderWay(self._layout, trial.number, name)
         under_way.write(trial)
         return under_way
 
@@ -184,11 +226,11 @@ class _UnderWay:
         shown: points of the objective in it.
     """
 
-    def __init__(self, layout: Layout, number: int) -> None:
+    def __init__(self, layout: Layout, number: int, part: str) -> None:
         self.epochs = 0
         self.running: EventFile | None = None
         self.shown = 0
-        self._files = {split: EventFile(layout.curves(number, split)) for split in ("train", "validation")}
+        self._files = {split: EventFile(layout.curves(number, split, part)) for split in ("train", "validation")}
 
     def write(self, trial: Trial) -> None:
         """Append the epochs that are not on disk yet."""

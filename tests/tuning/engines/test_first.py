@@ -128,6 +128,12 @@ def test_nothing_is_written_when_they_do_not_fit(search, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_engine_that_cannot_begin_with_them_refuses_before_anything_is_written(search, tmp_path):
+    with pytest.raises(OptionError, match="that can begin with given configurations, but got 'grid'"):
+        search(engine="grid", cv=2, x=[1.0, 2.0, 3.0, 4.0], tries=GIVEN)
+    assert not list(tmp_path.iterdir())
+
+
 def test_from_the_command_line(tune):
     arguments = ("run", CURVE, "--engine", "random", "--trials", 3, "--epochs", 2, "--seed", 1, "--workers", 1)
     done = tune(*arguments, "--try", "a=0.25,k=z", "--try", "b=9", "--json")

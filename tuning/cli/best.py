@@ -1,0 +1,103 @@
+"""`tune best`: the winner of a study."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from tuning.cli.app import app
+from tuning.cli.console import print_json, results
+from tuning.cli.options import JSON, LOGS, STORAGE, study_path
+
+BARS = "▁▂▃▄▅▆▇█"
+WIDTH = 60
+"""Most columns of a curve."""
+
+
+@app.command(
+    epilog="Examples: [bold]tune best digits-hyperband[/bold]; "
+    "[bold]tune best digits-hyperband --save model.keras[/bold]. `--save weights/model.weights.h5` saves weights "
+    "alone, and `--save FOLDER` a SavedModel of TensorFlow."
+)
+def best(
+    study: str = typer.Argument(..., help="A study's name, or the path of its folder."),
+    logs: Path = LOGS,
+    storage: str = STORAGE,
+    save: Path = typer.Option(
+        None, "--save", metavar="PATH", help="Save its model: NAME.keras, NAME.weights.h5, or a folder (SavedModel)."
+    ),
+    trial: int = typer.Option(None, "--trial", min=0, help="Show this trial instead of the best."),
+    as_json: bool = JSON,
+) -> None:
+    """Show the best trial: values, curve, and where its weights are; save its model.
+
+    A saved model is loaded again and evaluated on the validation data, and must give the recorded score.
+    """
+    from tuning.study import load
+
+    found = load(study_path(study, logs, storage), storage=storage)
+    chosen = found.best if trial is None else found._trial(trial)
+    if chosen is None:
+        found.best_model()  # raises
+    with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
+        again = None if save is None else _saved(found, chosen, save)
+    if as_json:
+        record: dict[str, Any] = {"study": found.name, **chosen.to_json(), "curve": list(chosen.curve.epochs)}
+        record |= {"checkpoint": None if (path := found.checkpoint(chosen)) is None else str(path)}
+        print_json({**record, "saved": None if save is None else str(save), "score_of_saved": again})
+        return
+    _print(found, chosen)
+    if save is not None:
+        _print_saved(found, chosen, save, again)
+
+
+def _saved(study: Any, trial: Any, path: Path) -> float | None:
+    """Save the trial's model; return the score of what was saved, or None where only Keras's formats can tell."""
+    from tuning import export
+
+    study.save(path, trial)
+    if export.format_of(path) == "saved_model":
+        return None
+    loaded = export.load(path, study.untrained_model(trial))
+    return study.evaluate(trial, loaded).get(study.objective.name.removeprefix("val_"))
+
+
+def _print(study: Any, trial: Any) -> None:
+    from tuning.cli.tables import duration, number, score
+
+    console, name = results(), study.objective.name
+    state = trial.state.value + (f": {trial.error}" if trial.error else "")
+    scored = "no score" if trial.score is None else f"{name} {score(trial.score)} in epoch {trial.best_epoch}"
+    lines = [f"trial {trial.number} of {study.name}: {scored}"]
+    lines += [f"  {key} = {number(value)}" for key, value in trial.values.items()]
+    lines += [f"state       {state}, {trial.epochs} epochs, {duration(trial.seconds)}"]
+    values = [v for v in trial.curve.values(name) if v == v]
+    if values:
+        lines += [f"curve       {score(values[0])} {sparkline(values)} {score(values[-1])}"]
+    parts: list[int | None] = [*range(len(trial.parts))] if trial.parts else [None]
+    paths = [str(path) for part in parts if (path := study.checkpoint(trial, part)) is not None]
+    lines += [f"weights     {', '.join(paths) or 'not kept; `tune run --keep N` keeps more'}"]
+    for line in lines:
+        console.print(line, markup=False)
+
+
+def _print_saved(study: Any, trial: Any, path: Path, again: float | None) -> None:
+    from tuning.cli.tables import score
+
+    name = study.objective.name
+    checked = "" if again is None else f"; loaded again, it has {name} {score(again)}, recorded {score(trial.score)}"
+    results().print(f"saved       {path}{checked}", markup=False)
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Return a curve as text, at most `WIDTH` columns wide; a longer one is thinned out."""
+    n = min(len(values), WIDTH)
+    shown = [values[round(i * (len(values) - 1) / max(1, n - 1))] for i in range(n)]
+    low, high = min(shown), max(shown)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0
+    return "".join(BARS[round((value - low) * scale)] for value in shown)

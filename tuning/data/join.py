@@ -1,0 +1,82 @@
+"""Two splits made one: the data of a final training, or of folds.
+
+Owns how arrays, and structures of them, are put behind each other. Nothing is shuffled: `fit` does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from tuning.data.record import Data, holds_arrays
+from tuning.errors import DataError
+
+
+def with_validation(data: Data) -> Data:
+    """Return data whose training split is training and validation samples together, without a validation split.
+
+    Raises:
+        DataError: the validation data are none, or are nothing that can be appended, such as a generator.
+    """
+    if data.validation is None:
+        return data
+    if not isinstance(data.validation, tuple) or len(data.validation) < 2:
+        raise DataError(
+            "the validation data must be (x, y) of arrays to be trained on as well, but are a "
+            f"{type(data.validation).__name__}."
+        )
+    x, y, *weights = data.validation
+    weight = weights[0] if weights else None
+    if (weight is None) != (data.sample_weight is None):  # a sample without a weight counts as one
+        weight = np.ones(n_samples(x), np.float32) if weight is None else weight
+        first = np.ones(n_samples(data.x), np.float32) if data.sample_weight is None else data.sample_weight
+    else:
+        first = data.sample_weight
+    return replace(
+        data,
+        x=joined(data.x, x),
+        y=joined(data.y, y),
+        sample_weight=None if weight is None else joined(first, weight),
+        validation=None,
+    )
+
+
+def joined(first: Any, second: Any) -> Any:
+    """Return the samples of `first` and then those of `second`, which have the same structure.
+
+    Raises:
+        DataError: they have not, or are nothing that can be joined.
+    """
+    if first is None and second is None:
+        return None
+    if isinstance(first, Mapping) and isinstance(second, Mapping) and first.keys() == second.keys():
+        return {key: joined(first[key], second[key]) for key in first}
+    if hasattr(first, "iloc") and type(first) is type(second):
+        import pandas
+
+        return pandas.concat([first, second], ignore_index=True)
+    if hasattr(first, "tocsr") and hasattr(second, "tocsr"):
+        import scipy.sparse
+
+        return scipy.sparse.vstack([first, second]).tocsr()
+    if isinstance(first, (list, tuple)) and isinstance(second, (list, tuple)) and holds_arrays(first):
+        if len(first) == len(second):
+            return type(first)(joined(a, b) for a, b in zip(first, second, strict=True))
+    elif (hasattr(first, "__array__") or isinstance(first, list)) and not isinstance(second, Mapping):
+        a, b = np.asarray(first), np.asarray(second)
+        if a.shape[1:] == b.shape[1:]:
+            return np.concatenate([a, b])
+    raise DataError(
+        "training and validation data must be arrays of the same structure to be joined, but are a "
+        f"{type(first).__name__} and a {type(second).__name__}."
+    )
+
+
+def n_samples(value: Any) -> int:
+    """Return the number of samples in an array, or in a structure of arrays."""
+    while isinstance(value, Mapping) or (isinstance(value, (list, tuple)) and holds_arrays(value)):
+        value = next(iter(value.values() if isinstance(value, Mapping) else value))
+    return value.shape[0] if hasattr(value, "shape") else len(value)

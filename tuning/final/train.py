@@ -1,0 +1,290 @@
+"""`finalize`: the best values trained afresh on all but the test split, and scored there once.
+
+Owns the order that keeps the test score honest: everything that can be refused is refused before training, all
+choices (values, epochs, the seed of the model that is saved) are made before the test split is read, and that it has
+been evaluated is stored before anything is shown.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from tuning import callbacks, export
+from tuning.data import Data, n_samples, with_validation
+from tuning.errors import DataError, OptionError, SpaceError, StudyError, TuningError, must
+from tuning.final.card import CARD, model_card
+from tuning.final.inputs import Inputs
+from tuning.final.record import Final
+from tuning.lock import locked
+from tuning.loop import seed_of_trial
+from tuning.naming import numbered_afresh
+from tuning.quiet import import_keras
+from tuning.space import HyperParameters
+from tuning.store import Store
+from tuning.study import CALLBACKS, FINAL_MODEL, MODEL_FILE, Study
+from tuning.trial import Trial
+from tuning.worker import Decision, fit_space, generators_kept, is_keras_model, reporting_callback
+
+Listener = Callable[[int, int, Mapping[str, float]], None]
+"""Told of each epoch that ended: which training (from 0), which epoch (from 0), its metrics."""
+
+_NOT_REPEATED = ("patience", "validation_split", "epochs", "initial_epoch")
+"""Arguments of a trial's `fit` that a final training has no use for."""
+
+
+def finalize(
+    study: Study,
+    *,
+    seeds: int = 1,
+    again: bool = False,
+    test_data: tuple[Any, Any] | None = None,
+    storage: str | None = None,
+    listener: Listener | None = None,
+    **fit_options: Any,
+) -> Final:
+    """Train the best values on training and validation data, and evaluate once on the test split.
+
+    Training goes up to the best trial's best epoch; with folds or repeats, that of their mean curve. What the space's
+    `fit` learns from its training data, such as the statistics of a Normalization layer, it learns anew from the
+    joined data; what `load_data` has done to all splits stays as it is. With several seeds the model that is saved is
+    that of the first one: a choice made before any test score is known, so its score is no better than chance would
+    have it. The others show the spread.
+
+    Args:
+        study: a study with a scored trial.
+        seeds: number of trainings, each with initial weights and an order of samples of its own.
+        again: evaluate on the test split although that was done before.
+        test_data: (x, y); default: the test split of the space's data.
+        storage: URL of the study's database, where it is not the file in its folder.
+        listener: told of each epoch.
+        **fit_options: further keyword arguments of the space's `fit`; default: those of the search.
+
+    Returns:
+        What is known about the model; `study.final_model()` loads it.
+
+    Raises:
+        StudyError: no trial has a score, the test split was evaluated before, or another process drives the study.
+        DataError: there is no test split, or the data cannot be joined or have changed since the search.
+        SpaceError: the training raises, or the space's models are not Keras's.
+    """
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+        raise OptionError(must("seeds", "be a whole number >= 1", seeds))
+    with locked(study.path):
+        store = Store.of(study.path, storage, exclusive=True)
+        try:
+            store.claim()
+            earlier = _earlier(study, store.final(), again)
+            trial = _best(study)
+            options = _fit_options(study, fit_options)
+            test = _load_test(study, test_data)
+            _refuse_other_data(study)
+            data = with_validation(study.data)
+            metric = _metric(study, trial, data)
+            started = time.perf_counter()
+            models, drawn = [], tuple(seed_of_trial(study.definition.seed, -1 - i) for i in range(seeds))
+            for index, seed in enumerate(drawn):
+                tell = _teller(listener, index)
+                folder = study.path / CALLBACKS / f"final_{index}"
+                models.append(_trained(study, trial, data, seed, tell, options, folder))
+            seconds = time.perf_counter() - started
+            x, y = test()
+            scores = tuple(_evaluated(model, x, y, study.batch_size(trial)) for model in models)
+            final = Final(
+                study=study.name,
+                trial=trial.number,
+                values=dict(trial.values),
+                epochs=_epochs(trial),
+                validation_score=_score(trial),
+                metric=metric,
+                seeds=drawn,
+                scores=scores,
+                n_training=n_samples(data.x),
+                n_test=n_samples(x),
+                seconds=round(seconds, 3),
+                inputs=None if (inputs := Inputs.of(data.x)) is None else inputs.to_json(),
+                classes=data.target_names,
+                versions=_versions(),
+                created_at=time.time(),
+                earlier=earlier,
+            )
+            _keep(study, store, models[0], final)
+        finally:
+            store.close()
+    return final
+
+
+# Before training ----------------------------------------------------------------------------------------
+
+
+def _earlier(study: Study, stored: Mapping[str, Any] | None, again: bool) -> tuple[float, ...]:
+    """Return the earlier scores on the test split, which must not be any unless `again`."""
+    if stored is None:
+        return ()
+    before = Final.from_json(stored)
+    if not again:
+        raise StudyError(
+            f"the test split was evaluated for study '{study.name}' already: {before.metric} {before.score:.4f}. A "
+            "score on data that has been looked at before tells less with each look, since choices come to depend on "
+            "it. --again (again=True) does it all the same, and the model card will say so."
+        )
+    return (*before.earlier, before.score)
+
+
+def _best(study: Study) -> Trial:
+    if study.best is None:
+        n = len(study.trials)
+        raise StudyError(f"study '{study.name}' must have a trial with a score, but it has none of {n}.")
+    return study.best
+
+
+def _epochs(trial: Trial) -> int:
+    return 1 if trial.best_epoch is None else trial.best_epoch + 1
+
+
+def _score(trial: Trial) -> float:
+    return math.nan if trial.score is None else trial.score
+
+
+def _fit_options(study: Study, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `fit`: the given ones, and those of the search."""
+    values, texts = study.fit_options()
+    unknown = {name: text for name, text in texts.items() if name not in given and text != "[]"}
+    if unknown:
+        listed = ", ".join(f"{name}={text}" for name, text in unknown.items())
+        raise OptionError(
+            f"study '{study.name}' was trained with {listed}, which cannot be made again from their names. Pass them "
+            f"to tuning.finalize(study, {next(iter(unknown))}=...); callbacks=[] trains without."
+        )
+    return {**{k: v for k, v in values.items() if k not in _NOT_REPEATED and v is not None}, **given}
+
+
+def _load_test(study: Study, given: tuple[Any, Any] | None) -> Callable[[], tuple[Any, Any]]:
+    """Return what loads the test split; it is not read yet."""
+    if given is not None:
+        return lambda: given
+    if study.data.load_test is None:
+        raise DataError(
+            f"the data of study '{study.name}' must have a test split to be finalized, but have none. Let load_data "
+            "return Data(..., load_test=function), or call tuning.finalize(study, test_data=(x, y))."
+        )
+    return study.data.load_test
+
+
+def _refuse_other_data(study: Study) -> None:
+    """Refuse data that are not those the study was searched on."""
+    data = study.data if study.definition.cv is None else with_validation(study.data)  # folds divide both together
+    now, then = data.fingerprint(), study.definition.data
+    changed = [name for name in {**then, **now} if now.get(name) != then.get(name)]
+    if changed:
+        name = changed[0]
+        is_now, was = now.get(name, "absent"), then.get(name, "absent")
+        raise DataError(
+            f"the data of study '{study.name}' must be those it was searched on, but {name} is {is_now}, in the study "
+            f"{was}."
+        )
+
+
+def _metric(study: Study, trial: Trial, data: Data) -> str:
+    """Return the objective as `evaluate` calls it, found on one sample with fresh weights."""
+    name = study.objective.name.removeprefix("val_")
+    model = study.untrained_model(trial)
+    if not is_keras_model(model):
+        raise SpaceError(f"space '{study.definition.space}' must build Keras models to be finalized, but does not.")
+    import keras
+
+    model.run_eagerly = True
+    x, y = (keras.tree.map_structure(lambda a: a[:1], part) for part in (data.x, data.y))
+    known = model.evaluate(x, y, verbose=0, return_dict=True)
+    if name not in known:
+        raise StudyError(
+            f"the objective of study '{study.name}' must be a metric that model.evaluate gives, but '{name}' is none "
+            f"of {', '.join(known)}: only the space's own fit reports it, so a test split cannot be scored by it."
+        )
+    return name
+
+
+# Training and evaluation --------------------------------------------------------------------------------
+
+
+def _trained(
+    study: Study,
+    trial: Trial,
+    data: Data,
+    seed: int,
+    tell: Callable[..., Decision],
+    options: Mapping[str, Any],
+    folder: Path,
+) -> Any:
+    """Return a model of the trial's values, trained from scratch; its callbacks may write into `folder`."""
+    import_keras()
+    import keras
+
+    with generators_kept(), numbered_afresh():
+        keras.utils.set_random_seed(seed)
+        hp = HyperParameters(trial.values)
+        model = study.space.build(hp)
+        rest = {name: value for name, value in options.items() if name != "callbacks"}
+        given = (study.space.callbacks, options.get("callbacks"))
+        own = [callback for each in given for callback in callbacks.fresh(each, folder)]
+        try:
+            fit_space(
+                study.space, hp, model, data, [*own, reporting_callback(tell, True)], compiled=True,
+                epochs=_epochs(trial), initial_epoch=0, **rest,
+            )  # fmt: skip
+        except TuningError:
+            raise
+        except Exception as error:
+            raise SpaceError(
+                f"the final training of study '{study.name}' raised {type(error).__name__}: "
+                f"{' '.join(str(error).split())[:500]}"
+            ) from error
+    vars(model).pop("fit", None)  # put there by fit_space
+    return model
+
+
+def _teller(listener: Listener | None, index: int) -> Callable[[Mapping[str, Any]], Decision]:
+    """Return what takes each epoch's metrics; it refuses those of a training that diverged."""
+    epoch = -1
+
+    def tell(logs: Mapping[str, Any]) -> Decision:
+        nonlocal epoch
+        epoch += 1
+        metrics = {name: float(value) for name, value in logs.items()}
+        if any(math.isnan(value) for value in metrics.values()):
+            raise StudyError(
+                f"training {index} diverged: {', '.join(f'{k} {v}' for k, v in metrics.items())} in epoch {epoch}. The "
+                "test split has not been touched. Take another trial's values, or search lower learning rates."
+            )
+        if listener is not None:
+            listener(index, epoch, metrics)
+        return Decision.GO
+
+    return tell
+
+
+def _evaluated(model: Any, x: Any, y: Any, batch_size: int | None) -> dict[str, float]:
+    scores = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
+    return {name: float(value) for name, value in scores.items()}
+
+
+def _keep(study: Study, store: Store, model: Any, final: Final) -> None:
+    """Save model, record and card; whatever dies on the way, no record stands beside another's model."""
+    folder = study.path / FINAL_MODEL
+    draft = export.save(model, folder / f"unfinished.{MODEL_FILE}")
+    (folder / MODEL_FILE).unlink(missing_ok=True)
+    store.save_final(final.to_json())
+    os.replace(draft, folder / MODEL_FILE)
+    study.final = final.to_json()
+    (folder / CARD).write_text(model_card(study, final), encoding="utf-8")
+
+
+def _versions() -> dict[str, str]:
+    named = {name: import_module(name).__version__ for name in ("tuning", "keras", "tensorflow", "numpy")}
+    return {"python": platform.python_version(), **named}
