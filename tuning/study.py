@@ -19,6 +19,7 @@ from tuning.data import fold as data_of_fold
 from tuning.definition import Definition
 from tuning.engines.registry import engine_kind
 from tuning.errors import DataError, OptionError, SpaceError, StudyError, must
+from tuning.naming import numbered_afresh
 from tuning.objective import Objective
 from tuning.space import HyperParameters, SearchSpace, resolve
 from tuning.store import Store, without_password
@@ -27,8 +28,10 @@ from tuning.worker import ensure_built
 
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
+CALLBACKS = "callbacks"
 FINAL_MODEL = "final"
 MODEL_FILE = "model.keras"
+REPORT = "report.html"
 
 
 def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
@@ -154,7 +157,7 @@ class Study:
         if trial.parts:
             raise StudyError(
                 f"trial {trial.number} has no model of its own but {len(trial.parts)}, of {self._parts_in_words()}: "
-                f"study.models({trial.number}) returns them. Train its values on all the data for one model."
+                f"study.models({trial.number}) returns them. `tune finalize` trains one model of its values."
             )
         return self._model(trial, None)
 
@@ -212,7 +215,8 @@ class Study:
         from tuning.quiet import import_keras
 
         import_keras()
-        model = self.space.build(HyperParameters(values))
+        with numbered_afresh():  # the metrics have the names that the trial has reported
+            model = self.space.build(HyperParameters(values))
         if not getattr(model, "built", True):
             ensure_built(model, self.data.x)
         return model
