@@ -340,8 +340,9 @@ def test_folds_and_repeats_that_are_not_given_are_those_of_the_study_and_others_
 
 def test_what_does_not_fit_is_refused_before_anything_is_written(search, tmp_path):
     x, y = numpy.arange(20.0)[:, None], numpy.arange(20.0)
-    with pytest.raises(OptionError, match="`validation_data` must be None with cv"):
-        search(x=x, y=y, validation_data=(x, y))
+    for given in ({"cv": 3}, {"cv": None, "engine": "grid", "trials": None}):
+        with pytest.raises(OptionError, match="`validation_data` must be None with folds"):
+            search(x=x, y=y, validation_data=(x, y), **given)
     for wrong in ({"cv": 1}, {"cv": "3"}, {"cv": 400}, {"repeats": 0}, {"repeats": 2.5}):
         with pytest.raises(OptionError, match=f"`{next(iter(wrong))}` must"):
             search(**wrong)

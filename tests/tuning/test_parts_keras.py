@@ -67,6 +67,12 @@ def test_fold_models_evaluate_to_the_recorded_scores(study):
     numpy.testing.assert_array_equal(loaded.fold_data(1).x, study.fold_data(1).x)
 
 
+def test_a_final_model_is_trained_on_all_the_data_of_the_folds(study):
+    final = tuning.finalize(tuning.load(study.path))
+    assert final.n_training == len(study.fold_data(0).x) + len(study.fold_data(0).validation[0])
+    assert final.trial == study.best.number and final.epochs == study.best.best_epoch + 1
+
+
 def test_a_plain_study_has_no_fold_models(tmp_path):
     found = tuning.search("diabetes", engine="random", trials=1, epochs=1, seed=0, logs=tmp_path)
     with pytest.raises(StudyError, match=r"has one model: study\.model\(0\)"):
