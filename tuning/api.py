@@ -128,7 +128,7 @@ def search(
         engine,
         x,
         validation_data,
-        cv is not None,
+        cv is not None or (engine in ENGINES and ENGINES[engine].folds is not None),
         in_process,
         trials=trials,
         epochs=epochs,
@@ -163,8 +163,7 @@ def search(
         load_engine(engine)
         data = Data(x, y, validation_data) if x is not None else problem.load_data()
         seed = _first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31))
-        fingerprint, division = data.fingerprint(), None
-        cv = _folds_wanted(cv, stored, engine)
+        cv, division = _folds_wanted(cv, stored, engine), None
         if cv is not None:
             data, division = with_folds(data, cv, seed)
         look = (goal, fix or {}, fit_options)
@@ -187,7 +186,7 @@ def search(
             options=engine_options,
             seed=seed,
             epochs=_first(epochs, None if stored is None else stored.epochs, problem.epochs, EPOCHS),
-            data=fingerprint,
+            data=data.fingerprint(),
             fit={key: _as_text(value) for key, value in {**fit_options, "patience": patience}.items()},
             cv=division,
             repeats=_repeats_wanted(repeats, stored),
@@ -299,7 +298,7 @@ def _check_arguments(
     if x is None and validation_data is not None:
         mistakes.append("`validation_data` must come with x and y, but x is None.")
     if has_folds and validation_data is not None:
-        mistakes.append("`validation_data` must be None with cv: each fold validates on a part of x and y.")
+        mistakes.append("`validation_data` must be None with folds: each validates on a part of x and y.")
     raise_all(mistakes)
 
 
