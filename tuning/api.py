@@ -30,7 +30,7 @@ from tuning.preflight import check
 from tuning.quiet import import_keras
 from tuning.space import as_space, resolve
 from tuning.store import DATABASE, Store
-from tuning.study import CALLBACKS, CHECKPOINTS, FINAL_MODEL, TENSORBOARD, Study
+from tuning.study import CALLBACKS, CHECKPOINTS, FINAL_MODEL, REPORT, TENSORBOARD, Study
 from tuning.summaries import Log
 from tuning.tensorboard import TensorBoardObserver
 
@@ -75,7 +75,7 @@ def search(
             bundled space, a module or a .py file.
         x, y, validation_data: as for `model.fit`; default: the space's own data.
         objective: such as "val_accuracy" or "val_rmse:min"; default: the space's own.
-        engine: "random", "hyperband" or "bayesian".
+        engine: "random", "hyperband", "bayesian" or "grid".
         trials: number of trials in all, those of a resumed study included; default: the engine's.
         epochs: budget of one trial, in epochs; default: the space's own, or 10.
         options: options of the engine; see `tune engines`.
@@ -152,7 +152,7 @@ def search(
         data = Data(x, y, validation_data) if x is not None else problem.load_data()
         seed = _first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31))
         fingerprint, division = data.fingerprint(), None
-        cv = _folds_wanted(cv, stored)
+        cv = _folds_wanted(cv, stored, engine)
         if cv is not None:
             data, division = with_folds(data, cv, seed)
         look = (goal, fix or {}, fit_options)
@@ -179,12 +179,13 @@ def search(
             repeats=_repeats_wanted(repeats, stored),
         )
         _refuse_differences(definition, stored)
+        proposing = make_engine(definition, trials if trials is not None else engine_kind(engine).trials)
         resources.enter_context(locked(path))
         store = _opened(path, storage, definition, overwrite)
         resources.callback(store.close)
         Search(
             definition=definition,
-            engine=make_engine(definition, trials if trials is not None else engine_kind(engine).trials),
+            engine=proposing,
             executor=InProcessExecutor(problem, data) if pool is None else pool,
             store=store,
             path=path,
@@ -253,7 +254,8 @@ def _delete_files(path: Path) -> None:
 
 def study_files(path: Path) -> list[str]:
     """Return the names of what a study has written into its folder."""
-    own = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", CHECKPOINTS, TENSORBOARD, CALLBACKS, FINAL_MODEL)
+    database = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
+    own = (*database, CHECKPOINTS, TENSORBOARD, CALLBACKS, FINAL_MODEL, REPORT)
     return [name for name in own if (path / name).exists()]
 
 
@@ -304,11 +306,16 @@ def _refuse_differences(definition: Definition, stored: Definition | None) -> No
         )
 
 
-def _folds_wanted(cv: Any, stored: Definition | None) -> Any:
-    """Return `cv`, or that of the study where none is given; a splitter that it was made with must be given again."""
-    if cv is not None or stored is None or stored.cv is None:
+def _folds_wanted(cv: Any, stored: Definition | None, engine: str) -> Any:
+    """Return `cv`, or that of the study where none is given, or the engine's.
+
+    A splitter that a study was made with must be given again.
+    """
+    if cv is not None:
         return cv
-    return stored.cv["folds"] if stored.cv["is_number"] else None
+    if stored is None:
+        return engine_kind(engine).folds
+    return stored.cv["folds"] if stored.cv is not None and stored.cv["is_number"] else None
 
 
 def _repeats_wanted(repeats: int | None, stored: Definition | None) -> int | None:

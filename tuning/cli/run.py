@@ -28,7 +28,7 @@ TOP = 5
 )
 def run(
     space: str = typer.Argument(..., help="A bundled space (see `tune spaces`), a module, or a .py file."),
-    engine: str = typer.Option("hyperband", "--engine", help="random, hyperband or bayesian; see `tune engines`."),
+    engine: str = typer.Option("hyperband", "--engine", help="random, hyperband, bayesian, grid; see `tune engines`."),
     trials: int = typer.Option(
         None, "--trials", min=1, help="Number of trials in all, those of a resumed study included."
     ),

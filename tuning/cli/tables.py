@@ -8,7 +8,10 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from tuning.baselines import Baseline
 from tuning.definition import Definition
+from tuning.final.record import Final
+from tuning.objective import Objective
 from tuning.study import Study, ranked
 from tuning.trial import State, Trial
 
@@ -87,6 +90,36 @@ def _start(trial: Trial) -> list[str]:
         str(trial.epochs),
         duration(trial.seconds),
         state,
+    ]
+
+
+def baselines_table(found: Sequence[Baseline], objective: Objective) -> Table:
+    """Return baselines on a study's data, best first, with their scores in its objective where they have it."""
+    rows = [
+        (record, model, record.score(model, objective)) for record in found for model in record.models if model.scores
+    ]
+    rows.sort(key=lambda row: (row[2] is None, 0 if row[2] is None else objective.sort_key(row[2])))
+    made = table()
+    made.add_column("baseline", no_wrap=True)
+    made.add_column(objective.name, justify="right", no_wrap=True)
+    for column in ("time", "samples"):
+        made.add_column(column, justify="right", no_wrap=True)
+    made.add_column("what it is")
+    for record, model, value in rows:
+        other = "" if value is not None else " ".join(f"{k} {score(v)}" for k, v in model.scores.items())
+        what = f"{model.what} ({other})" if other else model.what
+        made.add_row(model.name, score(value), duration(model.seconds), str(record.n_training), what)
+    return made
+
+
+def final_line(study: Study) -> list[str]:
+    """Return a line about the final model, where there is one."""
+    if study.final is None:
+        return []
+    final = Final.from_json(study.final)
+    spread = "" if final.spread is None else f"; {len(final.seeds)} seeds {score(final.mean)} ± {score(final.spread)}"
+    return [
+        f"final model: test {final.metric} {score(final.score)}{spread} (trial {final.trial}, {final.epochs} epochs)"
     ]
 
 

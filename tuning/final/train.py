@@ -51,9 +51,9 @@ def finalize(
 ) -> Final:
     """Train the best values on training and validation data, and evaluate once on the test split.
 
-    Training goes up to the best trial's best epoch. What the space's `fit` learns from its training data, such as the
-    statistics of a Normalization layer, it learns anew from the joined data; what `load_data` has done to all splits
-    stays as it is. With several seeds the model that is saved is that of the first one: a choice made before any test
+    Training goes up to the best trial's best epoch; with folds or repeats, that of their mean curve. What the space's
+    `fit` learns from its training data, such as the statistics of a Normalization layer, it learns anew from the
+    joined data; what `load_data` has done to all splits stays as it is. With several seeds the model that is saved is that of the first one: a choice made before any test
     score is known, so its score is no better than chance would have it. The others show the spread.
 
     Args:
@@ -178,7 +178,8 @@ def _load_test(study: Study, given: tuple[Any, Any] | None) -> Callable[[], tupl
 
 def _refuse_other_data(study: Study) -> None:
     """Refuse data that are not those the study was searched on."""
-    now, then = study.data.fingerprint(), study.definition.data
+    data = study.data if study.definition.cv is None else with_validation(study.data)  # folds divide both together
+    now, then = data.fingerprint(), study.definition.data
     changed = [name for name in {**then, **now} if now.get(name) != then.get(name)]
     if changed:
         name = changed[0]

@@ -20,6 +20,7 @@ from tuning.naming import numbered_afresh
 from tuning.objective import Objective
 from tuning.preflight.labels import Outputs, accuracy_mistakes, data_mistakes, label_mistakes, outputs_of
 from tuning.preflight.sample import sample_of
+from tuning.quiet import import_keras
 from tuning.space import Condition, Hyperparameter, HyperParameters, SearchSpace
 from tuning.worker import Decision, fit_space, generators_kept, is_keras_model, reporting_callback, returned_epochs
 
@@ -84,6 +85,24 @@ def check(
         scout.uses_keras,
         Objective.parse(objective, [o for o, _, _ in scout.outputs] if len(scout.outputs) > 1 else ()),
     )
+
+
+def hyperparameters_of(space: SearchSpace) -> tuple[Hyperparameter, ...]:
+    """Return the hyperparameters of a space; those that only `fit` asks for, where the space has data.
+
+    Raises:
+        SpaceError: building raises.
+    """
+    if "keras" in space.imports:
+        import_keras()
+    try:
+        data = space.load_data()
+    except DataError:
+        data = Data(None)
+    scout = _Scout(space, data, Objective.parse(space.objective), {}, {})
+    with generators_kept():
+        scout.explore()
+    return tuple(scout.space)
 
 
 class _Scout:

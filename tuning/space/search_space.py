@@ -79,6 +79,10 @@ class SearchSpace:
             "Define it, or pass x, y and validation_data to search()."
         )
 
+    def load_baseline_data(self) -> Data:
+        """Return what baselines are fitted on: the same samples, in double precision where `load_data` rounds them."""
+        return self.load_data()
+
     def hypermodel(self) -> Any:
         """Return this space as a genuine `keras_tuner.HyperModel`, `fit` included."""
         import keras_tuner
