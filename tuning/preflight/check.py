@@ -99,7 +99,7 @@ def hyperparameters_of(space: SearchSpace) -> tuple[Hyperparameter, ...]:
         data = space.load_data()
     except DataError:
         data = Data(None)
-    scout = _Scout(space, data, Objective.parse(space.objective), {}, {})
+    scout = _Scout(space, data, Objective.split(space.objective)[0], {}, {})
     with generators_kept():
         scout.explore()
     return tuple(scout.space)
