@@ -152,9 +152,9 @@ def _axis(h: Hyperparameter, trials: Sequence[Trial]) -> dict[str, Any]:
     beneath = start - 0.12 * ((end - start) or 1)
     if any(v is None for v in given):
         tickvals, ticktext = [beneath, *tickvals], [NOT_THERE, *ticktext]
-    values = [beneath if v is None else place(v) for v in given]
-    ends = [min([start, *values]), max([end, *values])]
-    return {"label": h.name, "values": values, "range": ends, "tickvals": tickvals, "ticktext": ticktext}
+    places = [beneath if v is None else place(v) for v in given]
+    ends = [min([start, *places]), max([end, *places])]
+    return {"label": h.name, "values": places, "range": ends, "tickvals": tickvals, "ticktext": ticktext}
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
