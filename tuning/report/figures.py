@@ -6,7 +6,7 @@ Owns what is drawn. A hyperparameter that does not apply to a trial stands on a 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tuning.objective import Objective
@@ -145,7 +145,7 @@ def _axis(h: Hyperparameter, trials: Sequence[Trial]) -> dict[str, Any]:
         return {"label": h.name, "values": values, "tickvals": list(range(len(names))), "ticktext": names}
     low, high = h.bounds
     is_log = h.sampling == "log"
-    place = math.log10 if is_log else float
+    place: Callable[[float], float] = math.log10 if is_log else float
     start, end = place(low), place(high)
     ticks = _log_ticks(low, high) if is_log else _linear_ticks(low, high, h.kind == "int")
     tickvals, ticktext = [place(tick) for tick in ticks], [f"{tick:.3g}" for tick in ticks]
