@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from tuning.baselines import Baseline, baseline
     from tuning.data import Data
     from tuning.errors import TuningError
+    from tuning.estimators import KerasClassifier, KerasRegressor, TunedClassifier, TunedRegressor
     from tuning.final import Final, finalize, predict
+    from tuning.grids import param_distributions, param_grid
     from tuning.learning_rates import RangeTest, range_test
     from tuning.objective import Objective
     from tuning.observer import Observer
@@ -28,6 +30,8 @@ _HOMES = {
     "Data": "tuning.data",
     "Final": "tuning.final",
     "HyperParameters": "tuning.space",
+    "KerasClassifier": "tuning.estimators",
+    "KerasRegressor": "tuning.estimators",
     "Objective": "tuning.objective",
     "Observer": "tuning.observer",
     "RangeTest": "tuning.learning_rates",
@@ -35,10 +39,14 @@ _HOMES = {
     "State": "tuning.trial",
     "Study": "tuning.study",
     "Trial": "tuning.trial",
+    "TunedClassifier": "tuning.estimators",
+    "TunedRegressor": "tuning.estimators",
     "TuningError": "tuning.errors",
     "baseline": "tuning.baselines",
     "finalize": "tuning.final",
     "load": "tuning.study",
+    "param_distributions": "tuning.grids",
+    "param_grid": "tuning.grids",
     "predict": "tuning.final",
     "range_test": "tuning.learning_rates",
     "search": "tuning.api",
@@ -50,6 +58,8 @@ __all__ = [
     "Data",
     "Final",
     "HyperParameters",
+    "KerasClassifier",
+    "KerasRegressor",
     "Objective",
     "Observer",
     "RangeTest",
@@ -57,10 +67,14 @@ __all__ = [
     "State",
     "Study",
     "Trial",
+    "TunedClassifier",
+    "TunedRegressor",
     "TuningError",
     "baseline",
     "finalize",
     "load",
+    "param_distributions",
+    "param_grid",
     "predict",
     "range_test",
     "search",

@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tuning import callbacks
 from tuning.data import Data, with_folds
 from tuning.definition import Definition
 from tuning.engines.registry import ENGINES, engine_kind, load_engine, make_engine, read_options
-from tuning.errors import StudyError, guess, must, raise_all
+from tuning.errors import OptionError, StudyError, guess, must, raise_all
 from tuning.executors.in_process import InProcessExecutor
 from tuning.executors.processes import ProcessExecutor, visible_gpus
 from tuning.lock import locked, refuse_if_locked
@@ -29,7 +30,8 @@ from tuning.preflight import check
 from tuning.quiet import import_keras
 from tuning.space import as_space, resolve
 from tuning.store import DATABASE, Store
-from tuning.study import CHECKPOINTS, FINAL_MODEL, REPORT, TENSORBOARD, Study
+from tuning.study import CALLBACKS, CHECKPOINTS, FINAL_MODEL, REPORT, TENSORBOARD, Study
+from tuning.summaries import Log
 from tuning.tensorboard import TensorBoardObserver
 
 EPOCHS = 10
@@ -63,6 +65,7 @@ def search(
     cv: Any = None,
     repeats: int | None = None,
     observers: Sequence[Observer] = (),
+    log: Sequence[str] = (),
     **fit_options: Any,
 ) -> Study:
     """Search a space; go on with the study when it exists.
@@ -72,7 +75,7 @@ def search(
             bundled space, a module or a .py file.
         x, y, validation_data: as for `model.fit`; default: the space's own data.
         objective: such as "val_accuracy" or "val_rmse:min"; default: the space's own.
-        engine: "random", "hyperband" or "bayesian".
+        engine: "random", "hyperband", "bayesian" or "grid".
         trials: number of trials in all, those of a resumed study included; default: the engine's.
         epochs: budget of one trial, in epochs; default: the space's own, or 10.
         options: options of the engine; see `tune engines`.
@@ -96,7 +99,9 @@ def search(
             the mean: a number of folds, a splitter of scikit-learn's, or a list of (training rows, validation rows).
         repeats: train each configuration so often, with different seeds, and score it by the mean.
         observers: told what happens; see `tuning.Observer`.
-        **fit_options: further keyword arguments of the space's `fit`, such as `callbacks` or `batch_size`.
+        log: what to write for TensorBoard besides: "graph", "histograms", "summaries", "profile=3,5".
+        **fit_options: further keyword arguments of the space's `fit`, such as `batch_size`. `callbacks` are a list,
+            of which each trial has copies of its own, or a function that gets the trial's own folder and returns one.
 
     Returns:
         The study. Interrupted or killed, the same call goes on where it was.
@@ -123,7 +128,11 @@ def search(
         silence_limit=silence_limit,
         repeats=repeats,
     )
-    goal = Objective.parse(objective if objective is not None else problem.objective)
+    wanted = Log.read(log)
+    raise_all(callbacks.mistakes(fit_options.get("callbacks")))
+    raise_all(callbacks.mistakes(problem.callbacks))
+    goal = objective if objective is not None else problem.objective
+    Objective.split(goal)
     path = Path(logs) / name
     refuse_if_locked(path)
     stored = None if overwrite else stored_definition(path, storage)
@@ -143,7 +152,7 @@ def search(
         data = Data(x, y, validation_data) if x is not None else problem.load_data()
         seed = _first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31))
         fingerprint, division = data.fingerprint(), None
-        cv = _folds_wanted(cv, stored)
+        cv = _folds_wanted(cv, stored, engine)
         if cv is not None:
             data, division = with_folds(data, cv, seed)
         look = (goal, fix or {}, fit_options)
@@ -152,12 +161,14 @@ def search(
         else:
             pool.load(source, problem, data)
             findings = pool.call(check, *look)
+        if wanted and not findings.uses_keras:
+            raise OptionError("`log` must be left out for this space: it builds no Keras model to log anything about.")
         definition = Definition(
             study=name,
             space=problem.name,
             space_source=source,
             hyperparameters=findings.hyperparameters,
-            objective=goal,
+            objective=findings.objective,
             engine=engine,
             options=engine_options,
             seed=seed,
@@ -168,12 +179,13 @@ def search(
             repeats=_repeats_wanted(repeats, stored),
         )
         _refuse_differences(definition, stored)
+        proposing = make_engine(definition, trials if trials is not None else engine_kind(engine).trials)
         resources.enter_context(locked(path))
         store = _opened(path, storage, definition, overwrite)
         resources.callback(store.close)
         Search(
             definition=definition,
-            engine=make_engine(definition, trials if trials is not None else engine_kind(engine).trials),
+            engine=proposing,
             executor=InProcessExecutor(problem, data) if pool is None else pool,
             store=store,
             path=path,
@@ -185,6 +197,7 @@ def search(
                 "uses_keras": findings.uses_keras,
                 "patience": patience,
                 "fit_options": fit_options,
+                "log": wanted,
             },
         ).run()
     return Study(path, problem, data, storage)
@@ -241,7 +254,8 @@ def _delete_files(path: Path) -> None:
 
 def study_files(path: Path) -> list[str]:
     """Return the names of what a study has written into its folder."""
-    own = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", CHECKPOINTS, TENSORBOARD, FINAL_MODEL, REPORT)
+    database = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
+    own = (*database, CHECKPOINTS, TENSORBOARD, CALLBACKS, FINAL_MODEL, REPORT)
     return [name for name in own if (path / name).exists()]
 
 
@@ -292,11 +306,16 @@ def _refuse_differences(definition: Definition, stored: Definition | None) -> No
         )
 
 
-def _folds_wanted(cv: Any, stored: Definition | None) -> Any:
-    """Return `cv`, or that of the study where none is given; a splitter that it was made with must be given again."""
-    if cv is not None or stored is None or stored.cv is None:
+def _folds_wanted(cv: Any, stored: Definition | None, engine: str) -> Any:
+    """Return `cv`, or that of the study where none is given, or the engine's.
+
+    A splitter that a study was made with must be given again.
+    """
+    if cv is not None:
         return cv
-    return stored.cv["folds"] if stored.cv["is_number"] else None
+    if stored is None:
+        return engine_kind(engine).folds
+    return stored.cv["folds"] if stored.cv is not None and stored.cv["is_number"] else None
 
 
 def _repeats_wanted(repeats: int | None, stored: Definition | None) -> int | None:

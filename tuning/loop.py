@@ -29,7 +29,8 @@ from tuning.observer import Observer
 from tuning.parts import as_part, not_ended, with_part, with_part_ended
 from tuning.space import Hyperparameter
 from tuning.store import Store
-from tuning.study import CHECKPOINTS, ranked
+from tuning.study import CALLBACKS, CHECKPOINTS, TENSORBOARD, ranked
+from tuning.tensorboard.layout import Layout
 from tuning.trial import Part, Run, State, Trial
 from tuning.worker import Decision, Failed, Finished, Lost, Message, Report, Task
 
@@ -54,7 +55,7 @@ class Search:
         engine, executor, store, observers: see their doors.
         path: the study's folder.
         keep: number of best trials whose weights are kept.
-        task_options: what every `Task` is given: `compiled`, `uses_keras`, `fit_options`.
+        task_options: what every `Task` is given: `compiled`, `uses_keras`, `patience`, `fit_options`, `log`.
         deadline: `time.monotonic()` after which running trials pause; None for no limit.
         stopping: why no more is asked for; running trials pause after their epoch.
     """
@@ -179,6 +180,7 @@ class Search:
         self._under_way.add((number, part))
         self._notify("run_started", self._taken(trial, part))
         fold, repeat = self.definition.fold_and_repeat(part)
+        name = "" if part is None else self.definition.part_names[part]
         self.executor.submit(
             Task(
                 run=trial.run,
@@ -190,6 +192,8 @@ class Search:
                 resumable=self.engine.may_continue(number),
                 part=part,
                 fold=fold,
+                files=str(self.path / CALLBACKS / f"trial_{number:04d}" / name),
+                log_folder=str(Layout(self.path / TENSORBOARD).log(number, name)),
                 **self.task_options,
             )
         )

@@ -1,12 +1,14 @@
 """The objective: which reported metric decides, and in which direction.
 
 Owns the comparison of scores. It knows nothing of trials or engines. The direction of a metric is never
-guessed from parts of its name: it is given, or the whole name is one of Keras's own metrics in `DIRECTIONS`.
+guessed from parts of its name: it is given, or the whole name is one of Keras's own metrics in `DIRECTIONS`, where
+Keras has put the name of an output of the model before it, if there are several.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -35,9 +37,23 @@ DIRECTIONS: dict[str, Direction] = {
 """Direction of the metrics that Keras ships, by their default names."""
 
 
-def known_direction(metric: str) -> Direction | None:
-    """Return the direction of one of Keras's own metrics, with or without `val_`; None for any other name."""
-    return DIRECTIONS.get(metric.removeprefix("val_"))
+def known_direction(metric: str, outputs: Iterable[str] = ()) -> Direction | None:
+    """Return the direction of one of Keras's own metrics, with or without `val_`; None for any other name.
+
+    Args:
+        metric: such as "val_loss", "RootMeanSquaredError" or, with the outputs "price" and "kind", "val_price_mae".
+        outputs: names of the model's outputs.
+    """
+    name = metric.removeprefix("val_")
+    whole = [name, *(name[len(o) + 1 :] for o in outputs if name.startswith(f"{o}_"))]
+    # A metric that was given by the name of its class is reported by it.
+    spelled = [*whole, *map(_in_snake_case, whole)]
+    return next((DIRECTIONS[n] for n in spelled if n in DIRECTIONS), None)
+
+
+def _in_snake_case(name: str) -> str:
+    """Return "top_k_accuracy" for "TopKAccuracy", as Keras does."""
+    return re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)).lower()
 
 
 @dataclass(frozen=True)
@@ -48,14 +64,34 @@ class Objective:
     direction: Direction
 
     @classmethod
-    def parse(cls, text: str | Objective) -> Objective:
+    def parse(cls, text: str | Objective, outputs: Iterable[str] = ()) -> Objective:
         """Read "val_accuracy" or "val_rmse:min".
+
+        Args:
+            text: the name of a metric, with its direction where that is not known.
+            outputs: names of the model's outputs, if it has several.
 
         Raises:
             ObjectiveError: the direction is neither given nor known, or is neither min nor max.
         """
         if isinstance(text, Objective):
             return text
+        name, given = cls.split(text)
+        direction = given or known_direction(name, outputs)
+        if direction is None:
+            raise ObjectiveError(
+                f"`objective` must say in which direction '{name}' gets better: it is none of the metrics that "
+                f"Keras ships. Write '{name}:max' or '{name}:min'."
+            )
+        return cls(name, direction)
+
+    @staticmethod
+    def split(text: str | Objective) -> tuple[str, Direction | None]:
+        """Return the name of a metric and the direction that was given with it.
+
+        Raises:
+            ObjectiveError: `text` is no name, or the direction is neither min nor max.
+        """
         if not isinstance(text, str):
             name, direction = getattr(text, "name", None), getattr(text, "direction", None)
             if not isinstance(name, str):
@@ -63,16 +99,10 @@ class Objective:
                     f"`objective` must be a metric's name such as 'val_accuracy' or 'val_rmse:min', but got {text!r}."
                 )
             text = f"{name}:{direction}" if direction else name
-        name, _, given = text.partition(":")
-        direction = given or known_direction(name)
-        if direction is None:
-            raise ObjectiveError(
-                f"`objective` must say in which direction '{name}' gets better: it is none of the metrics that "
-                f"Keras ships. Write '{name}:max' or '{name}:min'."
-            )
-        if direction not in ("min", "max"):
+        name, colon, direction = text.partition(":")
+        if colon and direction not in ("min", "max"):
             raise ObjectiveError(f"`objective` must end in ':min' or ':max', but got {text!r}.")
-        return cls(name, direction)  # type: ignore[arg-type]
+        return name, direction or None  # type: ignore[return-value]
 
     def __str__(self) -> str:
         return f"{self.name}:{self.direction}"

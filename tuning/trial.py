@@ -158,12 +158,12 @@ class Trial:
 
     @property
     def part_scores(self) -> tuple[float | None, ...]:
-        """The score of each part in order, None until its first epoch has ended; empty without parts."""
-        return tuple(part.score for part in self.parts)
+        """The score of each part in order, None until its training has ended; empty without parts."""
+        return tuple(part.score if part.untils else None for part in self.parts)
 
     @property
     def score_std(self) -> float | None:
-        """Standard deviation (of the population) of the parts' scores; None unless all parts have one."""
+        """Standard deviation (of the population) of the parts' scores; None unless all have ended."""
         scores = [score for score in self.part_scores if score is not None]
         return statistics.pstdev(scores) if scores and len(scores) == len(self.parts) else None
 

@@ -25,6 +25,7 @@ class EngineContract:
     """
 
     name: str
+    label = ""  # tells apart engines of one name with other options
     options: dict = {}
     limit: int | None = 14
     length = 14
@@ -47,7 +48,7 @@ class EngineContract:
 
     def straight(self, seed=0):
         """Return the proposals of an uninterrupted search; made once a seed."""
-        key = (self.name, seed)
+        key = (type(self), seed)
         if key not in self._searches:
             self._searches[key] = proposals(Simulation(self.make(seed)).go(self.length).runs)
         return self._searches[key]
@@ -98,7 +99,7 @@ class EngineContract:
 
     def test_golden_proposals(self):
         """Regenerate by deleting the file and running the test twice."""
-        path = GOLDEN / f"{self.name}.json"
+        path = GOLDEN / f"{self.label or self.name}.json"
         got = json.loads(json.dumps(self.straight(42)))
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,7 @@ TOP = 5
 )
 def run(
     space: str = typer.Argument(..., help="A bundled space (see `tune spaces`), a module, or a .py file."),
-    engine: str = typer.Option("hyperband", "--engine", help="random, hyperband or bayesian; see `tune engines`."),
+    engine: str = typer.Option("hyperband", "--engine", help="random, hyperband, bayesian, grid; see `tune engines`."),
     trials: int = typer.Option(
         None, "--trials", min=1, help="Number of trials in all, those of a resumed study included."
     ),
@@ -60,6 +60,12 @@ def run(
         help="End a run after so many epochs without a better objective, 0 for never; default: the space's own.",
     ),
     no_compile: bool = typer.Option(False, "--no-compile", help="Train with model.fit instead of compiled epochs."),
+    log: list[str] = typer.Option(
+        None,
+        "--log",
+        metavar="WHAT",
+        help="Write for TensorBoard besides: graph, histograms, summaries, profile=3,5; may be repeated.",
+    ),
     keep: int = typer.Option(3, "--keep", min=0, help="Number of best trials whose weights are kept."),
     cv: int = typer.Option(
         None, "--cv", min=2, metavar="K", help="Train each configuration on K folds and score it by their mean."
@@ -90,6 +96,7 @@ def run(
         "overwrite": overwrite,
         "compiled": not no_compile,
         "keep": keep,
+        "log": log or (),
         "cv": cv,
         "repeats": repeats,
     }

@@ -7,6 +7,7 @@ Importing this module loads no engine.
 from __future__ import annotations
 
 import importlib
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ class EngineKind:
         description: one line for `tune engines`.
         options: its options by name.
         trials: default number of trials; None when the engine knows when it is done.
+        folds: number of folds when none is asked for; None for no folds. Such an engine is told the number of parts.
     """
 
     factory: str
@@ -43,6 +45,7 @@ class EngineKind:
     trials: int | None
     options: Mapping[str, Option]
     continues: bool = False
+    folds: int | None = None
 
 
 def _whole(least: int) -> Callable[[Any], int]:
@@ -61,6 +64,45 @@ def _positive(value: Any) -> float:
         raise ValueError
     return number
 
+
+def _ratio(value: Any) -> float:
+    number = float(value)
+    if isinstance(value, bool) or not 1 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+def _yes_or_no(value: Any) -> bool:
+    if value not in (True, False):
+        raise ValueError
+    return bool(value)
+
+
+def _one_of(*names: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in names:
+            raise ValueError
+        return str(value)
+
+    return read
+
+
+def _grid(value: Any) -> Any:
+    value = json.loads(value) if isinstance(value, str) else value
+    grids = [value] if isinstance(value, Mapping) else value
+    if not isinstance(grids, (list, tuple)) or not grids:
+        raise ValueError
+    if not all(isinstance(v, (list, tuple)) and v for grid in grids for v in dict(grid).values()):
+        raise ValueError
+    read = [{str(name): list(values) for name, values in dict(grid).items()} for grid in grids]
+    return read[0] if isinstance(value, Mapping) else read
+
+
+def _resources(value: Any) -> Any:
+    return value if value in ("smallest", "exhaust") else _whole(1)(value)
+
+
+_GRIDS = ("grid", "random", "halving-grid", "halving-random")
 
 _KERAS_TUNER = "tuning.engines.keras_tuner"
 
@@ -92,6 +134,33 @@ ENGINES: dict[str, EngineKind] = {
                 None, "be a whole number >= 1", _whole(1), "random trials first; default: 3 times the hyperparameters"
             ),
         },
+    ),
+    "grid": EngineKind(
+        "tuning.engines.grid:grid",
+        "scikit-learn's GridSearchCV, RandomizedSearchCV and halving searches, with cross-validation",
+        None,
+        {
+            "search": Option("grid", f"be one of {', '.join(_GRIDS)}", _one_of(*_GRIDS), " or ".join(_GRIDS)),
+            "grid": Option(
+                None,
+                'be {"NAME": [VALUE, ...], ...} or a list of such',
+                _grid,
+                "the values to try, as JSON; default: derived from the space",
+            ),
+            "levels": Option(3, "be a whole number >= 1", _whole(1), "most values of a range in a derived grid"),
+            "factor": Option(3.0, "be a number > 1", _ratio, "halving: one candidate in `factor` is kept"),
+            "min_resources": Option(
+                None,
+                "be a whole number >= 1, smallest or exhaust",
+                _resources,
+                "halving: epochs of the first candidates; default: scikit-learn's",
+            ),
+            "aggressive_elimination": Option(
+                False, "be true or false", _yes_or_no, "halving: begin with more rounds of the fewest epochs"
+            ),
+        },
+        continues=True,
+        folds=5,
     ),
 }
 
@@ -141,12 +210,14 @@ def make_engine(definition: Definition, max_trials: int | None) -> Engine:
         definition: names the engine; its options are those of `read_options`.
         max_trials: number of trials in all; None for as many as the engine wants.
     """
+    n_parts = {} if engine_kind(definition.engine).folds is None else {"n_parts": len(definition.part_names)}
     return load_engine(definition.engine)(
         definition.hyperparameters,
         definition.objective,
         definition.seed,
         definition.epochs,
         max_trials,
+        **n_parts,
         **definition.options,
     )
 
@@ -174,6 +245,8 @@ def planned_epochs(definition: Definition, max_trials: int | None) -> int | None
             if max_trials is not None
             else hyperband_epochs(budget, options["factor"], options["hyperband_iterations"])
         )
+    if definition.options.get("search", "").startswith("halving"):
+        return None
     return None if max_trials is None else max_trials * definition.epochs
 
 

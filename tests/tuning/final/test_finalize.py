@@ -183,6 +183,8 @@ def test_callbacks_of_the_search_are_asked_for_again(space, tmp_path):
     with pytest.raises(OptionError, match="LearningRateScheduler"):
         tuning.finalize(study)
     assert tuning.finalize(study, callbacks=[]).score > 0
+    tuning.finalize(study, again=True, callbacks=lambda folder: [keras.callbacks.CSVLogger(folder / "log.csv")])
+    assert (study.path / "callbacks" / "final_0" / "log.csv").is_file()
 
 
 def test_values_found_on_folds_are_trained_on_all_of_them(space, tmp_path):

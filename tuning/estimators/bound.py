@@ -1,0 +1,61 @@
+"""A space that has been told about the data.
+
+Owns the third argument that a space may want: `build(hp, meta)` or `build_model(hp, meta)` gets what `fit` of an
+estimator found out, under SciKeras's names, so that one function serves data of any size.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from tuning.space import HyperParameters, SearchSpace, as_space, resolve
+
+ANY_META: Mapping[str, Any] = {
+    "n_features_in_": 2,
+    "X_shape_": (2, 2),
+    "n_classes_": 2,
+    "classes_": (0, 1),
+    "n_outputs_": 1,
+    "n_outputs_expected_": 1,
+    "target_type_": "binary",
+}
+"""Stands for the data while there are none: a model is built to see which hyperparameters it asks for."""
+
+
+class BoundSpace(SearchSpace):
+    """A space, and what is known about the data.
+
+    Args:
+        given: a `SearchSpace`, a KerasTuner `HyperModel`, a function `build_model(hp)` or `build_model(hp, meta)`,
+            or the name of a space.
+        meta: what is known, by SciKeras's names; see `ANY_META`.
+    """
+
+    def __init__(self, given: Any, meta: Mapping[str, Any] = ANY_META) -> None:
+        self.inner = as_space(resolve(given) if isinstance(given, str) else given)
+        super().__init__(self.inner.name)
+        self.objective, self.patience = self.inner.objective, self.inner.patience
+        self.imports = ("keras",)
+        self.meta = dict(meta)
+        self._build = getattr(self.inner if isinstance(given, str) else given, "build", given)
+
+    def build(self, hp: Any) -> Any:
+        return self._build(hp, meta=self.meta) if _takes_meta(self._build) else self.inner.build(hp)
+
+    def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+        return self.inner.fit(hp, model, *args, **kwargs)
+
+
+def _takes_meta(build: Any) -> bool:
+    try:
+        return "meta" in inspect.signature(build).parameters
+    except (TypeError, ValueError):  # a builtin
+        return False
+
+
+def built(space: SearchSpace, values: Mapping[str, Any]) -> tuple[HyperParameters, Any]:
+    """Return the hyperparameters that a model was built with, and the model."""
+    hp = HyperParameters(values)
+    return hp, space.build(hp)

@@ -1,0 +1,80 @@
+"""The trials of a study in the form of scikit-learn's `cv_results_`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy
+
+from tuning.objective import Objective
+from tuning.study import Study
+from tuning.trial import State, Trial
+
+
+def signed(objective: Objective, score: float | None) -> float:
+    """Return a score as scikit-learn means it, greater is better; NaN for none.
+
+    An objective that is minimised comes negated, as in "neg_root_mean_squared_error".
+    """
+    if score is None:
+        return float("nan")
+    return score if objective.direction == "max" else -score
+
+
+def cv_results(study: Study) -> dict[str, Any]:
+    """Return one row a trial, in the order of their numbers.
+
+    Returns:
+        `params`, `param_NAME` (masked where a hyperparameter does not apply), `split0_test_score` and so on (one
+        for each fold, or the one validation split), `mean_test_score`, `std_test_score`, `rank_test_score`,
+        `mean_fit_time` in seconds, `epochs`, and `trial`. A failed trial has NaN for scores, and the last rank.
+    """
+    trials = study.trials
+    names = dict.fromkeys(name for trial in trials for name in trial.values)
+    results: dict[str, Any] = {f"param_{name}": _column(trials, name) for name in names}
+    results["params"] = [dict(trial.values) for trial in trials]
+    scores = _scores(trials, study.objective)
+    for index, column in enumerate(scores.T):
+        results[f"split{index}_test_score"] = column
+    results["mean_test_score"] = scores.mean(axis=1)
+    results["std_test_score"] = scores.std(axis=1)
+    results["rank_test_score"] = _ranks(results["mean_test_score"])
+    seconds = numpy.array([_seconds(trial) for trial in trials])
+    results["mean_fit_time"], results["std_fit_time"] = seconds.mean(axis=1), seconds.std(axis=1)
+    results["epochs"] = numpy.array([trial.epochs for trial in trials])
+    results["trial"] = numpy.array([trial.number for trial in trials])
+    return results
+
+
+def _column(trials: Sequence[Trial], name: str) -> Any:
+    column = numpy.ma.masked_all(len(trials), dtype=object)
+    for index, trial in enumerate(trials):
+        if name in trial.values:
+            column[index] = trial.values[name]
+    return column
+
+
+def _scores(trials: Sequence[Trial], objective: Objective) -> Any:
+    """Return the scores, [n_trials, n_splits]."""
+    n_splits = max((len(_parts(trial)) for trial in trials), default=1)
+    scores = numpy.full((len(trials), n_splits), numpy.nan)
+    for index, trial in enumerate(trials):
+        if trial.state is not State.FAILED:
+            for split, score in enumerate(_parts(trial)):
+                scores[index, split] = signed(objective, score)
+    return scores
+
+
+def _parts(trial: Trial) -> tuple[float | None, ...]:
+    return trial.part_scores or (trial.score,)
+
+
+def _seconds(trial: Trial) -> list[float]:
+    return [part.seconds for part in trial.parts] or [trial.seconds]
+
+
+def _ranks(scores: Any) -> Any:
+    """Return 1 for the greatest score; equal ones share a rank, and NaN is last."""
+    filled = numpy.where(numpy.isnan(scores), -numpy.inf, scores)
+    return numpy.array([1 + int((filled > score).sum()) for score in filled], dtype="int32")
