@@ -316,9 +316,9 @@ class Study:
             OptionError: the name says none of these.
             StudyError: the weights were not kept, or the file cannot be written.
         """
-        export.format_of(path)
+        needs_inputs = export.format_of(path) == "saved_model"
         model = self.model(self._best() if trial is None else trial)
-        return export.save(model, path, self.data.x)
+        return export.save(model, path, self.data.x if needs_inputs else None)
 
     def _trial(self, trial: Trial | int) -> Trial:
         if isinstance(trial, Trial):
