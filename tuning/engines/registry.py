@@ -172,7 +172,7 @@ _OPTUNA_OPTIONS = {
         "auto",
         f"be one of {', '.join(PRUNERS)}, or an optuna.pruners.BasePruner",
         _name_or_object(PRUNERS, "prune"),
-        f"{', '.join(PRUNERS)}; auto is median, and none for several objectives",
+        f"{', '.join(PRUNERS)}; auto is median, with folds wilcoxon, and none for several objectives",
     ),
     "warmup_epochs": Option(
         None, "be a whole number >= 0", _whole(0), "epochs that are not judged; default: 2 or a tenth of --epochs"
