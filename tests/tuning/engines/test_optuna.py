@@ -206,7 +206,7 @@ def test_wilcoxon_compares_the_folds_of_trials():
 
 def test_wilcoxon_spares_a_bad_trial_its_last_folds(search):
     class Folded(Planted):
-        def fit(self, hp, model, x, *, validation_data, callbacks=(), **_):
+        def fit(self, hp, model, x, y, *, validation_data, callbacks=(), **_):
             loss = 1 - model + float(validation_data[0][0]) / 100
             any(callback.on_epoch_end(0, {"val_loss": loss}) for callback in callbacks)
 
