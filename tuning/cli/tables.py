@@ -59,7 +59,8 @@ def trials_table(study: Study, top: int | None) -> Table:
     made = table()
     parts = _parts_title(study)
     for column in ("trial", study.objective.name, *(["sd", parts] if parts else []), "epoch", "epochs", "time"):
-        made.add_column(column, justify="right", no_wrap=True)
+        is_list = column == parts  # of scores, which may stand below each other
+        made.add_column(column, justify="right", no_wrap=not is_list, min_width=7 if is_list else None)
     made.add_column("state", no_wrap=True)
     for name in names if as_columns else ["values"]:
         made.add_column(name, justify="right" if as_columns else "left")
