@@ -77,6 +77,15 @@ def test_each_trial_writes_into_its_own_folder_also_from_worker_processes(search
         assert trial.compiled
 
 
+def test_each_repeat_has_folders_of_its_own(search):
+    study = search(
+        trials=1, repeats=2, log=["histograms"], callbacks=lambda f: [keras.callbacks.CSVLogger(f / "log.csv")]
+    )
+    for part in study.definition.part_names:
+        assert (study.path / "callbacks" / "trial_0000" / part / "log.csv").is_file()
+        assert list((study.path / "tensorboard" / "trial_0000" / part / "log").glob("events*"))
+
+
 def test_a_space_may_have_callbacks_of_its_own(search):
     class Own(tuning.SearchSpace):
         name, objective = "own", "val_loss"
