@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,13 +37,21 @@ DIRECTIONS: dict[str, Direction] = {
 """Direction of the metrics that Keras ships, by their default names."""
 
 
+RESOURCES = ("n_params", "model_bytes", "seconds_per_epoch", "predict_ms")
+"""What a trained model costs, measured by the toolkit for any Keras model; less is better."""
+
+
 def known_direction(metric: str, outputs: Iterable[str] = ()) -> Direction | None:
-    """Return the direction of one of Keras's own metrics, with or without `val_`; None for any other name.
+    """Return the direction of one of Keras's own metrics, with or without `val_`, or of what a model costs.
+
+    None for any other name.
 
     Args:
         metric: such as "val_loss", "RootMeanSquaredError" or, with the outputs "price" and "kind", "val_price_mae".
         outputs: names of the model's outputs.
     """
+    if metric in RESOURCES:
+        return "min"
     name = metric.removeprefix("val_")
     whole = [name, *(name[len(o) + 1 :] for o in outputs if name.startswith(f"{o}_"))]
     # A metric that was given by the name of its class is reported by it.
@@ -107,6 +115,11 @@ class Objective:
     def __str__(self) -> str:
         return f"{self.name}:{self.direction}"
 
+    @property
+    def is_resource(self) -> bool:
+        """Whether it is what a model costs, rather than a metric of its training."""
+        return self.name in RESOURCES
+
     def is_better(self, score: float, than: float | None) -> bool:
         """Tell whether `score` beats `than`; anything finite beats None."""
         if than is None:
@@ -124,3 +137,26 @@ class Objective:
             return None
         _, index, value = min(finite)
         return index, value
+
+
+def listed(given: str | Objective | Sequence[str | Objective]) -> list[str | Objective]:
+    """Return one objective or several as a list.
+
+    Raises:
+        ObjectiveError: none of them is a metric of training, one stands there twice, or one is no objective.
+    """
+    several = [given] if isinstance(given, (str, Objective)) or not isinstance(given, Sequence) else list(given)
+    names = [Objective.split(one)[0] for one in several]
+    if len(set(names)) < len(names):
+        raise ObjectiveError(f"`objective` must name each metric once, but got {', '.join(names)}.")
+    if all(name in RESOURCES for name in names):
+        raise ObjectiveError(
+            f"`objective` must have a metric that training reports, such as val_loss, but got {', '.join(names)}, "
+            "which no training makes better."
+        )
+    return several
+
+
+def primary(objectives: Sequence[str | Objective]) -> str | Objective:
+    """Return the objective that decides about epochs: the first that training reports."""
+    return next(one for one in objectives if Objective.split(one)[0] not in RESOURCES)

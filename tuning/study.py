@@ -21,6 +21,7 @@ from tuning.engines.registry import engine_kind
 from tuning.errors import DataError, OptionError, SpaceError, StudyError, must
 from tuning.naming import numbered_afresh
 from tuning.objective import Objective
+from tuning.pareto import pareto
 from tuning.space import HyperParameters, SearchSpace, resolve
 from tuning.store import Store, without_password
 from tuning.trial import State, Trial
@@ -95,6 +96,12 @@ class Study:
     def best(self) -> Trial | None:
         """The trial with the best score; None while no trial has one."""
         return next(iter(ranked(self.trials, self.objective)), None)
+
+    @property
+    def pareto(self) -> list[Trial]:
+        """The trials that no other beats in every objective; empty for studies of one objective."""
+        several = self.definition.several
+        return pareto(self.trials, several) if several else []
 
     def top(self, n: int) -> list[Trial]:
         """Return the `n` best trials that have a score, best first; fewer when there are fewer."""
@@ -309,9 +316,9 @@ class Study:
             OptionError: the name says none of these.
             StudyError: the weights were not kept, or the file cannot be written.
         """
-        export.format_of(path)
+        needs_inputs = export.format_of(path) == "saved_model"
         model = self.model(self._best() if trial is None else trial)
-        return export.save(model, path, self.data.x)
+        return export.save(model, path, self.data.x if needs_inputs else None)
 
     def _trial(self, trial: Trial | int) -> Trial:
         if isinstance(trial, Trial):
@@ -367,8 +374,19 @@ class Study:
             **({} if self.definition.cv is None else {"cv": dict(self.definition.cv)}),
             **({} if self.definition.repeats is None else {"repeats": self.definition.repeats}),
             "best": None if best is None else best.score,
+            **self._several(),
             "final": self.final,
             "trials": [trial.to_json() for trial in self.trials],
+        }
+
+    def _several(self) -> dict[str, Any]:
+        """Return what is told of a study of several objectives besides."""
+        objectives = self.definition.objectives
+        if len(objectives) == 1:
+            return {}
+        return {
+            "objectives": [{"name": o.name, "direction": o.direction} for o in objectives],
+            "pareto": [trial.number for trial in self.pareto],
         }
 
 

@@ -23,6 +23,7 @@ from tuning.data import Data, fold
 from tuning.errors import StudyError
 from tuning.naming import numbered_afresh
 from tuning.objective import Objective
+from tuning.resources import measured
 from tuning.space import HyperParameters, SearchSpace
 from tuning.trial import Run
 
@@ -56,6 +57,7 @@ class Task:
         compiled: whether to run epochs as compiled programs where that is possible.
         uses_keras: whether the space builds Keras models; otherwise Keras is not imported.
         patience: epochs without a better objective after which the run ends; None for never.
+        resources: what is to be measured of the trained model; see `tuning.resources`.
         fit_options: further keyword arguments of `fit`.
         part: which of the trial's trainings this is; None for a trial that is trained once.
         fold: the fold of the data to train on; None for all of them.
@@ -74,6 +76,7 @@ class Task:
     compiled: bool = True
     uses_keras: bool = True
     patience: int | None = None
+    resources: tuple[str, ...] = ()
     fit_options: Mapping[str, Any] = field(default_factory=dict)
     part: int | None = None
     fold: int | None = None
@@ -110,6 +113,7 @@ class Finished:
     compiled: bool | None = None
     reason: str | None = None
     part: int | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -199,6 +203,7 @@ def _train(
         compiled,
         reason,
         task.part,
+        measured(model, data.x, task.resources, progress.epoch_seconds) if is_keras_model(model) else {},
     )
 
 
@@ -264,11 +269,14 @@ class _Progress:
         self._best_state: list[Any] | None = None
         self._reported = 0
         self._saved_at = time.monotonic()
+        self.epoch_seconds: list[float] = []
+        self._epoch_began = time.perf_counter()
         self._resumable = task.resumable
         self._keeps = task.folder is not None and hasattr(model, "save_weights")
 
     def epoch_ended(self, logs: Mapping[str, Any]) -> Decision:
         """Take the metrics of the epoch that ended; return what to do next."""
+        self.epoch_seconds.append(time.perf_counter() - self._epoch_began)
         metrics = {name: float(value) for name, value in logs.items() if _is_number(value)}
         epoch, self.epochs = self.epochs, self.epochs + 1
         self._reported += 1
@@ -283,6 +291,7 @@ class _Progress:
         if due:  # only now is the new checkpoint the one that is gone back to
             checkpoints.delete_other_epochs(str(self._task.folder), self._task.run.number, self.epochs, self._task.part)
         self._resumable |= decision is Decision.PAUSE
+        self._epoch_began = time.perf_counter()
         return decision
 
     def take(self, outcome: Any) -> None:

@@ -44,12 +44,12 @@ def lr(
             listener=listener,
         )  # fmt: skip
     if as_json:
-        print_json({**found.to_json(), "advice": advice(found)})
+        print_json({**found.to_json(), "advice": advice(found, space)})
         return
     for line in [
         f"{found.space}: {len(found.rates)} iterations from {low:g} to {found.rates[-1] if found.rates else low:.3g}"
         + (f"; ended because {found.reason}" if found.reason else ""),
-        *advice(found),
+        *advice(found, space),
         f"picture      {found.folder}/range_test.svg",
         f"TensorBoard  tensorboard --logdir {found.folder}/tensorboard",
     ]:
@@ -69,8 +69,8 @@ def _progress(iterations: int, quiet: bool) -> Iterator[Any]:
         yield lambda n, rate, loss: bar.update(task, completed=n, description=f"rate {rate:.2g}, loss {loss:.4g}")
 
 
-def advice(found: Any) -> list[str]:
-    """Return what to do with the result: the rate, and how to use it in the next search."""
+def advice(found: Any, space: str) -> list[str]:
+    """Return what to do with the result: the rate, and how to use it in the next search of `space`."""
     h, rate = found.hyperparameter, found.suggested
     if rate is None:
         return ["no suggestion: the loss does not turn up in this range, or at once; try other --low and --high"]
@@ -79,7 +79,7 @@ def advice(found: Any) -> list[str]:
         return [*lines, "the space searches no float hyperparameter named learning_rate: set the rate in build(hp)"]
     low, high = h.bounds
     if low <= rate <= high:
-        lines.append(f"to fix it    tune run {found.space} --fix {h.name}={rate:.2g}")
+        lines.append(f"to fix it    tune run {space} --fix {h.name}={rate:.2g}")
     else:
         lines.append(f"to fix it    the space searches {h.describe()}, which does not hold it")
     top = found.turn / 2

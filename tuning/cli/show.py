@@ -24,7 +24,17 @@ def show(
 ) -> None:
     """Show the trials of a study, best first."""
     from tuning.baselines import beside
-    from tuning.cli.tables import baselines_table, counts, division, failures, final_line, trials_table, uncompiled
+    from tuning.cli.tables import (
+        baselines_table,
+        counts,
+        division,
+        failures,
+        final_line,
+        pareto_line,
+        trials_table,
+        uncompiled,
+    )
+    from tuning.engines.registry import engine_kind
     from tuning.study import load, ranked
 
     found = load(study_path(study, logs, storage), storage=storage)
@@ -38,17 +48,19 @@ def show(
         print_json(record)
         return
     definition, console = found.definition, results()
-    options = " ".join(f"{k}={v}" for k, v in definition.options.items() if v is not None)
+    defaults = engine_kind(definition.engine).options
+    options = " ".join(f"{k}={v}" for k, v in definition.options.items() if v != defaults[k].default)
     console.print(
-        f"{found.name}: {definition.engine} on {definition.space}, {definition.objective}, seed {definition.seed}"
-        f"{division(definition)}{', ' + options if options else ''}",
+        f"{found.name}: {definition.engine} on {definition.space}, {' and '.join(map(str, definition.objectives))}, "
+        f"seed {definition.seed}{division(definition)}{', ' + options if options else ''}",
         markup=False,
     )
     top = MAX_ROWS if top is None else top
     console.print(trials_table(found, top))
     if compared:
         console.print(baselines_table(compared, found.objective))
-    for line in [counts(found.trials, top), *failures(found.trials), *uncompiled(found.trials), *final_line(found)]:
+    remarked = [*failures(found.trials), *uncompiled(found.trials), *final_line(found)]
+    for line in [*pareto_line(found), counts(found.trials, top), *remarked]:
         console.print(line, markup=False)
 
 

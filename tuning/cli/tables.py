@@ -58,7 +58,9 @@ def trials_table(study: Study, top: int | None) -> Table:
     as_columns = len(names) <= MAX_COLUMNS
     made = table()
     parts = _parts_title(study)
-    for column in ("trial", study.objective.name, *(["sd", parts] if parts else []), "epoch", "epochs", "time"):
+    further = [(i, o.name) for i, o in enumerate(study.definition.objectives) if o != study.objective]
+    beside = [*(["sd", parts] if parts else []), *(name for _, name in further)]
+    for column in ("trial", study.objective.name, *beside, "epoch", "epochs", "time"):
         made.add_column(column, justify="right", no_wrap=True)
     made.add_column("state", no_wrap=True)
     for name in names if as_columns else ["values"]:
@@ -67,8 +69,17 @@ def trials_table(study: Study, top: int | None) -> Table:
         values = [number(trial.values.get(name)) for name in names]
         if not as_columns:
             values = ["  ".join(f"{n}={v}" for n, v in zip(names, values, strict=True) if v)]
-        made.add_row(*_start(trial), *values)
+        made.add_row(*_start(trial, [i for i, _ in further]), *values)
     return made
+
+
+def pareto_line(study: Study) -> list[str]:
+    """Return the line that names the Pareto set; none for a study of one objective."""
+    if len(study.definition.objectives) == 1:
+        return []
+    numbers = ", ".join(str(trial.number) for trial in study.pareto) or "none yet"
+    names = " and ".join(f"{o.name} ({o.direction})" for o in study.definition.objectives)
+    return [f"Pareto set   trials {numbers}: no other is better in {names}"]
 
 
 def _parts_title(study: Study) -> str:
@@ -77,7 +88,7 @@ def _parts_title(study: Study) -> str:
     return " x ".join([*(["repeats"] if d.repeats is not None else []), *(["folds"] if d.cv is not None else [])])
 
 
-def _start(trial: Trial) -> list[str]:
+def _start(trial: Trial, further: Sequence[int]) -> list[str]:
     state = f"[{STYLES[trial.state]}]{trial.state.value}[/]"
     if trial.compiled is False:
         state += " (not compiled)"
@@ -86,6 +97,7 @@ def _start(trial: Trial) -> list[str]:
         str(trial.number),
         score(trial.score),
         *several,
+        *(number(trial.scores[i]) if i < len(trial.scores) else "" for i in further),
         number(trial.best_epoch),
         str(trial.epochs),
         duration(trial.seconds),

@@ -53,9 +53,10 @@ def finalize(
 
     Training goes up to the best trial's best epoch; with folds or repeats, that of their mean curve. What the space's
     `fit` learns from its training data, such as the statistics of a Normalization layer, it learns anew from the
-    joined data; what `load_data` has done to all splits stays as it is. With several seeds the model that is saved is
-    that of the first one: a choice made before any test score is known, so its score is no better than chance would
-    have it. The others show the spread.
+    joined data; what `load_data` has done to all splits stays as it is.
+
+    With several seeds the model that is saved is that of the first one: a choice made before any test score is known,
+    so its score is no better than chance would have it. The others show the spread.
 
     Args:
         study: a study with a scored trial.

@@ -40,12 +40,14 @@ class Findings:
         metrics: names of the metrics that training reports.
         uses_keras: whether `build` returns Keras models.
         objective: what will be optimised, its direction found out where it was not given.
+        outputs: names of the model's outputs, if it has several.
     """
 
     hyperparameters: tuple[Hyperparameter, ...]
     metrics: tuple[str, ...]
     uses_keras: bool
     objective: Objective
+    outputs: tuple[str, ...] = ()
 
 
 def check(
@@ -79,11 +81,13 @@ def check(
             scout.try_callbacks(space.callbacks, fit_options.get("callbacks"))
     _check_reported(name, scout.metrics, data)
     raise_all(accuracy_mistakes(data, scout.metrics, scout.outputs), DataError)
+    outputs = tuple(name for name, _, _ in scout.outputs) if len(scout.outputs) > 1 else ()
     return Findings(
         _with_fixed(scout.space, fixed),
         tuple(scout.metrics),
         scout.uses_keras,
-        Objective.parse(objective, [o for o, _, _ in scout.outputs] if len(scout.outputs) > 1 else ()),
+        Objective.parse(objective, outputs),
+        outputs,
     )
 
 

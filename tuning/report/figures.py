@@ -48,7 +48,7 @@ def progress(study: Study) -> Figure:
             ys.append(best)
     line = {"color": "#222", "width": 1.5, "shape": "hv"}
     traces.append({"type": "scatter", "mode": "lines", "name": "best so far", "x": xs, "y": ys, "line": line})
-    return _figure(traces, "trial", study.objective.name)
+    return _counted(_figure(traces, "trial", study.objective.name), len(study.trials))
 
 
 def curves(study: Study) -> Figure:
@@ -65,7 +65,7 @@ def curves(study: Study) -> Figure:
                 "hovertemplate": f"trial {t.number}, epoch %{{x}}: %{{y:.5g}}<extra></extra>",
             }
         )  # fmt: skip
-    return _figure(traces, "epoch", study.objective.name)
+    return _counted(_figure(traces, "epoch", study.objective.name), max((t.epochs for t in shown), default=0))
 
 
 def parallel(study: Study) -> Figure | None:
@@ -93,7 +93,7 @@ def slices(study: Study) -> list[tuple[str, Figure]]:
         values = [t.values[h.name] if is_number else str(t.values[h.name]) for t in there]
         trace = {
             "type": "scatter", "mode": "markers", "x": values, "y": [t.score for t in there],
-            "marker": {"size": 8, "opacity": 0.8, "color": [t.number for t in there], "colorscale": "Blues", "cmin": -5,
+            "marker": {"size": 8, "opacity": 0.8, "color": [t.number for t in there], "colorscale": _PALE_TO_DARK,
                        "line": {"width": 0.5, "color": "#456"}},
             "text": [f"trial {t.number}" for t in there],
             "hovertemplate": f"%{{text}}: {h.name} %{{x}}, %{{y:.5g}}<extra></extra>",
@@ -110,18 +110,27 @@ def slices(study: Study) -> list[tuple[str, Figure]]:
     return found
 
 
+_PALE_TO_DARK: list[list[Any]] = [[0, "#d9e2ec"], [0.5, "#6aa5dc"], [1, "#0b3d91"]]
 _FONT: dict[str, Any] = {"font": {"family": "system-ui, sans-serif", "size": 13}, "paper_bgcolor": "rgba(0,0,0,0)"}
 
 
 def _figure(traces: list[dict[str, Any]], x: str, y: str) -> Figure:
     def axis(title: str) -> dict[str, Any]:
-        return {"title": {"text": title}, "gridcolor": "#e8ebef", "zeroline": False, "automargin": True}
+        looks = {"gridcolor": "#e8ebef", "zeroline": False, "automargin": True, "exponentformat": "e"}
+        return {"title": {"text": title}, **looks}
 
     layout = {
         "height": 380, "margin": {"l": 60, "r": 20, "t": 20, "b": 50}, "xaxis": axis(x), "yaxis": axis(y),
         "plot_bgcolor": "rgba(0,0,0,0)", "hovermode": "closest", "legend": {"orientation": "h", "y": 1.12}, **_FONT,
     }  # fmt: skip
     return {"data": traces, "layout": layout}
+
+
+def _counted(figure: Figure, n: int) -> Figure:
+    """Return a figure over 0 .. n - 1 with whole numbers on its axis, however few there are."""
+    if n <= 10:
+        figure["layout"]["xaxis"]["dtick"] = 1
+    return figure
 
 
 def _searched(study: Study) -> list[Hyperparameter]:
@@ -170,10 +179,9 @@ def _linear_ticks(low: float, high: float, is_whole: bool) -> list[float]:
 
 def _scale(objective: Objective) -> list[list[Any]]:
     """Return colours from pale (bad) to dark blue (good)."""
-    pale, middle, dark = "#d9e2ec", "#6aa5dc", "#0b3d91"
-    return (
-        [[0, pale], [0.6, middle], [1, dark]] if objective.direction == "max" else [[0, dark], [0.4, middle], [1, pale]]
-    )
+    if objective.direction == "max":
+        return _PALE_TO_DARK
+    return [[1 - place, color] for place, color in reversed(_PALE_TO_DARK)]
 
 
 def _words(trial: Trial) -> str:

@@ -5,6 +5,7 @@ Owns the facts that are shown; the template owns their looks.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -40,7 +41,8 @@ def write_report(study: Study, path: str | Path | None = None) -> Path:
         draft.write_text(html(study), encoding="utf-8")
         os.replace(draft, path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise StudyError(f"the report {path} could not be written: {error}.") from error
     return path
 
@@ -68,7 +70,7 @@ def _pictures(study: Study) -> dict[str, Any]:
         "parallel": figures.parallel(study),
         "slices": [figure for _, figure in figures.slices(study)],
     }
-    return {name: _json(figure) for name, figure in made.items() if figure}
+    return {name: _json(figure) if figure else None for name, figure in made.items()}
 
 
 def _facts(study: Study) -> dict[str, Any]:
