@@ -76,6 +76,10 @@ class SearchSpace:
             "Define it, or pass x, y and validation_data to search()."
         )
 
+    def __sklearn_clone__(self) -> SearchSpace:
+        """Return the space itself: clones of an estimator share it, as training does not change it."""
+        return self
+
     def hypermodel(self) -> Any:
         """Return this space as a genuine `keras_tuner.HyperModel`, `fit` included."""
         import keras_tuner
