@@ -81,5 +81,8 @@ class CaliforniaHousing(SearchSpace):
     def load_data(self) -> Data:
         return load_california_housing()
 
+    def load_baseline_data(self) -> Data:
+        return load_california_housing("float64")
+
 
 space = CaliforniaHousing()

@@ -77,7 +77,7 @@ def load_data() -> Data:
     training, validation, test = (
         (_rows(x, end - n, end), _rows(y, end - n, end)) for n, end in zip(N_TICKETS.values(), ends, strict=True)
     )
-    return Data(*training, validation, name="customer_tickets", target_names=DEPARTMENTS, load_test=lambda: test)
+    return Data(*training, validation, name="customer_tickets", load_test=lambda: test)
 
 
 def _rows(arrays: dict[str, np.ndarray], start: int, stop: int) -> dict[str, np.ndarray]:

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tuning.api import search
+    from tuning.baselines import Baseline, baseline
     from tuning.data import Data
     from tuning.errors import TuningError
     from tuning.estimators import KerasClassifier, KerasRegressor, TunedClassifier, TunedRegressor
     from tuning.final import Final, finalize, predict
+    from tuning.grids import param_distributions, param_grid
+    from tuning.learning_rates import RangeTest, range_test
     from tuning.objective import Objective
     from tuning.observer import Observer
+    from tuning.report import write_report
     from tuning.space import HyperParameters, SearchSpace
     from tuning.study import Study, load
     from tuning.trial import State, Trial
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Baseline": "tuning.baselines",
     "Data": "tuning.data",
     "Final": "tuning.final",
     "HyperParameters": "tuning.space",
@@ -29,6 +34,7 @@ _HOMES = {
     "KerasRegressor": "tuning.estimators",
     "Objective": "tuning.objective",
     "Observer": "tuning.observer",
+    "RangeTest": "tuning.learning_rates",
     "SearchSpace": "tuning.space",
     "State": "tuning.trial",
     "Study": "tuning.study",
@@ -36,13 +42,19 @@ _HOMES = {
     "TunedClassifier": "tuning.estimators",
     "TunedRegressor": "tuning.estimators",
     "TuningError": "tuning.errors",
+    "baseline": "tuning.baselines",
     "finalize": "tuning.final",
     "load": "tuning.study",
+    "param_distributions": "tuning.grids",
+    "param_grid": "tuning.grids",
     "predict": "tuning.final",
+    "range_test": "tuning.learning_rates",
     "search": "tuning.api",
+    "write_report": "tuning.report",
 }
 
 __all__ = [
+    "Baseline",
     "Data",
     "Final",
     "HyperParameters",
@@ -50,6 +62,7 @@ __all__ = [
     "KerasRegressor",
     "Objective",
     "Observer",
+    "RangeTest",
     "SearchSpace",
     "State",
     "Study",
@@ -57,10 +70,15 @@ __all__ = [
     "TunedClassifier",
     "TunedRegressor",
     "TuningError",
+    "baseline",
     "finalize",
     "load",
+    "param_distributions",
+    "param_grid",
     "predict",
+    "range_test",
     "search",
+    "write_report",
 ]
 
 

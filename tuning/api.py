@@ -15,21 +15,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tuning import callbacks
 from tuning.data import Data, with_folds
 from tuning.definition import Definition
-from tuning.engines.registry import ENGINES, engine_kind, load_engine, make_engine, read_options
-from tuning.errors import StudyError, guess, must, raise_all
+from tuning.engines.first import completed
+from tuning.engines.registry import (
+    ENGINES,
+    engine_kind,
+    load_engine,
+    make_engine,
+    read_options,
+    settled,
+    stored_options,
+)
+from tuning.errors import ObjectiveError, OptionError, StudyError, guess, must, raise_all
 from tuning.executors.in_process import InProcessExecutor
 from tuning.executors.processes import ProcessExecutor, visible_gpus
 from tuning.lock import locked, refuse_if_locked
 from tuning.loop import Search
-from tuning.objective import Objective
+from tuning.objective import RESOURCES, Objective, listed, primary
 from tuning.observer import Observer
-from tuning.preflight import check
+from tuning.preflight import Findings, check
 from tuning.quiet import import_keras
 from tuning.space import as_space, resolve
 from tuning.store import DATABASE, Store
-from tuning.study import CHECKPOINTS, FINAL_MODEL, TENSORBOARD, Study
+from tuning.study import CALLBACKS, CHECKPOINTS, FINAL_MODEL, REPORT, TENSORBOARD, Study
+from tuning.summaries import Log
 from tuning.tensorboard import TensorBoardObserver
 
 EPOCHS = 10
@@ -42,12 +53,13 @@ def search(
     y: Any = None,
     *,
     validation_data: Any = None,
-    objective: str | Objective | None = None,
+    objective: str | Objective | Sequence[str | Objective] | None = None,
     engine: str = "hyperband",
     trials: int | None = None,
     epochs: int | None = None,
     options: Mapping[str, Any] | None = None,
     fix: Mapping[str, Any] | None = None,
+    tries: Sequence[Mapping[str, Any]] | None = None,
     study: str | None = None,
     logs: str | Path = "logs",
     storage: str | None = None,
@@ -63,6 +75,7 @@ def search(
     cv: Any = None,
     repeats: int | None = None,
     observers: Sequence[Observer] = (),
+    log: Sequence[str] = (),
     **fit_options: Any,
 ) -> Study:
     """Search a space; go on with the study when it exists.
@@ -71,12 +84,14 @@ def search(
         space: a `SearchSpace`, a KerasTuner `HyperModel`, a `build_model(hp)` function, or the name of a
             bundled space, a module or a .py file.
         x, y, validation_data: as for `model.fit`; default: the space's own data.
-        objective: such as "val_accuracy" or "val_rmse:min"; default: the space's own.
-        engine: "random", "hyperband" or "bayesian".
+        objective: such as "val_accuracy" or "val_rmse:min", or a list of several, among which may be what a model
+            costs: "n_params", "model_bytes", "seconds_per_epoch", "predict_ms"; default: the space's own.
+        engine: "random", "hyperband", "bayesian", "optuna" or "grid".
         trials: number of trials in all, those of a resumed study included; default: the engine's.
         epochs: budget of one trial, in epochs; default: the space's own, or 10.
         options: options of the engine; see `tune engines`.
         fix: hyperparameters that are not searched, with their values.
+        tries: configurations that are tried first; what they leave open has its default. Default: the stored ones.
         study: name of the study and of its folder; default: space-engine.
         logs: folder of all studies.
         storage: URL of a database for the trials, such as "postgresql://..."; default: a file in the study's folder.
@@ -96,7 +111,9 @@ def search(
             the mean: a number of folds, a splitter of scikit-learn's, or a list of (training rows, validation rows).
         repeats: train each configuration so often, with different seeds, and score it by the mean.
         observers: told what happens; see `tuning.Observer`.
-        **fit_options: further keyword arguments of the space's `fit`, such as `callbacks` or `batch_size`.
+        log: what to write for TensorBoard besides: "graph", "histograms", "summaries", "profile=3,5".
+        **fit_options: further keyword arguments of the space's `fit`, such as `batch_size`. `callbacks` are a list,
+            of which each trial has copies of its own, or a function that gets the trial's own folder and returns one.
 
     Returns:
         The study. Interrupted or killed, the same call goes on where it was.
@@ -111,7 +128,7 @@ def search(
         engine,
         x,
         validation_data,
-        cv is not None,
+        cv is not None or (engine in ENGINES and ENGINES[engine].folds is not None),
         in_process,
         trials=trials,
         epochs=epochs,
@@ -123,13 +140,17 @@ def search(
         silence_limit=silence_limit,
         repeats=repeats,
     )
-    goal = Objective.parse(objective if objective is not None else problem.objective)
+    wanted = Log.read(log)
+    raise_all(callbacks.mistakes(fit_options.get("callbacks")))
+    raise_all(callbacks.mistakes(problem.callbacks))
+    goals = listed(objective if objective is not None else problem.objective)
+    goal = primary(goals)
     path = Path(logs) / name
     refuse_if_locked(path)
     stored = None if overwrite else stored_definition(path, storage)
     patience = _patience(patience, stored, problem.patience)
     known = stored.options if stored is not None and stored.engine == engine else {}
-    engine_options = read_options(engine, {**known, **(options or {})})
+    engine_options, objects = stored_options(read_options(engine, {**known, **(options or {})}))
     source = space if isinstance(space, str) else None
     deadline = None if time_limit is None else time.monotonic() + time_limit
     with contextlib.ExitStack() as resources:
@@ -142,8 +163,7 @@ def search(
         load_engine(engine)
         data = Data(x, y, validation_data) if x is not None else problem.load_data()
         seed = _first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31))
-        fingerprint, division = data.fingerprint(), None
-        cv = _folds_wanted(cv, stored)
+        cv, division = _folds_wanted(cv, stored, engine), None
         if cv is not None:
             data, division = with_folds(data, cv, seed)
         look = (goal, fix or {}, fit_options)
@@ -152,28 +172,36 @@ def search(
         else:
             pool.load(source, problem, data)
             findings = pool.call(check, *look)
+        if wanted and not findings.uses_keras:
+            raise OptionError("`log` must be left out for this space: it builds no Keras model to log anything about.")
+        several = _several(goals, findings)
+        first = _as_list(tries) if tries is not None else () if stored is None else stored.tries
         definition = Definition(
             study=name,
             space=problem.name,
             space_source=source,
             hyperparameters=findings.hyperparameters,
-            objective=goal,
+            objective=findings.objective,
             engine=engine,
             options=engine_options,
             seed=seed,
             epochs=_first(epochs, None if stored is None else stored.epochs, problem.epochs, EPOCHS),
-            data=fingerprint,
+            data=data.fingerprint(),
             fit={key: _as_text(value) for key, value in {**fit_options, "patience": patience}.items()},
             cv=division,
             repeats=_repeats_wanted(repeats, stored),
+            several=several,
+            tries=completed(findings.hyperparameters, first),
         )
+        definition = settled(definition, objects)
         _refuse_differences(definition, stored)
+        proposing = make_engine(definition, trials if trials is not None else engine_kind(engine).trials, objects)
         resources.enter_context(locked(path))
         store = _opened(path, storage, definition, overwrite)
         resources.callback(store.close)
         Search(
             definition=definition,
-            engine=make_engine(definition, trials if trials is not None else engine_kind(engine).trials),
+            engine=proposing,
             executor=InProcessExecutor(problem, data) if pool is None else pool,
             store=store,
             path=path,
@@ -184,7 +212,9 @@ def search(
                 "compiled": compiled,
                 "uses_keras": findings.uses_keras,
                 "patience": patience,
+                "resources": tuple(o.name for o in several if o.is_resource),
                 "fit_options": fit_options,
+                "log": wanted,
             },
         ).run()
     return Study(path, problem, data, storage)
@@ -241,7 +271,8 @@ def _delete_files(path: Path) -> None:
 
 def study_files(path: Path) -> list[str]:
     """Return the names of what a study has written into its folder."""
-    own = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", CHECKPOINTS, TENSORBOARD, FINAL_MODEL)
+    database = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
+    own = (*database, CHECKPOINTS, TENSORBOARD, CALLBACKS, FINAL_MODEL, REPORT)
     return [name for name in own if (path / name).exists()]
 
 
@@ -267,7 +298,7 @@ def _check_arguments(
     if x is None and validation_data is not None:
         mistakes.append("`validation_data` must come with x and y, but x is None.")
     if has_folds and validation_data is not None:
-        mistakes.append("`validation_data` must be None with cv: each fold validates on a part of x and y.")
+        mistakes.append("`validation_data` must be None with folds: each validates on a part of x and y.")
     raise_all(mistakes)
 
 
@@ -292,17 +323,43 @@ def _refuse_differences(definition: Definition, stored: Definition | None) -> No
         )
 
 
-def _folds_wanted(cv: Any, stored: Definition | None) -> Any:
-    """Return `cv`, or that of the study where none is given; a splitter that it was made with must be given again."""
-    if cv is not None or stored is None or stored.cv is None:
+def _folds_wanted(cv: Any, stored: Definition | None, engine: str) -> Any:
+    """Return `cv`, or that of the study where none is given, or the engine's.
+
+    A splitter that a study was made with must be given again.
+    """
+    if cv is not None:
         return cv
-    return stored.cv["folds"] if stored.cv["is_number"] else None
+    if stored is None:
+        return engine_kind(engine).folds
+    return stored.cv["folds"] if stored.cv is not None and stored.cv["is_number"] else None
 
 
 def _repeats_wanted(repeats: int | None, stored: Definition | None) -> int | None:
     """Return the repeats, or those of the study where none are given; once is no repeat."""
     wanted = repeats if repeats is not None or stored is None else stored.repeats
     return None if wanted == 1 else wanted
+def _several(given: Sequence[str | Objective], findings: Findings) -> tuple[Objective, ...]:
+    """Return the objectives where there are several, and refuse those that nothing will report."""
+    if len(given) == 1:
+        return ()
+    objectives = tuple(Objective.parse(one, findings.outputs) for one in given)
+    wrong = []
+    for objective in objectives:
+        if objective.is_resource and not findings.uses_keras:
+            wrong.append(must("objective", "be a metric of training where models are not Keras's", objective.name))
+        elif not objective.is_resource and findings.metrics and objective.name not in findings.metrics:
+            known = (*findings.metrics, *RESOURCES)
+            rule = f"be a metric that training reports ({', '.join(sorted(findings.metrics))}) or a model's cost"
+            wrong.append(must("objective", rule, objective.name, guess(objective.name, known)))
+    raise_all(wrong, ObjectiveError)
+    return objectives
+
+
+def _as_list(tries: Any) -> Sequence[Mapping[str, Any]]:
+    if isinstance(tries, Mapping) or not all(isinstance(values, Mapping) for values in tries):
+        raise OptionError(must("tries", "be a list of configurations, such as [{'units': 64}]", tries))
+    return list(tries)
 
 
 def _first(*values: int | None) -> int:

@@ -5,7 +5,7 @@ Owns the record, its JSON form and the comparison that refuses to resume a diffe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,8 @@ class Definition:
         fit: further arguments of `fit`, as text.
         cv: how the data are divided into folds, as `tuning.data.folds` describes it; None without folds.
         repeats: how often each configuration is trained, with different seeds; None for once.
+        several: all objectives where there are several, `objective` among them, which decides about epochs.
+        tries: configurations that are tried before the engine proposes any, complete.
     """
 
     study: str
@@ -48,6 +50,13 @@ class Definition:
     fit: Mapping[str, str] = field(default_factory=dict)
     cv: Mapping[str, Any] | None = None
     repeats: int | None = None
+    several: tuple[Objective, ...] = ()
+    tries: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """All that is optimised, in the order in which it was given."""
+        return self.several or (self.objective,)
 
     @property
     def n_folds(self) -> int | None:
@@ -86,6 +95,8 @@ class Definition:
             "fit": dict(self.fit),
             **({} if self.cv is None else {"cv": dict(self.cv)}),
             **({} if self.repeats is None else {"repeats": self.repeats}),
+            **({"several": list(map(str, self.several))} if self.several else {}),
+            **({"tries": list(map(dict, self.tries))} if self.tries else {}),
         }
 
     @classmethod
@@ -94,6 +105,8 @@ class Definition:
         fields = {k: v for k, v in record.items() if k != "version"}
         fields["hyperparameters"] = tuple(Hyperparameter.from_json(h) for h in record["hyperparameters"])
         fields["objective"] = Objective.parse(record["objective"])
+        fields["several"] = tuple(map(Objective.parse, record.get("several", ())))
+        fields["tries"] = tuple(record.get("tries", ()))
         return cls(**fields)
 
     def differences(self, other: Definition) -> list[str]:
@@ -103,12 +116,20 @@ class Definition:
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 found.append(f"{name} is {mine}, in the study {theirs}")
+        if self.several != other.several:
+            found.append(f"objectives are {_listed(self.objectives)}, in the study {_listed(other.objectives)}")
+        if self.tries != other.tries:
+            found.append(f"tries are {_listed(self.tries)}, in the study {_listed(other.tries)}")
         found += _differing("option", self.options, other.options)
         found += _differing("data", self.data, other.data)
         found += _differing("cv", self.cv or {}, other.cv or {})
         found += _differing("argument of fit", self.fit, other.fit)
         found += _differing("hyperparameter", _described(self), _described(other))
         return found
+
+
+def _listed(things: Sequence[Any]) -> str:
+    return ", ".join(map(str, things)) or "none"
 
 
 def _described(definition: Definition) -> dict[str, Any]:

@@ -26,10 +26,12 @@ from tuning.engines.base import Done, Engine
 from tuning.errors import SearchFailedError, StudyError
 from tuning.executors.base import Executor
 from tuning.observer import Observer
+from tuning.pareto import pareto, scores_of
 from tuning.parts import as_part, not_ended, with_part, with_part_ended
 from tuning.space import Hyperparameter
 from tuning.store import Store
-from tuning.study import CHECKPOINTS, ranked
+from tuning.study import CALLBACKS, CHECKPOINTS, TENSORBOARD, ranked
+from tuning.tensorboard.layout import Layout
 from tuning.trial import Part, Run, State, Trial
 from tuning.worker import Decision, Failed, Finished, Lost, Message, Report, Task
 
@@ -54,7 +56,7 @@ class Search:
         engine, executor, store, observers: see their doors.
         path: the study's folder.
         keep: number of best trials whose weights are kept.
-        task_options: what every `Task` is given: `compiled`, `uses_keras`, `fit_options`.
+        task_options: what every `Task` is given: `compiled`, `uses_keras`, `patience`, `fit_options`, `log`.
         deadline: `time.monotonic()` after which running trials pause; None for no limit.
         stopping: why no more is asked for; running trials pause after their epoch.
     """
@@ -179,6 +181,7 @@ class Search:
         self._under_way.add((number, part))
         self._notify("run_started", self._taken(trial, part))
         fold, repeat = self.definition.fold_and_repeat(part)
+        name = "" if part is None else self.definition.part_names[part]
         self.executor.submit(
             Task(
                 run=trial.run,
@@ -190,6 +193,8 @@ class Search:
                 resumable=self.engine.may_continue(number),
                 part=part,
                 fold=fold,
+                files=str(self.path / CALLBACKS / f"trial_{number:04d}" / name),
+                log_folder=str(Layout(self.path / TENSORBOARD).log(number, name)),
                 **self.task_options,
             )
         )
@@ -238,6 +243,7 @@ class Search:
             compiled=message.compiled,
             compiled_reason=message.reason,
             found=trial.found + self._new(message.space, trial.found),
+            resources={**trial.resources, **message.resources},
         )
         verdict, error = self._verdicts.pop((trial.number, message.part), (State.RUNNING, None))
         if trial.score is None and verdict is not State.FAILED:
@@ -285,6 +291,11 @@ class Search:
 
     def _end_run(self, trial: Trial) -> None:
         """Store the end of a run, tell the engine, tell the observers; close the trial or let it rest."""
+        several = self.definition.several
+        trial = replace(trial, scores=scores_of(trial, several))
+        missing = [o.name for o, score in zip(several, trial.scores, strict=True) if score is None]
+        if missing and trial.state is State.RUNNING:
+            trial = replace(trial, state=State.FAILED, error=f"there is no value of {', '.join(missing)}")
         run = replace(trial.run, ended=self._next_event(), until=trial.epochs)
         trial = replace(trial, runs=(*trial.runs[:-1], run), lost=0)
         self._waiting = [key for key in self._waiting if key[0] != trial.number]
@@ -325,7 +336,9 @@ class Search:
     def _prune(self) -> None:
         """Delete the checkpoints of trials that are neither among the best nor going to be continued."""
         settled = [trial for trial in self.trials.values() if not trial.is_training]
-        best = [trial.number for trial in ranked(settled, self.definition.objective)[: self.keep]]
+        several = self.definition.several
+        chosen = ranked(settled, self.definition.objective)[: self.keep] + (pareto(settled, several) if several else [])
+        best = [trial.number for trial in chosen]
         checkpoints.prune(self.path / CHECKPOINTS, best, self._goes_on_from)
 
     def _goes_on_from(self, number: int, part: int | None) -> int | None:

@@ -114,7 +114,8 @@ class Store:
         """
         from optuna.study import StudyDirection
 
-        direction = StudyDirection.MAXIMIZE if definition.objective.direction == "max" else StudyDirection.MINIMIZE
+        kinds = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
+        directions = [kinds[objective.direction] for objective in definition.objectives]
         if self._find() is not None:
             # A search that was killed at this very place has left a study with nothing in it.
             if self._do(lambda: self._storage.get_n_trials(self._id)):
@@ -123,7 +124,7 @@ class Store:
                     "that another program has made. Choose another name."
                 )
             self.delete()
-        self._study_id = self._do(lambda: self._storage.create_new_study([direction], self._study))
+        self._study_id = self._do(lambda: self._storage.create_new_study(directions, self._study))
         self._do(lambda: self._storage.set_study_user_attr(self._id, RECORD, definition.to_json()))
 
     def final(self) -> Any:
@@ -264,7 +265,9 @@ class Store:
         from optuna.trial import TrialState
 
         states = {State.COMPLETED: TrialState.COMPLETE, State.PRUNED: TrialState.PRUNED, State.FAILED: TrialState.FAIL}
-        values = None if trial.score is None or trial.state is State.FAILED else [trial.score]
+        scores = [score for score in trial.scores or (trial.score,) if score is not None]
+        is_scored = trial.state is not State.FAILED and len(scores) == max(len(trial.scores), 1)
+        values = scores if is_scored else None
         with contextlib.suppress(UpdateFinishedTrialError):  # closed before the connection broke
             self._do(lambda: self._storage.set_trial_state_values(self._row(trial), states[trial.state], values))
 
@@ -297,6 +300,7 @@ def _from_record(record: Mapping[str, Any]) -> Trial:
     )
     values["runs"] = tuple(Run(**run) for run in record["runs"])
     values["found"] = tuple(record["found"])
+    values["scores"] = tuple(record.get("scores", ()))
     return Trial(**values)
 
 

@@ -7,6 +7,7 @@ is changed.
 from __future__ import annotations
 
 import ast
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,9 @@ from tuning.data import fold as data_of_fold
 from tuning.definition import Definition
 from tuning.engines.registry import engine_kind
 from tuning.errors import DataError, OptionError, SpaceError, StudyError, must
+from tuning.naming import numbered_afresh
 from tuning.objective import Objective
+from tuning.pareto import pareto
 from tuning.space import HyperParameters, SearchSpace, resolve
 from tuning.store import Store, without_password
 from tuning.trial import State, Trial
@@ -26,8 +29,10 @@ from tuning.worker import ensure_built
 
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
+CALLBACKS = "callbacks"
 FINAL_MODEL = "final"
 MODEL_FILE = "model.keras"
+REPORT = "report.html"
 
 
 def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
@@ -71,6 +76,7 @@ class Study:
         finally:
             store.close()
         self._space, self._data = space, data
+        self._search: Any = None
 
     def __repr__(self) -> str:
         best = self.best
@@ -90,6 +96,12 @@ class Study:
     def best(self) -> Trial | None:
         """The trial with the best score; None while no trial has one."""
         return next(iter(ranked(self.trials, self.objective)), None)
+
+    @property
+    def pareto(self) -> list[Trial]:
+        """The trials that no other beats in every objective; empty for studies of one objective."""
+        several = self.definition.several
+        return pareto(self.trials, several) if several else []
 
     def top(self, n: int) -> list[Trial]:
         """Return the `n` best trials that have a score, best first; fewer when there are fewer."""
@@ -152,7 +164,7 @@ class Study:
         if trial.parts:
             raise StudyError(
                 f"trial {trial.number} has no model of its own but {len(trial.parts)}, of {self._parts_in_words()}: "
-                f"study.models({trial.number}) returns them. Train its values on all the data for one model."
+                f"study.models({trial.number}) returns them. `tune finalize` trains one model of its values."
             )
         return self._model(trial, None)
 
@@ -175,13 +187,13 @@ class Study:
         Raises:
             StudyError: the study has no folds, or its data are not to be had again.
         """
-        description, data = self.definition.cv, self._data
+        description, data = self.definition.cv, self.data
         if description is None:
             raise StudyError(f"study '{self.name}' must be one with folds (cv=K), but it has none.")
-        if data is None and description["is_number"]:
-            data, found = with_folds(self.space.load_data(), description["folds"], self.definition.seed)
-            data = data if found == description else None
-        if data is None:
+        if data.folds is None and description["is_number"]:
+            divided, found = with_folds(data, description["folds"], self.definition.seed)
+            data = divided if found == description else data
+        if data.folds is None:
             raise StudyError(f"the folds of study '{self.name}' cannot be made again: its data or splitter were given.")
         return data_of_fold(data, fold)
 
@@ -210,7 +222,8 @@ class Study:
         from tuning.quiet import import_keras
 
         import_keras()
-        model = self.space.build(HyperParameters(values))
+        with numbered_afresh():  # the metrics have the names that the trial has reported
+            model = self.space.build(HyperParameters(values))
         if not getattr(model, "built", True):
             ensure_built(model, self.data.x)
         return model
@@ -271,18 +284,22 @@ class Study:
         return values, texts
 
     def command(self) -> str | None:
-        """Return the command that searches the same again; None for a space that was made in a program."""
+        """Return the command that searches the same again; None for a space or folds that were made in a program."""
         definition = self.definition
-        if definition.space_source is None:
+        if definition.space_source is None or not (definition.cv or {}).get("is_number", True):
             return None
         words = ["tune", "run", definition.space_source, "--engine", definition.engine, "--epochs", definition.epochs]
         words += ["--seed", definition.seed, "--objective", definition.objective]
-        if engine_kind(definition.engine).trials is not None:
+        is_limited = any("candidates" in run.note for trial in self.trials for run in trial.runs)
+        if is_limited or engine_kind(definition.engine).trials is not None:
             words += ["--trials", len(self.trials)]
         for name, value in definition.options.items():
-            words += [] if value is None else ["-o", f"{name}={value}"]
+            text = json.dumps(value) if isinstance(value, (dict, list)) else value
+            words += [] if value is None else ["-o", f"{name}={text}"]
         for h in definition.hyperparameters:
             words += ["--fix", f"{h.name}={h.default}"] if h.kind == "fixed" else []
+        words += [] if definition.n_folds is None else ["--cv", definition.n_folds]
+        words += [] if definition.repeats is None else ["--repeats", definition.repeats]
         patience = self.fit_options()[0].get("patience")
         words += [] if patience is None else ["--patience", patience]
         return shlex.join([*map(str, words), "--study", self.name])
@@ -299,9 +316,9 @@ class Study:
             OptionError: the name says none of these.
             StudyError: the weights were not kept, or the file cannot be written.
         """
-        export.format_of(path)
+        needs_inputs = export.format_of(path) == "saved_model"
         model = self.model(self._best() if trial is None else trial)
-        return export.save(model, path, self.data.x)
+        return export.save(model, path, self.data.x if needs_inputs else None)
 
     def _trial(self, trial: Trial | int) -> Trial:
         if isinstance(trial, Trial):
@@ -309,6 +326,34 @@ class Study:
         if not 0 <= trial < len(self.trials):
             raise StudyError(f"`trial` must be one of the {len(self.trials)} trials, counted from 0, but got {trial}.")
         return self.trials[trial]
+
+    @property
+    def search_(self) -> Any:
+        """The search object of scikit-learn's of a study of the engine "grid", as its `fit` leaves it.
+
+        It has `cv_results_`, `best_params_`, `best_score_`, `best_index_` and `n_splits_`; scores of an objective that
+        is minimised are negated. It has no `best_estimator_`.
+
+        Raises:
+            StudyError: another engine searched, or candidates are still to be trained.
+        """
+        if self.definition.engine != "grid":
+            raise StudyError(f"study '{self.name}' must be of the engine grid, but it is of {self.definition.engine}.")
+        from tuning.engines.grid import finished_search
+
+        if self._search is None:
+            self._search = finished_search(self.definition, self.trials)
+        return self._search
+
+    @property
+    def cv_results_(self) -> dict[str, Any]:
+        """The `cv_results_` of scikit-learn's search; see `search_`."""
+        return self.search_.cv_results_
+
+    @property
+    def best_params_(self) -> dict[str, Any]:
+        """The `best_params_` of scikit-learn's search; see `search_`."""
+        return self.search_.best_params_
 
     def dataframe(self) -> Any:
         """Return one row a trial as a `pandas.DataFrame`; hyperparameters are columns named `values.NAME`."""
@@ -329,8 +374,19 @@ class Study:
             **({} if self.definition.cv is None else {"cv": dict(self.definition.cv)}),
             **({} if self.definition.repeats is None else {"repeats": self.definition.repeats}),
             "best": None if best is None else best.score,
+            **self._several(),
             "final": self.final,
             "trials": [trial.to_json() for trial in self.trials],
+        }
+
+    def _several(self) -> dict[str, Any]:
+        """Return what is told of a study of several objectives besides."""
+        objectives = self.definition.objectives
+        if len(objectives) == 1:
+            return {}
+        return {
+            "objectives": [{"name": o.name, "direction": o.direction} for o in objectives],
+            "pareto": [trial.number for trial in self.pareto],
         }
 
 

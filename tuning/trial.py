@@ -109,6 +109,8 @@ class Trial:
         curve: metrics of every epoch trained so far, over all runs.
         score: the objective at `best_epoch`; None until an epoch has ended.
         best_epoch: epoch of the score, from 0.
+        scores: one value an objective, where there are several: metrics of training at the best epoch; () otherwise.
+        resources: what the trained model costs, by the name of the resource metric.
         seconds: wall time of training, over all runs, in seconds.
         error: one line; None unless FAILED.
         traceback: the whole text behind `error`, where there is one.
@@ -140,6 +142,8 @@ class Trial:
     started_at: float | None = None
     ended_at: float | None = None
     parts: tuple[Part, ...] = ()
+    scores: tuple[float | None, ...] = ()
+    resources: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_training(self) -> bool:
@@ -158,12 +162,12 @@ class Trial:
 
     @property
     def part_scores(self) -> tuple[float | None, ...]:
-        """The score of each part in order, None until its first epoch has ended; empty without parts."""
-        return tuple(part.score for part in self.parts)
+        """The score of each part in order, None until its training has ended; empty without parts."""
+        return tuple(part.score if part.untils else None for part in self.parts)
 
     @property
     def score_std(self) -> float | None:
-        """Standard deviation (of the population) of the parts' scores; None unless all parts have one."""
+        """Standard deviation (of the population) of the parts' scores; None unless all have ended."""
         scores = [score for score in self.part_scores if score is not None]
         return statistics.pstdev(scores) if scores and len(scores) == len(self.parts) else None
 
@@ -175,6 +179,7 @@ class Trial:
             "state": self.state.value,
             "score": self.score,
             **several,
+            **({"scores": list(self.scores), "resources": dict(self.resources)} if self.scores else {}),
             "best_epoch": self.best_epoch,
             "epochs": self.epochs,
             "values": dict(self.values),

@@ -7,7 +7,6 @@ trials. A worker needs no more than the space, its data and the task, so it may 
 from __future__ import annotations
 
 import contextlib
-import copy
 import enum
 import random
 import sys
@@ -15,12 +14,16 @@ import time
 import traceback as traceback_module
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from tuning import checkpoints
+from tuning import callbacks as callbacks_
+from tuning import checkpoints, summaries
 from tuning.data import Data, fold
 from tuning.errors import StudyError
+from tuning.naming import numbered_afresh
 from tuning.objective import Objective
+from tuning.resources import measured
 from tuning.space import HyperParameters, SearchSpace
 from tuning.trial import Run
 
@@ -54,9 +57,13 @@ class Task:
         compiled: whether to run epochs as compiled programs where that is possible.
         uses_keras: whether the space builds Keras models; otherwise Keras is not imported.
         patience: epochs without a better objective after which the run ends; None for never.
+        resources: what is to be measured of the trained model; see `tuning.resources`.
         fit_options: further keyword arguments of `fit`.
         part: which of the trial's trainings this is; None for a trial that is trained once.
         fold: the fold of the data to train on; None for all of them.
+        files: the trial's own folder, for what callbacks write; None where there are no callbacks.
+        log: what to write for TensorBoard besides curves and hyperparameters.
+        log_folder: where to write that; None for nowhere.
     """
 
     run: Run
@@ -69,9 +76,13 @@ class Task:
     compiled: bool = True
     uses_keras: bool = True
     patience: int | None = None
+    resources: tuple[str, ...] = ()
     fit_options: Mapping[str, Any] = field(default_factory=dict)
     part: int | None = None
     fold: int | None = None
+    files: str | None = None
+    log: summaries.Log = summaries.Log()
+    log_folder: str | None = None
 
     @property
     def key(self) -> tuple[int, int | None]:
@@ -102,6 +113,7 @@ class Finished:
     compiled: bool | None = None
     reason: str | None = None
     part: int | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -133,9 +145,14 @@ def train(space: SearchSpace, data: Data, task: Task, report: Reporter) -> Finis
     """Train one run and return its last message; exceptions of the space become `Failed`."""
     started = time.perf_counter()
     try:
-        with generators_kept():
+        data = fold(data, task.fold)
+        with (
+            generators_kept(),
+            numbered_afresh(),
+            summaries.written(task.log, task.log_folder, task.trained, lambda: one_sample(data.x)) as logging,
+        ):
             _seed(task)
-            return _train(space, fold(data, task.fold), task, report, started)
+            return _train(space, data, task, report, started, logging)
     except (Exception, SystemExit) as error:
         return failure(task.key, error, time.perf_counter() - started)
 
@@ -151,7 +168,9 @@ def failure(key: tuple[int, int | None], error: BaseException, seconds: float = 
     return Failed(number, _one_line(error), text, seconds, part=part)
 
 
-def _train(space: SearchSpace, data: Data, task: Task, report: Reporter, started: float) -> Finished:
+def _train(
+    space: SearchSpace, data: Data, task: Task, report: Reporter, started: float, logging: list[Any]
+) -> Finished:
     hp = HyperParameters(task.run.values)
     model = space.build(hp)
     if task.trained and not _restore(model, data, task):
@@ -166,7 +185,7 @@ def _train(space: SearchSpace, data: Data, task: Task, report: Reporter, started
         hp,
         model,
         data,
-        callbacks=_callbacks(task, progress),
+        callbacks=[*logging, *_callbacks(space, task, progress)],
         compiled=task.compiled,
         epochs=task.run.stop,
         initial_epoch=progress.epochs,
@@ -184,6 +203,7 @@ def _train(space: SearchSpace, data: Data, task: Task, report: Reporter, started
         compiled,
         reason,
         task.part,
+        measured(model, data.x, task.resources, progress.epoch_seconds) if is_keras_model(model) else {},
     )
 
 
@@ -225,14 +245,17 @@ def fit_space(
 def ensure_built(model: Any, x: Any) -> None:
     """Create the weights of a model that builds itself on its first batch."""
     if not getattr(model, "built", True):
-        import keras
+        model(one_sample(x))
 
-        batch = x.take(1) if hasattr(x, "take") and not hasattr(x, "shape") else None
-        if batch is not None:
-            first = next(iter(batch))
-            model(first[0] if isinstance(first, tuple) else first)
-        else:
-            model(keras.tree.map_structure(lambda a: a[:1], x))
+
+def one_sample(x: Any) -> Any:
+    """Return the inputs of one sample, as a batch."""
+    import keras
+
+    if hasattr(x, "take") and not hasattr(x, "shape"):  # a tf.data.Dataset, which yields batches
+        first = next(iter(x.take(1)))
+        return first[0] if isinstance(first, tuple) else first
+    return keras.tree.map_structure(lambda a: a[:1], x)
 
 
 class _Progress:
@@ -246,11 +269,14 @@ class _Progress:
         self._best_state: list[Any] | None = None
         self._reported = 0
         self._saved_at = time.monotonic()
+        self.epoch_seconds: list[float] = []
+        self._epoch_began = time.perf_counter()
         self._resumable = task.resumable
         self._keeps = task.folder is not None and hasattr(model, "save_weights")
 
     def epoch_ended(self, logs: Mapping[str, Any]) -> Decision:
         """Take the metrics of the epoch that ended; return what to do next."""
+        self.epoch_seconds.append(time.perf_counter() - self._epoch_began)
         metrics = {name: float(value) for name, value in logs.items() if _is_number(value)}
         epoch, self.epochs = self.epochs, self.epochs + 1
         self._reported += 1
@@ -265,12 +291,13 @@ class _Progress:
         if due:  # only now is the new checkpoint the one that is gone back to
             checkpoints.delete_other_epochs(str(self._task.folder), self._task.run.number, self.epochs, self._task.part)
         self._resumable |= decision is Decision.PAUSE
+        self._epoch_began = time.perf_counter()
         return decision
 
     def take(self, outcome: Any) -> None:
         """Report what `fit` returned, unless its epochs were reported while it ran."""
         if not self._reported:
-            for metrics in returned_epochs(outcome, self._task.objective):
+            for metrics in returned_epochs(outcome, self._task.objective.name):
                 self.epoch_ended(metrics)
 
     def finish(self) -> None:
@@ -302,12 +329,12 @@ class _Progress:
         self._best_state = None
 
 
-def returned_epochs(outcome: Any, objective: Objective) -> list[Mapping[str, Any]]:
+def returned_epochs(outcome: Any, objective: str) -> list[Mapping[str, Any]]:
     """Return the metrics of each epoch that the return value of `fit` tells of.
 
     Args:
         outcome: a `History`, a dict of metrics (one epoch), or the objective as a number (one epoch).
-        objective: gives the number its name.
+        objective: the number's name.
     """
     history = getattr(outcome, "history", None)
     if history is not None:
@@ -315,7 +342,7 @@ def returned_epochs(outcome: Any, objective: Objective) -> list[Mapping[str, Any
     if isinstance(outcome, Mapping):
         return [outcome]
     if _is_number(outcome):
-        return [{objective.name: outcome}]
+        return [{objective: outcome}]
     raise TypeError(f"`fit` must return the History of model.fit, a dict of metrics or a number, but got {outcome!r}")
 
 
@@ -337,14 +364,15 @@ def _restore(model: Any, data: Data, task: Task) -> bool:
     return True
 
 
-def _callbacks(task: Task, progress: _Progress) -> list[Any]:
-    """Return the run's own callbacks: the user's, early stopping, and the one that reports.
+def _callbacks(space: SearchSpace, task: Task, progress: _Progress) -> list[Any]:
+    """Return the run's own callbacks: the space's, the user's, early stopping, and the one that reports.
 
     That one is last for Keras, so that it sees what the others add to the metrics; and first otherwise, where a
     `fit` that stops at the first callback that wants to stop would not come to it.
     """
-    given = task.fit_options.get("callbacks") or ()
-    own = [copy.deepcopy(c) if hasattr(c, "set_model") else c() for c in given]
+    folder = Path(task.files or ".")
+    given = (space.callbacks, task.fit_options.get("callbacks"))
+    own = [callback for each in given for callback in callbacks_.fresh(each, folder)]
     if task.uses_keras and task.patience is not None:
         import keras
 

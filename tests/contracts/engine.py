@@ -12,7 +12,7 @@ import pytest
 from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals
 from tuning.definition import Definition
 from tuning.engines.base import Done
-from tuning.engines.registry import make_engine, read_options
+from tuning.engines.registry import make_engine, read_options, settled
 from tuning.space import Hyperparameter, active_values
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "proposals"
@@ -25,29 +25,31 @@ class EngineContract:
     """
 
     name: str
+    label = ""  # tells apart engines of one name with other options
     options: dict = {}
     limit: int | None = 14
     length = 14
+    space = MIXED_SPACE
 
-    def make(self, seed=0, space=MIXED_SPACE, limit=-1, **options):
+    def make(self, seed=0, space=None, limit=-1, **options):
         definition = Definition(
             "study",
             "space",
             None,
-            tuple(space),
+            tuple(self.space if space is None else space),
             OBJECTIVE,
             self.name,
             read_options(self.name, {**self.options, **options}),
             seed,
             9,
         )
-        return make_engine(definition, self.limit if limit == -1 else limit)
+        return make_engine(settled(definition, {}), self.limit if limit == -1 else limit)
 
     _searches: ClassVar[dict] = {}
 
     def straight(self, seed=0):
         """Return the proposals of an uninterrupted search; made once a seed."""
-        key = (self.name, seed)
+        key = (type(self), seed)
         if key not in self._searches:
             self._searches[key] = proposals(Simulation(self.make(seed)).go(self.length).runs)
         return self._searches[key]
@@ -59,8 +61,8 @@ class EngineContract:
 
     def test_every_proposal_is_legal_and_has_just_the_active_values(self):
         for run in Simulation(self.make(3)).go(self.length).runs:
-            assert run.values == active_values(MIXED_SPACE, run.values)
-            for h in MIXED_SPACE:
+            assert run.values == active_values(self.space, run.values)
+            for h in self.space:
                 if h.is_active(run.values):
                     assert h.contains(run.values[h.name]), (h, run.values[h.name])
             assert 0 <= run.start < run.stop
@@ -98,7 +100,7 @@ class EngineContract:
 
     def test_golden_proposals(self):
         """Regenerate by deleting the file and running the test twice."""
-        path = GOLDEN / f"{self.name}.json"
+        path = GOLDEN / f"{self.label or self.name}.json"
         got = json.loads(json.dumps(self.straight(42)))
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

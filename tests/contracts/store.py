@@ -73,6 +73,8 @@ FULL = a_trial(
     found=({"name": "late", "kind": "float", "default": 0.5, "low": 0.0, "high": 1.0},),
     started_at=1_790_000_000.123456,
     ended_at=1_790_000_001.5,
+    scores=(0.1 + 0.2, None),
+    resources={"n_params": 12, "predict_ms": 0.1},
     parts=(
         Part(Curve(({"loss": 1 / 3, "val_loss": math.inf},)), 0.1 + 0.2, 0, 1.5, 1, 1, (1,)),
         Part(),

@@ -1,7 +1,8 @@
 """A space of scikit-learn's Ridge on its diabetes data, whose standardisation belongs to the training part.
 
 Epochs are made up: each lowers the error by a thousandth. `RIDGE_EPOCH_SECONDS` makes them take time. A fold with
-`RIDGE_FAILS` training rows raises, and one with `RIDGE_DIVERGES` turns NaN.
+`RIDGE_FAILS` training rows raises, one with `RIDGE_DIVERGES` turns NaN, and the alpha
+`RIDGE_FAILS_ALPHA` raises.
 """
 
 import os
@@ -35,6 +36,8 @@ class RidgeSpace(SearchSpace):
     def fit(self, hp, model, x, y, *, validation_data, epochs, initial_epoch=0, callbacks=(), **_):
         if len(x) == int(os.environ.get("RIDGE_FAILS", "0")):
             raise ValueError(f"{len(x)} rows are too few")
+        if model["alpha"] == float(os.environ.get("RIDGE_FAILS_ALPHA", "nan")):
+            raise ValueError("this alpha is not to be trained")
         x_val, y_val = validation_data[:2]
         error = root_mean_squared_error(y_val, regressor(model).fit(x, y).predict(x_val))
         for epoch in range(initial_epoch, epochs):

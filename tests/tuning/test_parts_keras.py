@@ -6,6 +6,7 @@ import pytest
 import tuning
 from search_spaces import california_housing, diabetes
 from tests.tensorboard_client import Client, eventually, metrics_of_group
+from tests.tuning.test_parts import Interrupts
 from tuning import training
 from tuning.data import Data
 from tuning.data import diabetes as diabetes_data
@@ -66,6 +67,12 @@ def test_fold_models_evaluate_to_the_recorded_scores(study):
     numpy.testing.assert_array_equal(loaded.fold_data(1).x, study.fold_data(1).x)
 
 
+def test_a_final_model_is_trained_on_all_the_data_of_the_folds(study):
+    final = tuning.finalize(tuning.load(study.path))
+    assert final.n_training == len(study.fold_data(0).x) + len(study.fold_data(0).validation[0])
+    assert final.trial == study.best.number and final.epochs == study.best.best_epoch + 1
+
+
 def test_a_plain_study_has_no_fold_models(tmp_path):
     found = tuning.search("diabetes", engine="random", trials=1, epochs=1, seed=0, logs=tmp_path)
     with pytest.raises(StudyError, match=r"has one model: study\.model\(0\)"):
@@ -97,6 +104,20 @@ def test_promoted_folds_go_on_from_their_own_weights(tmp_path):
     best = sorted((t for t in found.trials if t.state is State.COMPLETED), key=lambda t: t.score)[:3]
     assert kept == {f"trial_{t.number:04d}.part_{p}.best.weights.h5" for t in best for p in range(2)}
     assert all(t.score == pytest.approx(numpy.mean(t.part_scores)) for t in found.trials)
+
+
+def test_an_interrupted_fold_goes_on_from_its_own_weights(tmp_path):
+    arguments = {"engine": "random", "trials": 1, "epochs": 4, "seed": 0, "cv": 2, "logs": tmp_path}
+    fixed = {"fix": {"n_hidden": 1, "n_neurons": 10, "loss": "mse", "optimizer": "adam"}}
+    observer = Interrupts(1, 2)
+    with pytest.raises(KeyboardInterrupt):
+        tuning.search("diabetes", **arguments, **fixed, study="cut", observers=[observer])
+    observer.moment = None
+    found = tuning.search("diabetes", **arguments, **fixed, study="cut", observers=[observer])
+    assert observer.trained == [(0, 1), (0, 2), (0, 3), (0, 4), (1, 1), (1, 2), (1, 3), (1, 4)]
+    straight = tuning.search("diabetes", **arguments, **fixed, study="straight")
+    assert found.best.part_scores == pytest.approx(straight.best.part_scores, rel=1e-5)
+    assert found.best.curve.values("loss") == pytest.approx(straight.best.curve.values("loss"), rel=1e-5)
 
 
 def test_tensorboard_shows_a_trial_as_a_group_of_folds(study):

@@ -33,7 +33,7 @@ def classifier(units=3, loss="sparse_categorical_crossentropy", activation="soft
 
 def look(build_model, y, objective="val_accuracy", x=X, fix=None, **options):
     data = Data(x[:40], y[:40], (x[40:], y[40:]))
-    return check(as_space(build_model), data, Objective.parse(objective), fix or {}, options)
+    return check(as_space(build_model), data, objective, fix or {}, options)
 
 
 def test_a_sound_search_passes_and_its_hyperparameters_and_metrics_are_found():
@@ -98,15 +98,15 @@ def test_nan_and_infinity_in_the_data_are_refused(where, bad):
 
 def test_x_and_y_of_different_length_are_refused():
     with pytest.raises(DataError, match="same number of samples, but have 40 and 39"):
-        check(as_space(classifier()), Data(X[:40], CLASSES[:39]), Objective.parse("loss"), {}, {})
+        check(as_space(classifier()), Data(X[:40], CLASSES[:39]), "loss", {}, {})
 
 
 def test_the_objective_must_be_reported():
     with pytest.raises(ObjectiveError, match="Did you mean 'val_accuracy'"):
         look(classifier(), CLASSES, "val_acc")
     with pytest.raises(ObjectiveError, match="There are no validation data"):
-        check(as_space(classifier()), Data(X, CLASSES), Objective.parse("val_accuracy"), {}, {})
-    check(as_space(classifier()), Data(X, CLASSES), Objective.parse("val_accuracy"), {}, {"validation_split": 0.2})
+        check(as_space(classifier()), Data(X, CLASSES), "val_accuracy", {}, {})
+    check(as_space(classifier()), Data(X, CLASSES), "val_accuracy", {}, {"validation_split": 0.2})
 
 
 def test_input_of_another_shape_is_refused_with_the_reason():
@@ -165,28 +165,89 @@ def test_hyperparameters_of_fit_of_scopes_and_of_loops_are_found():
     assert names.index("optimizer") < names.index("variant") < names.index("epsilon")
 
 
-def test_data_sets_and_several_inputs_and_outputs():
-    import tensorflow
+def two_outputs(hp):
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    h = keras.layers.Dense(hp.Int("n", 4, 8))(keras.layers.concatenate([a, b]))
+    kind = keras.layers.Dense(3, "softmax", name="kind")(h)
+    model = keras.Model([a, b], {"price": keras.layers.Dense(1, name="price")(h), "kind": kind})
+    model.compile(
+        "sgd",
+        {"kind": "sparse_categorical_crossentropy", "price": "mse"},
+        metrics={"kind": ["accuracy", "SparseTopKCategoricalAccuracy"], "price": ["RootMeanSquaredError"]},
+    )
+    return model
 
-    def two(hp):
-        a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
-        h = keras.layers.Dense(hp.Int("n", 4, 8))(keras.layers.concatenate([a, b]))
-        model = keras.Model(
-            [a, b],
-            {"kind": keras.layers.Dense(3, "softmax", name="kind")(h), "price": keras.layers.Dense(1, name="price")(h)},
-        )
-        model.compile(
-            "sgd", {"kind": "sparse_categorical_crossentropy", "price": "mse"}, metrics={"kind": ["accuracy"]}
-        )
+
+TWO_X = {"a": X[:, :4], "b": X[:, 4:]}
+TWO_Y = {"kind": CLASSES, "price": PRICES}
+
+
+def look_at_two(objective, y=TWO_Y, build_model=two_outputs):
+    return check(as_space(build_model), Data(TWO_X, y, (TWO_X, y)), objective, {}, {})
+
+
+def test_several_inputs_and_outputs():
+    assert {"kind_accuracy", "val_price_loss"} <= set(look_at_two("val_kind_accuracy").metrics)
+    with pytest.raises(DataError, match="of output 'kind' must be class ids"):
+        look_at_two("val_loss", {"kind": PRICES, "price": PRICES})
+
+
+def test_accuracy_of_one_output_needs_classes_there():
+    def wrong(hp):
+        model = two_outputs(hp)
+        model.compile("sgd", {"kind": None, "price": "mse"}, metrics={"price": ["accuracy"]})
         return model
 
-    x = {"a": X[:, :4], "b": X[:, 4:]}
-    good = check(
-        as_space(two), Data(x, {"kind": CLASSES, "price": PRICES}), Objective.parse("kind_accuracy:max"), {}, {}
-    )
-    assert "kind_accuracy" in good.metrics
-    with pytest.raises(DataError, match="of output 'kind' must be class ids"):
-        check(as_space(two), Data(x, {"kind": PRICES, "price": PRICES}), Objective.parse("loss"), {}, {})
+    with pytest.raises(DataError, match="labels of output 'price' must be classes, because accuracy is measured"):
+        look_at_two("val_loss", build_model=wrong)
+
+
+def test_a_softmax_of_one_output_is_none_of_another():
+    def unnamed(hp):
+        model = two_outputs(hp)
+        price, kind = (keras.layers.Activation("linear")(model.output[name]) for name in ("price", "kind"))
+        kind = keras.layers.Activation("softmax")(kind)
+        return compiled(keras.Model(model.inputs, {"price": price, "kind": kind}))
+
+    def compiled(model):
+        model.compile("sgd", {"kind": "sparse_categorical_crossentropy", "price": "mse"})
+        return model
+
+    assert look_at_two("val_loss", build_model=unnamed).metrics
+
+
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        ("val_kind_accuracy", "max"),
+        ("val_kind_SparseTopKCategoricalAccuracy", "max"),
+        ("val_price_RootMeanSquaredError", "min"),
+        ("price_loss", "min"),
+        ("val_price_loss:max", "max"),
+    ],
+)
+def test_the_direction_of_one_outputs_metric_is_known(name, direction):
+    assert look_at_two(name).objective == Objective(name.partition(":")[0], direction)
+
+
+@pytest.mark.parametrize("name", ["val_rmse", "val_kind_acc", "val_prise_RootMeanSquaredError", "accuracy:max", ""])
+def test_a_wrong_name_is_answered_by_all_that_training_reports(name):
+    with pytest.raises(ObjectiveError, match="must be a metric that training reports") as error:
+        look_at_two(name)
+    for metric in look_at_two("loss").metrics:
+        assert metric in str(error.value)
+
+
+def test_the_direction_of_a_metric_of_ones_own_must_be_given():
+    gain = keras.metrics.MeanMetricWrapper(lambda y, predicted: -abs(y - predicted), name="gain")
+    with pytest.raises(ObjectiveError, match="Write 'val_gain:max' or 'val_gain:min'"):
+        look(classifier(1, "mse", None, (gain,)), PRICES, "val_gain")
+    assert look(classifier(1, "mse", None, (gain,)), PRICES, "val_gain:max").objective.direction == "max"
+
+
+def test_data_sets():
+    import tensorflow
+
     batches = tensorflow.data.Dataset.from_tensor_slices((X, CLASSES)).batch(10)
-    found = check(as_space(classifier()), Data(batches, None, batches), Objective.parse("val_accuracy"), {}, {})
+    found = check(as_space(classifier()), Data(batches, None, batches), "val_accuracy", {}, {})
     assert "val_accuracy" in found.metrics

@@ -180,8 +180,10 @@ def test_bad_arguments_are_named_all_at_once_and_nothing_is_written(search, tmp_
 def test_preflight_refuses_before_anything_is_written(search, tmp_path):
     with pytest.raises(ObjectiveError, match="training reports val_loss. Did you mean 'val_loss'"):
         search(objective="val_los:min")
-    with pytest.raises(ObjectiveError, match="Write 'score:max' or 'score:min'"):
+    with pytest.raises(ObjectiveError, match="but got 'score'; training reports val_loss"):
         search(objective="score")
+    with pytest.raises(ObjectiveError, match="must end in ':min' or ':max'"):
+        search(objective="val_loss:best")
     with pytest.raises(SpaceError, match="but got 'aa'"):
         search(fix={"aa": 1})
     with pytest.raises(SpaceError, match=r"`b` must be 1 \.\. 9, but got 12"):

@@ -177,6 +177,19 @@ def test_a_fit_that_forgets_the_callbacks_is_recorded_all_the_same(search):
     assert all(t.epochs == 4 for t in search(Forgetful(), trials=2).trials)
 
 
+def test_metrics_have_the_same_names_in_every_trial(search):
+    def build_unnamed(hp):
+        model = keras.Sequential([keras.layers.Dense(hp.Int("n_neurons", 4, 5)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse", metrics=[keras.metrics.R2Score(), keras.metrics.AUC()])
+        return model
+
+    keras.metrics.AUC()  # one of the caller's own
+    study = search(build_unnamed, objective="val_auc", trials=2, epochs=1)
+    assert all(set(t.curve.epochs[0]) == {f"{v}{n}" for v in ("", "val_") for n in ("auc", "loss", "r2_score")}
+               for t in study.trials)  # fmt: skip
+    assert keras.layers.Dense(1).name != keras.layers.Dense(1).name
+
+
 def test_users_callbacks_are_fresh_in_each_trial(search):
     class Counts(keras.callbacks.Callback):
         seen = []

@@ -71,9 +71,20 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
-    # Each registers its commands.
-    from tuning.cli import best, board, demo, finalize, new, predict, run, show, spaces  # noqa: F401
-
+    from tuning.cli import (  # noqa: F401  (each registers its commands)
+        baseline,
+        best,
+        board,
+        demo,
+        finalize,
+        lr,
+        new,
+        predict,
+        report,
+        run,
+        show,
+        spaces,
+    )
 
     # `tune run my_package.my_space` finds a package in the folder where it is typed; last, so that it hides nothing.
     if not {"", os.getcwd()} & set(sys.path):

@@ -79,8 +79,9 @@ def _print(study: Any, trial: Any) -> None:
     values = [v for v in trial.curve.values(name) if v == v]
     if values:
         lines += [f"curve       {score(values[0])} {sparkline(values)} {score(values[-1])}"]
-    path = study.checkpoint(trial)
-    lines += [f"weights     {'not kept; `tune run --keep N` keeps more' if path is None else path}"]
+    parts: list[int | None] = [*range(len(trial.parts))] if trial.parts else [None]
+    paths = [str(path) for part in parts if (path := study.checkpoint(trial, part)) is not None]
+    lines += [f"weights     {', '.join(paths) or 'not kept; `tune run --keep N` keeps more'}"]
     for line in lines:
         console.print(line, markup=False)
 

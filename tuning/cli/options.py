@@ -33,6 +33,11 @@ def pairs(given: list[str] | None, flag: str) -> dict[str, Any]:
     return read
 
 
+def configuration(text: str) -> dict[str, Any]:
+    """Read "HP=VALUE,HP=VALUE"; a comma inside a value does no harm, as no name and = follow it."""
+    return pairs(re.split(r",(?=[^,=]+=)", text), "--try")
+
+
 def literal(text: str) -> Any:
     """Return the value that a text stands for."""
     named = {"True": True, "False": False, "None": None}

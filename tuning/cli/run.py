@@ -12,7 +12,7 @@ import typer
 
 from tuning.cli.app import INTERRUPTED, app
 from tuning.cli.console import error_line, print_json, remarks, results
-from tuning.cli.options import JSON, LOGS, STORAGE, pairs, seconds
+from tuning.cli.options import JSON, LOGS, STORAGE, configuration, pairs, seconds
 
 if TYPE_CHECKING:
     from tuning.study import Study
@@ -28,7 +28,9 @@ TOP = 5
 )
 def run(
     space: str = typer.Argument(..., help="A bundled space (see `tune spaces`), a module, or a .py file."),
-    engine: str = typer.Option("hyperband", "--engine", help="random, hyperband or bayesian; see `tune engines`."),
+    engine: str = typer.Option(
+        "hyperband", "--engine", help="random, hyperband, bayesian, optuna, grid; see `tune engines`."
+    ),
     trials: int = typer.Option(
         None, "--trials", min=1, help="Number of trials in all, those of a resumed study included."
     ),
@@ -49,8 +51,14 @@ def run(
     fix: list[str] = typer.Option(
         None, "--fix", metavar="HP=VALUE", help="Do not search a hyperparameter; may be repeated."
     ),
-    objective: str = typer.Option(
-        None, "--objective", metavar="NAME[:max|:min]", help="What to optimise; default: the space's own."
+    try_: list[str] = typer.Option(
+        None, "--try", metavar="HP=VALUE,...", help="Try this configuration first; may be repeated."
+    ),
+    objective: list[str] = typer.Option(
+        None,
+        "--objective",
+        metavar="NAME[:max|:min]",
+        help="What to optimise; default: the space's own. Repeated for several, with --engine optuna.",
     ),
     overwrite: bool = typer.Option(False, "--overwrite", help="Delete the study if it exists, and start afresh."),
     patience: int = typer.Option(
@@ -60,6 +68,12 @@ def run(
         help="End a run after so many epochs without a better objective, 0 for never; default: the space's own.",
     ),
     no_compile: bool = typer.Option(False, "--no-compile", help="Train with model.fit instead of compiled epochs."),
+    log: list[str] = typer.Option(
+        None,
+        "--log",
+        metavar="WHAT",
+        help="Write for TensorBoard besides: graph, histograms, summaries, profile=3,5; may be repeated.",
+    ),
     keep: int = typer.Option(3, "--keep", min=0, help="Number of best trials whose weights are kept."),
     cv: int = typer.Option(
         None, "--cv", min=2, metavar="K", help="Train each configuration on K folds and score it by their mean."
@@ -85,11 +99,13 @@ def run(
         "time_limit": seconds(time_limit),
         "options": pairs(option, "-o"),
         "fix": pairs(fix, "--fix"),
-        "objective": objective,
+        "tries": [configuration(text) for text in try_] if try_ else None,
+        "objective": objective or None,
         "patience": patience,
         "overwrite": overwrite,
         "compiled": not no_compile,
         "keep": keep,
+        "log": log or (),
         "cv": cv,
         "repeats": repeats,
     }
@@ -119,10 +135,12 @@ def run_search(space: str, arguments: Mapping[str, Any], quiet: bool) -> Study:
 
 def print_outcome(study: Study) -> None:
     """Print the best trials, where the study lies, and how to look at it."""
-    from tuning.cli.tables import failures, trials_table, uncompiled
+    from tuning.cli.tables import failures, pareto_line, trials_table, uncompiled
 
     console = results()
     console.print(trials_table(study, TOP))
+    for line in pareto_line(study):
+        console.print(line, markup=False)
     for line in [*failures(study.trials)[:TOP], *uncompiled(study.trials)]:
         console.print(line, markup=False)
     logs = "" if study.path.parent == Path("logs") else f" --logs {study.path.parent}"

@@ -23,27 +23,44 @@ def show(
     as_json: bool = JSON,
 ) -> None:
     """Show the trials of a study, best first."""
-    from tuning.cli.tables import counts, division, failures, trials_table, uncompiled
+    from tuning.baselines import beside
+    from tuning.cli.tables import (
+        baselines_table,
+        counts,
+        division,
+        failures,
+        final_line,
+        pareto_line,
+        trials_table,
+        uncompiled,
+    )
+    from tuning.engines.registry import engine_kind
     from tuning.study import load, ranked
 
     found = load(study_path(study, logs, storage), storage=storage)
+    compared = beside(found.path.parent, found.definition.data)
     if as_json:
         record = found.to_json()
         if top is not None:
             best = [t.number for t in ranked(found.trials, found.objective)[:top]]
             record["trials"] = [record["trials"][number] for number in best]
+        record["baselines"] = [entry.to_json() for entry in compared]
         print_json(record)
         return
     definition, console = found.definition, results()
-    options = " ".join(f"{k}={v}" for k, v in definition.options.items() if v is not None)
+    defaults = engine_kind(definition.engine).options
+    options = " ".join(f"{k}={v}" for k, v in definition.options.items() if v != defaults[k].default)
     console.print(
-        f"{found.name}: {definition.engine} on {definition.space}, {definition.objective}, seed {definition.seed}"
-        f"{division(definition)}{', ' + options if options else ''}",
+        f"{found.name}: {definition.engine} on {definition.space}, {' and '.join(map(str, definition.objectives))}, "
+        f"seed {definition.seed}{division(definition)}{', ' + options if options else ''}",
         markup=False,
     )
     top = MAX_ROWS if top is None else top
     console.print(trials_table(found, top))
-    for line in [counts(found.trials, top), *failures(found.trials), *uncompiled(found.trials)]:
+    if compared:
+        console.print(baselines_table(compared, found.objective))
+    remarked = [*failures(found.trials), *uncompiled(found.trials), *final_line(found)]
+    for line in [*pareto_line(found), counts(found.trials, top), *remarked]:
         console.print(line, markup=False)
 
 

@@ -8,7 +8,10 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from tuning.baselines import Baseline
 from tuning.definition import Definition
+from tuning.final.record import Final
+from tuning.objective import Objective
 from tuning.study import Study, ranked
 from tuning.trial import State, Trial
 
@@ -55,7 +58,9 @@ def trials_table(study: Study, top: int | None) -> Table:
     as_columns = len(names) <= MAX_COLUMNS
     made = table()
     parts = _parts_title(study)
-    for column in ("trial", study.objective.name, *(["sd", parts] if parts else []), "epoch", "epochs", "time"):
+    further = [(i, o.name) for i, o in enumerate(study.definition.objectives) if o != study.objective]
+    beside = [*(["sd", parts] if parts else []), *(name for _, name in further)]
+    for column in ("trial", study.objective.name, *beside, "epoch", "epochs", "time"):
         made.add_column(column, justify="right", no_wrap=True)
     made.add_column("state", no_wrap=True)
     for name in names if as_columns else ["values"]:
@@ -64,8 +69,17 @@ def trials_table(study: Study, top: int | None) -> Table:
         values = [number(trial.values.get(name)) for name in names]
         if not as_columns:
             values = ["  ".join(f"{n}={v}" for n, v in zip(names, values, strict=True) if v)]
-        made.add_row(*_start(trial), *values)
+        made.add_row(*_start(trial, [i for i, _ in further]), *values)
     return made
+
+
+def pareto_line(study: Study) -> list[str]:
+    """Return the line that names the Pareto set; none for a study of one objective."""
+    if len(study.definition.objectives) == 1:
+        return []
+    numbers = ", ".join(str(trial.number) for trial in study.pareto) or "none yet"
+    names = " and ".join(f"{o.name} ({o.direction})" for o in study.definition.objectives)
+    return [f"Pareto set   trials {numbers}: no other is better in {names}"]
 
 
 def _parts_title(study: Study) -> str:
@@ -74,7 +88,7 @@ def _parts_title(study: Study) -> str:
     return " x ".join([*(["repeats"] if d.repeats is not None else []), *(["folds"] if d.cv is not None else [])])
 
 
-def _start(trial: Trial) -> list[str]:
+def _start(trial: Trial, further: Sequence[int]) -> list[str]:
     state = f"[{STYLES[trial.state]}]{trial.state.value}[/]"
     if trial.compiled is False:
         state += " (not compiled)"
@@ -83,10 +97,41 @@ def _start(trial: Trial) -> list[str]:
         str(trial.number),
         score(trial.score),
         *several,
+        *(number(trial.scores[i]) if i < len(trial.scores) else "" for i in further),
         number(trial.best_epoch),
         str(trial.epochs),
         duration(trial.seconds),
         state,
+    ]
+
+
+def baselines_table(found: Sequence[Baseline], objective: Objective) -> Table:
+    """Return baselines on a study's data, best first, with their scores in its objective where they have it."""
+    rows = [
+        (record, model, record.score(model, objective)) for record in found for model in record.models if model.scores
+    ]
+    rows.sort(key=lambda row: (row[2] is None, 0 if row[2] is None else objective.sort_key(row[2])))
+    made = table()
+    made.add_column("baseline", no_wrap=True)
+    made.add_column(objective.name, justify="right", no_wrap=True)
+    for column in ("time", "samples"):
+        made.add_column(column, justify="right", no_wrap=True)
+    made.add_column("what it is")
+    for record, model, value in rows:
+        other = "" if value is not None else " ".join(f"{k} {score(v)}" for k, v in model.scores.items())
+        what = f"{model.what} ({other})" if other else model.what
+        made.add_row(model.name, score(value), duration(model.seconds), str(record.n_training), what)
+    return made
+
+
+def final_line(study: Study) -> list[str]:
+    """Return a line about the final model, where there is one."""
+    if study.final is None:
+        return []
+    final = Final.from_json(study.final)
+    spread = "" if final.spread is None else f"; {len(final.seeds)} seeds {score(final.mean)} ± {score(final.spread)}"
+    return [
+        f"final model: test {final.metric} {score(final.score)}{spread} (trial {final.trial}, {final.epochs} epochs)"
     ]
 
 

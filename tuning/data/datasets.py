@@ -59,16 +59,19 @@ def fashion_mnist() -> Data:
     return _fashion_mnist(_keras_folders())
 
 
-def california_housing() -> Data:
+def california_housing(dtype: str = "float32") -> Data:
     """Return California housing: the median house value of a block group, in 100,000 dollars.
 
-    x is float32 [n, 8], y is float32 [n]; 11,610 / 3,870 / 5,160 training, validation and test samples. From
-    scikit-learn's cache, else its download.
+    x is [n, 8], y is [n]; 11,610 / 3,870 / 5,160 training, validation and test samples. From scikit-learn's cache,
+    else its download.
+
+    Args:
+        dtype: of x and y; "float64" for the published numbers to the last digit.
 
     Raises:
         DataError: the cached file is damaged, or there is none and the download fails or stands still.
     """
-    return _california_housing(_sklearn_folder())
+    return _california_housing(_sklearn_folder(), dtype)
 
 
 @lru_cache(maxsize=1)
@@ -171,26 +174,28 @@ def _keras_folders() -> tuple[Path, ...]:
 # scikit-learn's ----------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1)
-def _california_housing(folder: Path) -> Data:
-    return _split_data("california_housing", partial(_read_california, folder), ("MedHouseVal",))
+@lru_cache(maxsize=2)
+def _california_housing(folder: Path, dtype: str) -> Data:
+    return _split_data("california_housing", partial(_read_california, folder, dtype), ("MedHouseVal",))
 
 
-def _read_california(folder: Path) -> Pair:
+def _read_california(folder: Path, dtype: str = "float32") -> Pair:
     from sklearn.datasets import fetch_california_housing
 
     fetch = partial(fetch_california_housing, data_home=folder, return_X_y=True)
     cached = sorted(folder.glob("cal_housing*.pkz"))
     if cached:
         try:
-            return _floats(*fetch(download_if_missing=False))
+            x, y = fetch(download_if_missing=False)
+            return _floats(x, y, dtype)
         except Exception as error:  # a damaged pickle can raise anything
             raise DataError(
                 f"`{cached[0]}` must be scikit-learn's California housing data, but got {type(error).__name__}: "
                 f"{error}. Delete the file and run again: it is then fetched anew."
             ) from error
     try:
-        return _floats(*download(partial(fetch, n_retries=1, delay=1.0), [folder]))
+        x, y = download(partial(fetch, n_retries=1, delay=1.0), [folder])
+        return _floats(x, y, dtype)
     except DataError as error:
         raise DataError(
             f"`california_housing` must be on this machine or reachable, but got nothing in {folder} "
@@ -247,9 +252,9 @@ def _unit(pixels: np.ndarray, highest: int) -> np.ndarray:
     return np.divide(pixels, np.float32(highest), dtype=np.float32)
 
 
-def _floats(x: Any, y: Any) -> Pair:
-    """Return both as float32: Keras computes in float32, so anything wider is converted again in every trial."""
-    return np.asarray(x, np.float32), np.asarray(y, np.float32)
+def _floats(x: Any, y: Any, dtype: str = "float32") -> Pair:
+    """Return both in one type: Keras computes in float32, so anything wider is converted again in every trial."""
+    return np.asarray(x, dtype), np.asarray(y, dtype)
 
 
 def _frozen(x: np.ndarray, y: np.ndarray) -> Pair:

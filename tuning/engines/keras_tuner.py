@@ -90,6 +90,12 @@ class KerasTunerEngine:
         self._register(run)
         return run
 
+    def begin_with(self, values: Mapping[str, Any]) -> Run:
+        """Return a run of the next new trial with given values; the oracle learns from it as from its own."""
+        run = self._run(f"{len(self._oracle.trials):04d}", self._translation.to_oracle(values))
+        self._register(run)
+        return run
+
     def _populated(self, run_id: str) -> Mapping[str, Any]:
         """Return the oracle's proposal; what has been tried is not proposed again."""
         # The matrices are small: more than one thread costs time, and the order of sums varies with threads.

@@ -51,6 +51,15 @@ class Translation:
                 values[h.name] = self._value(h, raw[h.name])
         return values
 
+    def to_oracle(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the oracle's values for the space's."""
+        raw: dict[str, Any] = {}
+        for h in self.space:
+            if h.name in values and h.is_active(values):
+                value = values[h.name]
+                raw[h.name] = _raw_choice(h, value) if h.kind == "choice" else "None" if value is None else value
+        return raw
+
     def _value(self, h: Hyperparameter, raw: Any) -> Any:
         if h.kind == "choice":
             return h.choices[int(raw)] if _as_text(h) else raw

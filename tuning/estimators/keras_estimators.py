@@ -39,7 +39,6 @@ from tuning.errors import OptionError, SpaceError, guess, must
 from tuning.estimators.bound import BoundSpace
 from tuning.estimators.labels import ClassLabels, Quantities
 from tuning.estimators.parameters import checked, hyperparameters_of
-from tuning.objective import Objective
 from tuning.space import Hyperparameter, HyperParameters, active_values
 from tuning.worker import ensure_built, fit_space, generators_kept, returned_epochs
 
@@ -273,7 +272,7 @@ class _KerasEstimator(BaseWrapper):
         vars(self.model_).pop("fit", None)  # Keras's own again
         if not warm_start or initial_epoch == 0:
             self.history_: dict[str, list[float]] = {}
-        for metrics in returned_epochs(outcome, Objective("loss", "min")):
+        for metrics in returned_epochs(outcome, "loss"):
             for name, value in metrics.items():
                 self.history_.setdefault(name, []).append(float(value))
 

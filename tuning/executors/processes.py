@@ -99,6 +99,7 @@ class ProcessExecutor:
         worker = self._workers[0]
         worker.send(message)
         while True:
+            worker.channel.poll(None)  # starting and looking may take their time; only a message may not
             try:
                 returned = worker.receive()
             except EOFError:

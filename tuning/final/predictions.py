@@ -80,8 +80,8 @@ def _table(model: Any, made: Any, names: tuple[str, ...] | None) -> Any:
     columns: dict[str, Any] = {}
     for index, (name, values) in enumerate(outputs.items()):
         values = values.reshape(len(values), -1)
-        loss = _loss(model, name, index)
-        columns |= _columns(f"{name}_" if name else "", values, loss, names if len(outputs) == 1 else None)
+        known = names if len(outputs) == 1 or values.shape[1] > 1 else None  # of several outputs, the classes' names
+        columns |= _columns(f"{name}_" if name else "", values, _loss(model, name, index), known)
     return pandas.DataFrame(columns)
 
 

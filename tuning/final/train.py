@@ -7,16 +7,16 @@ been evaluated is stored before anything is shown.
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 import platform
 import time
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from tuning import export
+from tuning import callbacks, export
 from tuning.data import Data, n_samples, with_validation
 from tuning.errors import DataError, OptionError, SpaceError, StudyError, TuningError, must
 from tuning.final.card import CARD, model_card
@@ -24,10 +24,11 @@ from tuning.final.inputs import Inputs
 from tuning.final.record import Final
 from tuning.lock import locked
 from tuning.loop import seed_of_trial
+from tuning.naming import numbered_afresh
 from tuning.quiet import import_keras
 from tuning.space import HyperParameters
 from tuning.store import Store
-from tuning.study import FINAL_MODEL, MODEL_FILE, Study
+from tuning.study import CALLBACKS, FINAL_MODEL, MODEL_FILE, Study
 from tuning.trial import Trial
 from tuning.worker import Decision, fit_space, generators_kept, is_keras_model, reporting_callback
 
@@ -50,10 +51,12 @@ def finalize(
 ) -> Final:
     """Train the best values on training and validation data, and evaluate once on the test split.
 
-    Training goes up to the best trial's best epoch. What the space's `fit` learns from its training data, such as the
-    statistics of a Normalization layer, it learns anew from the joined data; what `load_data` has done to all splits
-    stays as it is. With several seeds the model that is saved is that of the first one: a choice made before any test
-    score is known, so its score is no better than chance would have it. The others show the spread.
+    Training goes up to the best trial's best epoch; with folds or repeats, that of their mean curve. What the space's
+    `fit` learns from its training data, such as the statistics of a Normalization layer, it learns anew from the
+    joined data; what `load_data` has done to all splits stays as it is.
+
+    With several seeds the model that is saved is that of the first one: a choice made before any test score is known,
+    so its score is no better than chance would have it. The others show the spread.
 
     Args:
         study: a study with a scored trial.
@@ -89,7 +92,8 @@ def finalize(
             models, drawn = [], tuple(seed_of_trial(study.definition.seed, -1 - i) for i in range(seeds))
             for index, seed in enumerate(drawn):
                 tell = _teller(listener, index)
-                models.append(_trained(study, trial, data, seed, tell, options))
+                folder = study.path / CALLBACKS / f"final_{index}"
+                models.append(_trained(study, trial, data, seed, tell, options, folder))
             seconds = time.perf_counter() - started
             x, y = test()
             scores = tuple(_evaluated(model, x, y, study.batch_size(trial)) for model in models)
@@ -176,7 +180,8 @@ def _load_test(study: Study, given: tuple[Any, Any] | None) -> Callable[[], tupl
 
 def _refuse_other_data(study: Study) -> None:
     """Refuse data that are not those the study was searched on."""
-    now, then = study.data.fingerprint(), study.definition.data
+    data = study.data if study.definition.cv is None else with_validation(study.data)  # folds divide both together
+    now, then = data.fingerprint(), study.definition.data
     changed = [name for name in {**then, **now} if now.get(name) != then.get(name)]
     if changed:
         name = changed[0]
@@ -210,18 +215,25 @@ def _metric(study: Study, trial: Trial, data: Data) -> str:
 
 
 def _trained(
-    study: Study, trial: Trial, data: Data, seed: int, tell: Callable[..., Decision], options: Mapping[str, Any]
+    study: Study,
+    trial: Trial,
+    data: Data,
+    seed: int,
+    tell: Callable[..., Decision],
+    options: Mapping[str, Any],
+    folder: Path,
 ) -> Any:
-    """Return a model of the trial's values, trained from scratch."""
+    """Return a model of the trial's values, trained from scratch; its callbacks may write into `folder`."""
     import_keras()
     import keras
 
-    with generators_kept():
+    with generators_kept(), numbered_afresh():
         keras.utils.set_random_seed(seed)
         hp = HyperParameters(trial.values)
         model = study.space.build(hp)
         rest = {name: value for name, value in options.items() if name != "callbacks"}
-        own = [copy.deepcopy(c) if hasattr(c, "set_model") else c() for c in options.get("callbacks") or ()]
+        given = (study.space.callbacks, options.get("callbacks"))
+        own = [callback for each in given for callback in callbacks.fresh(each, folder)]
         try:
             fit_space(
                 study.space, hp, model, data, [*own, reporting_callback(tell, True)], compiled=True,

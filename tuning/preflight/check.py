@@ -7,15 +7,20 @@ checks that need a built model. Batches run eagerly, so nothing is compiled for 
 from __future__ import annotations
 
 import random
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from tuning.callbacks import fresh
 from tuning.data import Data, fold
 from tuning.errors import DataError, ObjectiveError, SpaceError, TuningError, guess, raise_all
+from tuning.naming import numbered_afresh
 from tuning.objective import Objective
-from tuning.preflight.labels import accuracy_mistakes, data_mistakes, label_mistakes
+from tuning.preflight.labels import Outputs, accuracy_mistakes, data_mistakes, label_mistakes, outputs_of
 from tuning.preflight.sample import sample_of
+from tuning.quiet import import_keras
 from tuning.space import Condition, Hyperparameter, HyperParameters, SearchSpace
 from tuning.worker import Decision, fit_space, generators_kept, is_keras_model, reporting_callback, returned_epochs
 
@@ -34,17 +39,21 @@ class Findings:
         hyperparameters: every hyperparameter found, parents before children; fixed ones have kind "fixed".
         metrics: names of the metrics that training reports.
         uses_keras: whether `build` returns Keras models.
+        objective: what will be optimised, its direction found out where it was not given.
+        outputs: names of the model's outputs, if it has several.
     """
 
     hyperparameters: tuple[Hyperparameter, ...]
     metrics: tuple[str, ...]
     uses_keras: bool
+    objective: Objective
+    outputs: tuple[str, ...] = ()
 
 
 def check(
     space: SearchSpace,
     data: Data,
-    objective: Objective,
+    objective: str | Objective,
     fixed: Mapping[str, Any],
     fit_options: Mapping[str, Any],
 ) -> Findings:
@@ -53,23 +62,51 @@ def check(
     Args:
         space: what will be searched.
         data: what it will be trained and validated on; the first batch is used, labels are read in full.
-        objective: what will be optimised.
+        objective: what will be optimised, as `Objective.parse` reads it.
         fixed: hyperparameters that are not searched, with their values.
         fit_options: further keyword arguments of `fit`.
 
     Raises:
         DataError: data holds NaN, or does not fit the loss or the outputs.
-        ObjectiveError: training does not report the objective.
+        ObjectiveError: training does not report the objective, or its direction is not known.
         SpaceError: building or training raises, or a fixed hyperparameter does not exist or fit.
     """
     data = fold(data, 0)  # where there are folds, the first shows all there is to see
     raise_all(data_mistakes(data), DataError)
-    scout = _Scout(space, data, objective, fixed, fit_options)
+    name, _ = Objective.split(objective)
+    scout = _Scout(space, data, name, fixed, fit_options)
     with generators_kept():
         scout.explore()
-    _check_objective(objective, scout.metrics, data)
-    raise_all(accuracy_mistakes(data, scout.metrics), DataError)
-    return Findings(_with_fixed(scout.space, fixed), tuple(scout.metrics), scout.uses_keras)
+        if scout.metrics and name not in scout.metrics:
+            scout.try_callbacks(space.callbacks, fit_options.get("callbacks"))
+    _check_reported(name, scout.metrics, data)
+    raise_all(accuracy_mistakes(data, scout.metrics, scout.outputs), DataError)
+    outputs = tuple(name for name, _, _ in scout.outputs) if len(scout.outputs) > 1 else ()
+    return Findings(
+        _with_fixed(scout.space, fixed),
+        tuple(scout.metrics),
+        scout.uses_keras,
+        Objective.parse(objective, outputs),
+        outputs,
+    )
+
+
+def hyperparameters_of(space: SearchSpace) -> tuple[Hyperparameter, ...]:
+    """Return the hyperparameters of a space; those that only `fit` asks for, where the space has data.
+
+    Raises:
+        SpaceError: building raises.
+    """
+    if "keras" in space.imports:
+        import_keras()
+    try:
+        data = space.load_data()
+    except DataError:
+        data = Data(None)
+    scout = _Scout(space, data, Objective.split(space.objective)[0], {}, {})
+    with generators_kept():
+        scout.explore()
+    return tuple(scout.space)
 
 
 class _Scout:
@@ -79,17 +116,18 @@ class _Scout:
         self,
         space: SearchSpace,
         data: Data,
-        objective: Objective,
+        objective: str,
         fixed: Mapping[str, Any],
         fit_options: Mapping[str, Any],
     ) -> None:
         self.space: list[Hyperparameter] = []
         self.metrics: dict[str, None] = {}
+        self.outputs: Outputs = []
         self.uses_keras = False
         self._search_space, self._data, self._sample = space, data, sample_of(data)
         self._objective, self._fixed = objective, dict(fixed)
         self._fit_options = {k: v for k, v in fit_options.items() if k != "callbacks"}
-        self._labels_checked = False
+        self._callbacks: list[Any] = []
 
     def explore(self) -> None:
         """Visit the default configuration, then one of each conditional scope, then the largest one."""
@@ -106,6 +144,13 @@ class _Scout:
         # A loop such as `for i in range(n_hidden)` shows all its hyperparameters at the largest values.
         largest = {h.name: int(h.bounds[1]) for h in self.space if h.kind == "int"}
         self._quietly(self._build, {**largest, **self._fixed})
+
+    def try_callbacks(self, *given: Any) -> None:
+        """Visit once more, with callbacks, which may add metrics to those of the model."""
+        with tempfile.TemporaryDirectory(prefix="tuning-") as folder:
+            self._callbacks = [callback for each in given for callback in fresh(each, Path(folder))]
+            if self._callbacks:
+                self._quietly(self._visit, self._fixed)
 
     def _visit_first(self) -> None:
         try:
@@ -143,12 +188,16 @@ class _Scout:
             self._remember(hp)
 
     def _visit(self, values: Mapping[str, Any]) -> None:
+        with numbered_afresh():
+            self._look_at(values)
+
+    def _look_at(self, values: Mapping[str, Any]) -> None:
         hp, model = self._build(values)
         self.uses_keras = is_keras_model(model)
         if self.uses_keras and self._sample is not None:
-            if not self._labels_checked:
-                raise_all(label_mistakes(model, self._data, self._sample), DataError)
-                self._labels_checked = True
+            if not self.outputs:
+                self.outputs = outputs_of(model, self._sample.x)
+                raise_all(label_mistakes(model, self._data, self.outputs), DataError)
             model.run_eagerly = True
         try:
             self._train(hp, model)
@@ -171,7 +220,7 @@ class _Scout:
             hp,
             model,
             self._sample,
-            [reporting_callback(listen, self.uses_keras)],
+            [*self._callbacks, reporting_callback(listen, self.uses_keras)],
             compiled=False,
             epochs=1,
             initial_epoch=0,
@@ -212,16 +261,16 @@ def _drawn(h: Hyperparameter, draws: random.Random) -> Any:
     return int(value) if h.kind == "int" else value
 
 
-def _check_objective(objective: Objective, metrics: Mapping[str, None], data: Data) -> None:
-    if not metrics or objective.name in metrics:
+def _check_reported(name: str, metrics: Mapping[str, None], data: Data) -> None:
+    if not metrics or name in metrics:
         return
     text = (
-        f"`objective` must be a metric that training reports, but got '{objective.name}'; "
+        f"`objective` must be a metric that training reports, but got '{name}'; "
         f"training reports {', '.join(sorted(metrics))}."
     )
-    if objective.name.startswith("val_") and data.validation is None and objective.name.removeprefix("val_") in metrics:
+    if name.startswith("val_") and data.validation is None and name.removeprefix("val_") in metrics:
         raise ObjectiveError(f"{text} There are no validation data: pass validation_data=(x, y) or validation_split.")
-    raise ObjectiveError(f"{text} {guess(objective.name, metrics)}".rstrip())
+    raise ObjectiveError(f"{text} {guess(name, metrics)}".rstrip())
 
 
 def _with_fixed(space: list[Hyperparameter], fixed: Mapping[str, Any]) -> tuple[Hyperparameter, ...]:

@@ -14,6 +14,9 @@ import numpy
 
 from tuning.data import Data
 
+Outputs = list[tuple[str, tuple[int, ...], str]]
+"""Name, shape and loss of each output of a model."""
+
 SPARSE = "sparse_categorical_crossentropy"
 ONE_HOT = "categorical_crossentropy"
 BINARY = "binary_crossentropy"
@@ -55,30 +58,33 @@ def data_mistakes(data: Data) -> list[str]:
     return mistakes
 
 
-def label_mistakes(model: Any, data: Data, sample: Data) -> list[str]:
-    """Find labels that do not fit the loss and the shape of each output."""
-    outputs = _outputs(model, sample.x)
+def label_mistakes(model: Any, data: Data, outputs: Outputs) -> list[str]:
+    """Find labels that do not fit the loss and the shape of each of the outputs, as `outputs_of` returned them."""
     mistakes = []
     for split, (_, y) in _splits(data).items():
         for name, shape, loss in outputs:
             labels = _labels_of(y, name, outputs)
             if labels is not None:
                 where = f"the {split} labels" + (f" of output '{name}'" if len(outputs) > 1 else "")
-                mistakes += _mistakes_of_output(where, labels, shape, loss, _has_softmax(model, name))
+                mistakes += _mistakes_of_output(where, labels, shape, loss, _has_softmax(model, name, len(outputs)))
     return list(dict.fromkeys(mistakes))
 
 
-def accuracy_mistakes(data: Data, metrics: Mapping[str, None]) -> list[str]:
+def accuracy_mistakes(data: Data, metrics: Mapping[str, None], outputs: Outputs) -> list[str]:
     """Find accuracy reported for targets that are no classes."""
     for split, (_, y) in _splits(data).items():
-        if "accuracy" in metrics or "acc" in metrics:
-            for _, labels in _arrays("y", y):
-                if labels.dtype.kind == "f" and not _is_whole(labels) and not _are_probabilities(labels):
-                    return [
-                        f"the {split} labels must be classes, because accuracy is measured, but got "
-                        f"{_examples(labels)}. These look like regression targets: use a metric such as "
-                        "keras.metrics.RootMeanSquaredError(name='rmse')."
-                    ]
+        for name, _, _ in outputs or [("", (), "")]:
+            start = f"{name}_" if len(outputs) > 1 else ""
+            labels = _labels_of(y, name, outputs) if start else next((a for _, a in _arrays("y", y)), None)
+            if labels is None or not {f"{start}accuracy", f"{start}acc"} & metrics.keys():
+                continue
+            if labels.dtype.kind == "f" and not _is_whole(labels) and not _are_probabilities(labels):
+                where = f" of output '{name}'" if start else ""
+                return [
+                    f"the {split} labels{where} must be classes, because accuracy is measured, but got "
+                    f"{_examples(labels)}. These look like regression targets: use a metric such as "
+                    "keras.metrics.RootMeanSquaredError(name='rmse')."
+                ]
     return []
 
 
@@ -147,8 +153,8 @@ def _arrays(name: str, data: Any) -> Iterator[tuple[str, numpy.ndarray]]:
         yield name, data.to_numpy()
 
 
-def _outputs(model: Any, x: Any) -> list[tuple[str, tuple[int, ...], str]]:
-    """Return (name, shape, loss) of each output, by calling the model on the first batch."""
+def outputs_of(model: Any, x: Any) -> Outputs:
+    """Return what is known of each output, by calling the model on the first batch."""
     import keras
 
     made = model(keras.tree.map_structure(numpy.asarray, x) if not hasattr(x, "element_spec") else _first_x(x))
@@ -179,7 +185,7 @@ def _loss_name(losses: Any, name: str, index: int) -> str:
     return str(text).lower()
 
 
-def _labels_of(y: Any, name: str, outputs: list[tuple[str, tuple[int, ...], str]]) -> numpy.ndarray | None:
+def _labels_of(y: Any, name: str, outputs: Outputs) -> numpy.ndarray | None:
     """Return the labels of one output; None when they cannot be told apart."""
     if isinstance(y, Mapping):
         y = y.get(name)
@@ -192,9 +198,9 @@ def _labels_of(y: Any, name: str, outputs: list[tuple[str, tuple[int, ...], str]
     return found[0][1] if len(found) == 1 and found[0][1].size else None
 
 
-def _has_softmax(model: Any, name: str) -> bool:
+def _has_softmax(model: Any, name: str, n_outputs: int) -> bool:
     layers = getattr(model, "layers", None) or []
-    named = [layer for layer in layers if layer.name == name] or layers[-1:]
+    named = [layer for layer in layers if layer.name == name] or (layers[-1:] if n_outputs == 1 else [])
     return any(getattr(getattr(layer, "activation", None), "__name__", "") == "softmax" for layer in named)
 
 

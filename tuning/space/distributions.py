@@ -1,15 +1,20 @@
-"""Hyperparameters as Optuna distributions, in which the store records every engine's trials.
+"""Hyperparameters as Optuna distributions: how the store records every engine's trials, and how Optuna samples.
 
-Owns the translation in both directions: a legal value to Optuna's parameter and back. An ordered choice is
-recorded as the index of its value, because samplers treat categories as unordered; a range with
-multiplicative steps is recorded without them, because Optuna has none. Hyperparameters that cannot vary are
-not parameters.
+Owns the translation in both directions: a legal value to Optuna's parameter and back. An ordered choice is the
+index of its value, because samplers treat categories as unordered. Hyperparameters that cannot vary are not
+parameters.
+
+Recorded are the values themselves, which a person wants to see on an axis; Optuna has no multiplicative steps, so
+those are left out. Sampled are the indices of a stepped range's values instead: whatever a sampler draws is legal
+then, and every value is as likely as its neighbours, with multiplicative steps too. What is `reverse_log` is sampled
+as its mirror image, which is `log`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from optuna.distributions import (
@@ -50,6 +55,47 @@ def to_parameter(h: Hyperparameter, value: Any) -> Any:
 def from_parameter(h: Hyperparameter, parameter: Any) -> Any:
     """Return the value that Optuna's parameter stands for."""
     return h.choices[int(parameter)] if h.kind == "choice" and h.ordered else parameter
+
+
+def _is_sampled_by_index(h: Hyperparameter) -> bool:
+    """Tell whether what is sampled is the index of a value; whole numbers with even steps Optuna has itself."""
+    return h.step is not None and (h.kind == "float" or (h.kind == "int" and h.sampling != "linear"))
+
+
+def _is_mirrored(h: Hyperparameter) -> bool:
+    return h.sampling == "reverse_log" and h.step is None and h.kind in ("int", "float")
+
+
+def sampled_distribution(h: Hyperparameter) -> BaseDistribution:
+    """Return the distribution that Optuna's samplers draw `h` from; not for `fixed`."""
+    if _is_sampled_by_index(h):
+        return IntDistribution(0, int(h.count()) - 1)
+    if _is_mirrored(h):
+        return distribution(replace(h, sampling="log"))
+    return distribution(h)
+
+
+def to_sampled(h: Hyperparameter, value: Any) -> Any:
+    """Return what Optuna would have drawn for `value`."""
+    if _is_sampled_by_index(h):
+        return h.index_of(value)
+    if _is_mirrored(h):
+        return _mirrored(h, value)
+    return to_parameter(h, value)
+
+
+def from_sampled(h: Hyperparameter, drawn: Any) -> Any:
+    """Return the legal value that something drawn from `sampled_distribution(h)` stands for."""
+    if _is_sampled_by_index(h):
+        return h.value_at(int(drawn))
+    if _is_mirrored(h):
+        return _mirrored(h, drawn)
+    return from_parameter(h, drawn)
+
+
+def _mirrored(h: Hyperparameter, value: Any) -> Any:
+    low, high = h.bounds
+    return min(max(low + high - value, low), high)
 
 
 def parameter_names(space: Iterable[Hyperparameter]) -> dict[Hyperparameter, str]:

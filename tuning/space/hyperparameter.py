@@ -129,6 +129,33 @@ class Hyperparameter:
             return math.floor((high - low) / self.step + 1e-9) + 1
         return math.floor(math.log(high / low, self.step) + 1e-8) + 1
 
+    def value_at(self, index: int) -> Any:
+        """Return legal value number `index` of a stepped range, counted from `low` on, or from the first choice."""
+        if self.kind == "boolean":
+            return bool(index)
+        if self.kind == "choice":
+            return self.choices[index]
+        low, high = self.bounds
+        step = 1 if self.step is None else self.step  # whole numbers
+        if self.sampling == "linear" or self.step is None:
+            value = low + index * step
+        elif self.sampling == "log":
+            value = low * step**index
+        else:
+            value = low + high - low * step**index
+        return int(value) if self.kind == "int" else min(high, max(low, float(f"{value:.12g}")))
+
+    def index_of(self, value: Any) -> int:
+        """Return the number of the legal value of a stepped range that is nearest to `value`."""
+        low, high = self.bounds
+        if self.step is None:
+            return round(value - low)
+        if self.sampling == "linear":
+            index = (value - low) / self.step
+        else:
+            index = math.log((value if self.sampling == "log" else low + high - value) / low, self.step)
+        return min(max(round(index), 0), int(self.count()) - 1)
+
     def fixed_at(self, value: Any) -> Hyperparameter:
         """Return this hyperparameter with one legal value.
 

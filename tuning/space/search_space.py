@@ -31,6 +31,8 @@ class SearchSpace:
         imports: modules that training will import, so that workers can import them ahead; found by `resolve`.
         patience: epochs without improvement after which a run ends early; None or 0 for never.
         epochs: budget of one trial where none is given; None for the toolkit's.
+        callbacks: callbacks of every trial: a list, or a method that gets the trial's own folder, a `pathlib.Path`,
+            and returns one. Each trial has copies of its own.
     """
 
     name: str = ""
@@ -39,6 +41,7 @@ class SearchSpace:
     imports: tuple[str, ...] = ()
     patience: int | None = None
     epochs: int | None = None
+    callbacks: Any = None
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None:
@@ -79,6 +82,10 @@ class SearchSpace:
     def __sklearn_clone__(self) -> SearchSpace:
         """Return the space itself: clones of an estimator share it, as training does not change it."""
         return self
+
+    def load_baseline_data(self) -> Data:
+        """Return what baselines are fitted on: the same samples, in double precision where `load_data` rounds them."""
+        return self.load_data()
 
     def hypermodel(self) -> Any:
         """Return this space as a genuine `keras_tuner.HyperModel`, `fit` included."""
@@ -148,6 +155,7 @@ def as_space(given: Any, data: Data | None = None, objective: str | Objective | 
     space = _GivenSpace(_file_name(str(name)), build, getattr(given, "fit", None), load, goal)
     space.patience = getattr(given, "patience", None)
     space.epochs = getattr(given, "epochs", None)
+    space.callbacks = getattr(given, "callbacks", None)
     return space
 
 

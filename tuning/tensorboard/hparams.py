@@ -18,6 +18,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
 from tuning.definition import Definition
 from tuning.objective import Objective
+from tuning.pareto import pareto
 from tuning.space.hyperparameter import Hyperparameter
 from tuning.tensorboard import columns as columns_
 from tuning.tensorboard.columns import Column
@@ -38,6 +39,8 @@ _STATUSES = {
 }
 TRIAL_STATE, TRIAL, BUDGET, ENGINE, STUDY = "trial_state", "trial", "budget", "engine", "study"
 """The toolkit's own columns, which every trial has."""
+PARETO = "pareto"
+"""In a study of several objectives: whether the trial is in the Pareto set."""
 _ALWAYS_DECLARED = (TRIAL_STATE, TRIAL)
 _SPARE = (BUDGET, ENGINE, STUDY)
 
@@ -53,8 +56,10 @@ class Records:
         self._definition = definition
         self._space = list(definition.hyperparameters)
         self._columns = columns_.of_space(self._space)
-        self._own_names = {n: n if n not in self._columns else f"tuning/{n}" for n in (*_ALWAYS_DECLARED, *_SPARE)}
+        own = (*_ALWAYS_DECLARED, *_SPARE, *((PARETO,) if definition.several else ()))
+        self._own_names = {n: n if n not in self._columns else f"tuning/{n}" for n in own}
         self._metrics: set[str] = set()
+        self._best: set[int] = set()
 
     @property
     def kinds(self) -> dict[str, columns_.Kind]:
@@ -94,13 +99,19 @@ class Records:
             self._metrics.update(epoch)
         return len(self._metrics) > before
 
+    def learn_best(self, trials: Iterable[Trial]) -> bool:
+        """Take in which trials are in the Pareto set; tell whether that has changed."""
+        before, several = self._best, self._definition.several
+        self._best = {trial.number for trial in pareto(list(trials), several)} if several else set()
+        return self._best != before
+
     # Records -------------------------------------------------------------------------------------------
 
     def experiment(self) -> api_pb2.Experiment:
         """Return the record of the study: every column with type and domain, every metric."""
         d = self._definition
         declared = {**self._columns, **self._own_columns()}
-        own = [self._own_names[n] for n in _ALWAYS_DECLARED]
+        own = [self._own_names[n] for n in (*_ALWAYS_DECLARED, PARETO) if n in self._own_names]
         spare = [self._own_names[n] for n in _SPARE]
         first = columns_.shown_first(declared, own, spare)
         return api_pb2.Experiment(
@@ -111,7 +122,7 @@ class Records:
                 for name, column in declared.items()
                 if name in first or name not in spare
             ],
-            metric_infos=metric_infos(d.objective, self._metrics),
+            metric_infos=metric_infos(d.objective, self._metrics, d.several),
         )
 
     def session_start(self, trial: Trial) -> plugin_data_pb2.SessionStartInfo:
@@ -128,6 +139,7 @@ class Records:
             BUDGET: trial.run.stop if trial.runs else d.epochs,
             ENGINE: d.engine,
             STUDY: d.study,
+            **({PARETO: trial.number in self._best} if d.several else {}),
         }
         columns = self._own_columns()
         for name, value in own.items():
@@ -138,12 +150,21 @@ class Records:
         """Return eight digits that change with anything a finished trial's session shows, times left aside."""
         values = self.session_start(trial).hparams
         encoded = sorted((name, value.SerializeToString()) for name, value in values.items())
-        shown = (encoded, trial.epochs, self.progress(trial))
+        shown = (encoded, trial.epochs, self.progress(trial), *([trial.scores] if trial.scores else []))
         return f"{zlib.crc32(repr(shown).encode()):08x}"
 
     def progress(self, trial: Trial) -> list[tuple[str, float, int]]:
         """Return the points of the objective; see `progress`."""
         return progress(trial, self._definition.objective)
+
+    def summaries(self, trial: Trial) -> list[tuple[str, float, int]]:
+        """Return (tag, value, step) of what sums up a finished trial besides its score; see `summaries`."""
+        d, last = self._definition, max(trial.epochs - 1, 0)
+        found = summaries(trial)
+        if trial.state is not State.FAILED:
+            scored = zip(d.several, trial.scores, strict=False)
+            found += [(_tag(o), score, last) for o, score in scored if o != d.objective and score is not None]
+        return found
 
     def _applying(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         """Yield the values whose conditions hold; undeclared ones have none, and none of our own columns' names."""
@@ -163,16 +184,23 @@ class Records:
             Column(ENGINE, "string", (d.engine,), description="what proposed the trial"),
             Column(STUDY, "string", (d.study,), description="the study's name"),
         ]
+        if d.several:
+            said = "whether no other trial is better in every objective"
+            made.append(Column(PARETO, "bool", (False, True), description=said))
         return {self._own_names[c.name]: replace(c, name=self._own_names[c.name], always=True) for c in made}
 
 
-def metric_infos(objective: Objective, metrics: Iterable[str]) -> list[api_pb2.MetricInfo]:
+def metric_infos(
+    objective: Objective, metrics: Iterable[str], several: Iterable[Objective] = ()
+) -> list[api_pb2.MetricInfo]:
     """Return the metrics in the order of the table.
 
-    The first five are those that every trial with a score has, whatever its training reports besides.
+    The first five are those that every trial with a score has, whatever its training reports besides; of several
+    objectives each is among the first.
     """
     infos = [
         _metric(OBJECTIVE, f"{objective.name} ({objective.direction}) at the best epoch: the engine's score"),
+        *(_metric(_tag(o), f"{o.name} ({o.direction}), an objective") for o in several if o != objective),
         _curve_metric(objective.name),
         _metric(EPOCHS, "epochs trained"),
         _metric(BEST_EPOCH, "epoch of the objective, from 0"),
@@ -181,6 +209,11 @@ def metric_infos(objective: Objective, metrics: Iterable[str]) -> list[api_pb2.M
     rest = {m for m in metrics if m != objective.name}
     # Validation first, as it decides; then the metrics by name.
     return infos + [_curve_metric(m) for m in sorted(rest, key=lambda m: (not m.startswith("val_"), m))]
+
+
+def _tag(objective: Objective) -> str:
+    """Return the tag of an objective besides the first, in a group of its own."""
+    return f"{OBJECTIVE}/{objective.name}"
 
 
 def curve_of(metric: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ from tuning.tensorboard.writer import SUFFIX, label_of
 
 EXPERIMENT = "_experiment"
 RUNNING = "running"
+LOG = "log"
 _TRIAL = re.compile(r"trial_(\d{4,})")
 
 
@@ -60,6 +61,10 @@ class Layout:
     def curves(self, number: int, split: str, part: str = "") -> Path:
         """Return the folder of a session's curves; `split` is train or validation."""
         return self.session(number, part) / split
+
+    def log(self, number: int, part: str = "") -> Path:
+        """Return the folder of what was asked for besides, and of what a space itself writes."""
+        return self.session(number, part) / LOG
 
     def trials(self) -> dict[int, Found]:
         """Look over the folders of all trials; one short look into each."""

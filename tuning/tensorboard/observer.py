@@ -55,6 +55,7 @@ class TensorBoardObserver(Observer):
             self._records.learn_metrics(trial.curve.epochs)
             for part in trial.parts:
                 self._records.learn_metrics(part.curve.epochs)
+        self._records.learn_best(trials)
         try:
             self._layout.root.mkdir(parents=True, exist_ok=True)
             self._describe()
@@ -79,7 +80,7 @@ class TensorBoardObserver(Observer):
 
     def trial_ended(self, trial: Trial) -> None:
         """Replace the running session by the finished one."""
-        self._show(trial, self._finish)
+        self._show(trial, self._end)
 
     def _show(self, trial: Trial, write: Callable[[Trial], object]) -> None:
         """Write about `trial`. A disk that is full must not end a search: all is made up for once there is room."""
@@ -177,13 +178,20 @@ class TensorBoardObserver(Observer):
             under_way.running.append(scalars(points[under_way.shown :], time.time()))
             under_way.shown = len(points)
 
+    def _end(self, trial: Trial) -> None:
+        """Make the trial's folder one of a finished trial, and those of trials that it throws out of the Pareto set."""
+        is_new = self._known.learn_best(self._trials.values())
+        self._finish(trial)
+        if is_new:
+            self._tidy()
+
     def _finish(self, trial: Trial) -> None:
         """Make the trial's folder one of a finished trial."""
         self._mean_curves(trial)
         for name, session in self._sessions(trial):
             self._caught_up(session, name)
             now = time.time()
-            points = [*self._known.progress(session), *hparams.summaries(session)]
+            points = [*self._known.progress(session), *self._known.summaries(session)]
             events = hparams.session_events(self._known, session, now) + scalars(points, now)
             write_once(self._layout.session(trial.number, name), events, self._label(session))
             remove_ours(self._layout.running(trial.number, name))

@@ -76,7 +76,7 @@ def test_run_json_is_one_object_on_standard_output(tune):
     assert record["seed"] == 0 and record["objective"] == {"name": "val_loss", "direction": "min"}
     assert [t["state"] for t in record["trials"]] == ["COMPLETED", "COMPLETED"]
     shown = json.loads(tune("show", "s", "--json").stdout)
-    assert shown == record
+    assert shown == {**record, "baselines": []}
 
 
 def test_json_has_null_where_a_score_is_missing(tune):
@@ -128,7 +128,7 @@ def test_show_list_spaces_engines(tune, logs):
         (("run", str(CURVE), "-o", "factor"), 2, "NAME=VALUE"),
         (("run", str(CURVE), "--trials", "0"), 2, "--trials"),
         (("run", str(CURVE), "--study", "a/b"), 1, "because it names a folder"),
-        (("run", str(CURVE), "--objective", "score"), 1, "Write 'score:max' or 'score:min'"),
+        (("run", str(CURVE), "--objective", "score"), 1, "training reports val_loss."),
         (("run",), 2, "Missing argument"),
         (("fly",), 2, "No such command"),
     ],

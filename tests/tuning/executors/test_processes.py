@@ -259,6 +259,11 @@ def test_a_call_says_how_the_worker_died_and_raises_what_was_raised(executor):
         executor.call(lambda space, data: os._exit(9))
 
 
+def test_a_call_may_take_longer_than_a_message(monkeypatch):
+    monkeypatch.setattr(worker_process, "CHANNEL_SECONDS", 1)
+    assert started(slots=1).call(lambda space, data: time.sleep(1.5) or "looked") == "looked"
+
+
 @pytest.mark.parametrize("where", ["space", "task", "call"])
 def test_what_cannot_be_sent_is_named(where, executor):
     unsendable = threading.Lock()

@@ -183,6 +183,18 @@ def test_callbacks_of_the_search_are_asked_for_again(space, tmp_path):
     with pytest.raises(OptionError, match="LearningRateScheduler"):
         tuning.finalize(study)
     assert tuning.finalize(study, callbacks=[]).score > 0
+    tuning.finalize(study, again=True, callbacks=lambda folder: [keras.callbacks.CSVLogger(folder / "log.csv")])
+    assert (study.path / "callbacks" / "final_0" / "log.csv").is_file()
+
+
+def test_values_found_on_folds_are_trained_on_all_of_them(space, tmp_path):
+    study = tuning.search(space, engine="random", trials=1, epochs=3, cv=2, seed=1, logs=tmp_path)
+    with pytest.raises(StudyError, match="tune finalize"):
+        study.best_model()
+    opened = tuning.load(study.path, space=Line())
+    final = tuning.finalize(opened)
+    assert final.n_training == 160 and final.epochs == study.best.best_epoch + 1
+    assert opened.final_model().built and opened.command() is None, "the space was made in a program"
 
 
 def test_structures_and_weights_are_joined():

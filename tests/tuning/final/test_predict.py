@@ -134,6 +134,8 @@ def test_values_are_named_by_their_targets_and_outputs():
         {"priority": "mse", "department": "categorical_crossentropy"},
     )
     assert list(table_of(model)) == ["priority", "department_label", "department_p_0", "department_p_1"]
+    table = table_of(model, ("sales", "support"))
+    assert list(table) == ["priority", "department_label", "department_p_sales", "department_p_support"]
 
 
 def test_the_best_trial_answers_and_then_the_final_model(tune, tmp_path):

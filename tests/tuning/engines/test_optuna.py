@@ -1,0 +1,363 @@
+"""The engine on Optuna: the contract for each sampler, and what samplers and pruners are told."""
+
+from dataclasses import replace
+
+import optuna
+import pytest
+
+import tuning
+from tests.contracts.engine import EngineContract
+from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals
+from tuning.definition import Definition
+from tuning.engines.optuna import every_configuration
+from tuning.engines.registry import make_engine, read_options, remark, settled, stored_options
+from tuning.errors import OptionError, StudyError
+from tuning.objective import Objective
+from tuning.space import Condition, Hyperparameter, active_values
+from tuning.tensorboard.hparams import session_starts_in
+from tuning.trial import State, Trial
+
+FINITE_SPACE = (
+    *(h for h in MIXED_SPACE if h.kind != "float"),
+    Hyperparameter("rate", "float", 0.1, low=0.1, high=0.5, step=0.1, conditions=(Condition("clip", (1.0,)),)),
+    Hyperparameter("decay", "float", 0.1, low=0.001, high=0.1, step=10, sampling="log"),
+)
+FLAT_FINITE_SPACE = (
+    *(h for h in MIXED_SPACE if h.kind != "float" and not h.conditions and h.name != "units"),
+    Hyperparameter("decay", "float", 0.1, low=0.001, high=0.1, step=10, sampling="reverse_log"),
+)
+
+
+class OptunaContract(EngineContract):
+    name = "optuna"
+    options = {"n_startup_trials": 4}
+
+    def test_golden_proposals(self):
+        pytest.skip("one sampler's proposals are enough to see whether the engine has changed")
+
+
+class TestAuto(OptunaContract):
+    options = {"sampler": "auto", "n_startup_trials": 4, "model": "tpe"}
+    test_golden_proposals = EngineContract.test_golden_proposals
+
+
+class TestTpe(OptunaContract):
+    options = {"sampler": "tpe", "n_startup_trials": 4}
+
+
+class TestQmc(OptunaContract):
+    options = {"sampler": "qmc"}
+
+
+class TestRandom(OptunaContract):
+    options = {"sampler": "random"}
+
+
+class TestCmaEs(OptunaContract):
+    options = {"sampler": "cmaes", "n_startup_trials": 1}
+
+    def make(self, *args, **kwargs):
+        pytest.importorskip("cmaes")
+        return super().make(*args, **kwargs)
+
+
+class TestGp(OptunaContract):
+    options = {"sampler": "gp", "n_startup_trials": 3}
+    limit = length = 6
+
+    def make(self, *args, **kwargs):
+        pytest.importorskip("torch")
+        return super().make(*args, **kwargs)
+
+
+class TestNsga2(OptunaContract):
+    options = {"sampler": "nsga2", "population_size": 4}
+
+
+class TestNsga3(OptunaContract):
+    options = {"sampler": "nsga3", "population_size": 4}
+
+
+class TestBruteForce(OptunaContract):
+    options = {"sampler": "brute_force"}
+    space = FINITE_SPACE
+
+
+class TestGrid(OptunaContract):
+    options = {"sampler": "grid"}
+    space = FLAT_FINITE_SPACE
+
+
+# What samplers and pruners are told -----------------------------------------------------------------------
+
+
+class Planted(tuning.SearchSpace):
+    """A loss that falls with the epochs, and the faster the better `quality` is; below 0.05 it grows."""
+
+    name, objective = "planted", "val_loss:min"
+
+    def build(self, hp):
+        return hp.Float("quality", 0, 1, default=0.5)
+
+    def fit(self, hp, model, x, *, epochs, initial_epoch=0, callbacks=(), **_):
+        for epoch in range(initial_epoch, epochs):
+            loss = 5.0 + epoch if model < 0.05 else 1 - model + 1 / (epoch + 1)
+            if model > 0.99 and epoch:
+                loss = float("nan")
+            if any(callback.on_epoch_end(epoch, {"val_loss": loss}) for callback in callbacks):
+                break
+
+    def load_data(self):
+        return tuning.Data([0])
+
+
+@pytest.fixture
+def search(tmp_path):
+    def call(space=None, **arguments):
+        given = {"engine": "optuna", "epochs": 12, "seed": 0, "logs": tmp_path, **arguments}
+        return tuning.search(Planted() if space is None else space, **given)
+
+    return call
+
+
+GOOD = [{"quality": 0.2 + 0.05 * i} for i in range(12)]
+BAD = {"quality": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("pruner", "options", "first"),
+    [
+        ("median", {}, 3),
+        ("median", {"warmup_epochs": 5}, 6),
+        ("percentile", {"percentile": 50}, 3),
+        ("successive_halving", {"reduction_factor": 2}, 3),
+        ("hyperband", {}, 7),  # trial 12 falls into the bracket that begins with three times the warm-up
+        ("threshold", {"upper": 4.0}, 3),
+        ("patient", {"patience": 3}, 5),
+    ],
+)
+def test_a_planted_bad_trial_is_pruned(search, pruner, options, first):
+    study = search(tries=[*GOOD, BAD], trials=13, options={"pruner": pruner, **options})
+    bad = study.trials[-1]
+    assert bad.state is State.PRUNED and bad.epochs == first, "judged after its warm-up, and then at once"
+    assert bad.score == 5.0 and bad.best_epoch == 0 and len(bad.curve) == bad.epochs and bad.values == BAD
+    assert study.best.state is State.COMPLETED and study.best.epochs == 12
+    theirs = optuna.load_study(study_name=study.name, storage=f"sqlite:///{study.path}/trials.db").trials[-1]
+    assert theirs.state.name == "PRUNED" and theirs.intermediate_values == {e: 5.0 + e for e in range(first)}
+    folder = study.path / "tensorboard" / "trial_0012"
+    (start,) = session_starts_in(folder)
+    assert start.hparams["trial_state"].string_value == "pruned" and not (folder / "running").exists()
+
+
+@pytest.mark.parametrize(("epochs", "first"), [(3, 3), (12, 3), (40, 5)])
+def test_the_default_pruner_has_a_warm_up_and_never_judges_early(search, epochs, first):
+    study = search(tries=[*GOOD, BAD], trials=13, epochs=epochs)
+    assert study.definition.options["pruner"] == "median"
+    assert study.trials[-1].epochs == first
+
+
+def test_nothing_is_pruned_without_a_pruner(search):
+    study = search(tries=[*GOOD, BAD], trials=13, options={"pruner": "none"})
+    assert {(t.state, t.epochs) for t in study.trials} == {(State.COMPLETED, 12)}
+
+
+class Divided(Trial):
+    """A trial of a cross-validation."""
+
+    part_scores = ()
+
+
+def divided(number, scores, run):
+    trial = Divided(number, run.values, runs=(run,), score=sum(scores) / len(scores), state=State.RUNNING)
+    object.__setattr__(trial, "part_scores", tuple(scores))
+    return trial
+
+
+def test_wilcoxon_compares_the_folds_of_trials():
+    definition = definition_of(pruner="wilcoxon")
+    with pytest.raises(OptionError, match="cross-validation's folds and there are none"):
+        settled(definition, {})
+    object.__setattr__(definition, "cv", {"folds": 8})
+    engine = make_engine(settled(definition, {}), 10)
+    good = [0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97]
+    run = engine.ask()
+    assert not any(engine.should_stop(divided(0, good[: n + 1], run)) for n in range(8))
+    engine.tell(replace(divided(0, good, run), state=State.COMPLETED))
+    run = engine.ask()
+    answers = [engine.should_stop(divided(1, [s - 0.5 - s / 10 for s in good[: n + 1]], run)) for n in range(8)]
+    assert not any(answers[:3]) and answers[-1], "few folds prove nothing, many do"
+    better = engine.ask()
+    assert not any(engine.should_stop(divided(2, [s + 0.01 for s in good[: n + 1]], better)) for n in range(8))
+
+
+def test_a_diverged_trial_is_failed_and_teaches(search):
+    study = search(tries=[{"quality": 1.0}, {"quality": 0.5}], trials=2)
+    assert [t.state for t in study.trials] == [State.FAILED, State.COMPLETED]
+    definition = replace(study.definition, tries=())
+    engine = make_engine(definition, 9)
+    engine.restore(study.trials, None)
+    diverged, other = engine._study().trials
+    assert other.value == study.trials[1].score
+    assert diverged.state.name == "COMPLETE" and diverged.value > other.value, "worse than all others"
+    engine = make_engine(definition, 9)
+    engine.restore([replace(study.trials[0], curve=study.trials[0].curve.until(1)), study.trials[1]], None)
+    assert engine._study().trials[0].state.name == "FAIL", "what failed for another reason says nothing"
+
+
+def test_trials_after_a_diverged_one_stay_away(search):
+    tries = [{"quality": q} for q in (1.0, 0.995, 0.999, 0.991, 0.2, 0.3, 0.4, 0.6)]
+    study = search(tries=tries, trials=24, options={"sampler": "tpe", "n_startup_trials": 8, "pruner": "none"})
+    later = [t.values["quality"] for t in study.trials[8:]]
+    assert sum(q > 0.99 for q in later) <= 2 and max(later) > 0.7
+
+
+# Samplers and pruners that a person has made --------------------------------------------------------------
+
+
+def test_instances_are_used_remembered_by_class_and_left_as_they_were(search):
+    sampler = optuna.samplers.TPESampler(n_startup_trials=3)
+    pruner = optuna.pruners.PercentilePruner(50.0, n_startup_trials=2, n_warmup_steps=3)
+    before = (repr(vars(pruner)), sampler._rng._rng)
+    options = {"sampler": sampler, "pruner": pruner}
+    straight = search(trials=10, options=options, study="straight")
+    search(trials=4, options=options, study="parts")
+    parts = search(
+        trials=10, options={"sampler": optuna.samplers.TPESampler(n_startup_trials=3), "pruner": pruner}, study="parts"
+    )
+    assert [t.values for t in parts.trials] == [t.values for t in straight.trials]
+    assert [(t.state, t.epochs) for t in parts.trials] == [(t.state, t.epochs) for t in straight.trials]
+    assert any(t.state is State.PRUNED and t.epochs == 4 for t in parts.trials)
+    assert (repr(vars(pruner)), sampler._rng._rng) == before
+    stored = parts.definition.options
+    assert stored["sampler"] == "instance of optuna.samplers.TPESampler"
+    assert stored["pruner"] == "instance of optuna.pruners.PercentilePruner"
+    with pytest.raises(OptionError, match=r"`sampler` must be given again.*`pruner` must be given again"):
+        search(trials=12, study="parts")
+    with pytest.raises(StudyError, match="option 'sampler' is tpe"):
+        search(trials=12, study="parts", options={**options, "sampler": "tpe"})
+
+
+def test_a_sampler_of_ones_own_class(search):
+    class Descending(optuna.samplers.BaseSampler):
+        def infer_relative_search_space(self, study, trial):
+            return {}
+
+        def sample_relative(self, study, trial, search_space):
+            return {}
+
+        def sample_independent(self, study, trial, param_name, param_distribution):
+            return param_distribution.high - 0.1 * (trial.number + 1)
+
+    study = search(trials=4, options={"sampler": Descending(), "pruner": "none"})
+    assert [t.values["quality"] for t in study.trials] == pytest.approx([0.9, 0.8, 0.7, 0.6])
+
+
+# What is refused, and what is said ------------------------------------------------------------------------
+
+
+def definition_of(space=MIXED_SPACE, several=(), **options):
+    objective = several[0] if several else OBJECTIVE
+    read, _ = stored_options(read_options("optuna", options))
+    return Definition("study", "space", None, tuple(space), objective, "optuna", read, 0, 9, several=tuple(several))
+
+
+SEVERAL = (OBJECTIVE, Objective("n_params", "min"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"sampler": "grid"}, "there is no end of them in learning_rate, beta, rate"),
+        ({"sampler": "brute_force"}, "Give them a step, fix them, or use another sampler"),
+        ({"sampler": "grid", "space": FINITE_SPACE}, "Use sampler=brute_force"),
+        ({"sampler": "cmaes", "several": SEVERAL}, "such as tpe, gp, nsga2 or nsga3"),
+        ({"pruner": "median", "several": SEVERAL}, "`pruner` must be none for several objectives"),
+        ({"pruner": "threshold"}, "`lower` or `upper` must be given"),
+        ({"pruner": "wilcoxon"}, "Search with cv=5"),
+    ],
+)
+def test_what_cannot_work_is_refused(arguments, says):
+    with pytest.raises(OptionError) as error:
+        settled(definition_of(**arguments), {})
+    assert says in str(error.value)
+
+
+@pytest.mark.parametrize(("sampler", "package"), [("gp", "torch"), ("cmaes", "cmaes")])
+def test_a_missing_extra_is_named_with_its_command(monkeypatch, sampler, package):
+    monkeypatch.setattr("tuning.engines.optuna_samplers.EXTRAS", {sampler: "a_package_that_is_not_there"})
+    for options in ({"sampler": sampler}, {"sampler": "auto", "model": sampler}):
+        if options.get("model") == "cmaes":
+            continue
+        with pytest.raises(OptionError) as error:
+            settled(definition_of(**options), {})
+        assert f"pip install 'keras-tuning[{sampler}]'" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sampler": "tpee"},
+        {"pruner": 3},
+        {"percentile": 101},
+        {"model": "qmc"},
+        {"lower": "nan"},
+        {"warmup_epochs": -1},
+    ],
+)
+def test_options_that_do_not_fit(options):
+    with pytest.raises(OptionError, match=f"`{next(iter(options))}` must be"):
+        read_options("optuna", options)
+
+
+def test_auto_begins_with_the_defaults_and_ends_with_a_model(monkeypatch):
+    flat = tuple(h for h in MIXED_SPACE if h.name in ("units", "learning_rate", "momentum", "layers"))
+    for space, installed, model in ((flat, True, "gp"), (flat, False, "tpe"), (MIXED_SPACE, True, "tpe")):
+        for module in ("optuna", "optuna_samplers"):
+            monkeypatch.setattr(f"tuning.engines.{module}.is_installed", lambda name, i=installed: i or name != "gp")
+        definition = settled(definition_of(space), {})
+        assert definition.options["model"] == model
+        said = remark(definition, 20)
+        assert "the default values, then quasi-random points up to 10 trials, then" in said
+        assert ("TPE" in said) == (model == "tpe") and ("torch is not installed" in said) == (not installed)
+        assert settled(definition, {}) == definition, "a study that goes on keeps to what was chosen"
+    runs = Simulation(make_engine(definition, 12)).go(12).runs
+    assert runs[0].values == active_values(MIXED_SPACE, {})
+    quasi = Simulation(make_engine(settled(definition_of(sampler="qmc"), {}), 9)).go(9).runs
+    assert [r.values for r in runs[1:10]] == [r.values for r in quasi]
+
+
+def test_cmaes_says_what_it_draws_at_random():
+    pytest.importorskip("cmaes")
+    said = remark(settled(definition_of(sampler="cmaes"), {}), 20)
+    assert (
+        said
+        == "cmaes draws at random what has no order or is not always there: bias, optimizer, clip, nesterov, beta, rate"
+    )
+
+
+def test_brute_force_and_grid_visit_everything_once():
+    for sampler, space in (("brute_force", FINITE_SPACE[4:]), ("grid", FLAT_FINITE_SPACE[2:])):
+        simulation = Simulation(make_engine(settled(definition_of(space, sampler=sampler), {}), 10_000)).go(10_000)
+        tried = {repr(run.values) for run in simulation.runs}
+        assert len(tried) == len(simulation.runs) == len(list(every_configuration(space)))
+
+
+def test_two_trials_at_once_are_different_and_end_in_any_order():
+    simulation = Simulation(make_engine(settled(definition_of(sampler="tpe", n_startup_trials=2), {}), 20)).go(6)
+    first, second, third = simulation.ask(), simulation.ask(), simulation.ask()
+    assert len({repr(run.values) for run in (first, second, third)}) == 3
+    simulation.train(third)
+    simulation.train(first)
+    twin = simulation.resumed_on(make_engine(settled(definition_of(sampler="tpe", n_startup_trials=2), {}), 20))
+    assert proposals([simulation.ask()]) == proposals([twin.ask()])
+
+
+def test_pruned_trials_are_restored_with_all_that_the_pruner_knows(search):
+    options = {"pruner": "successive_halving", "reduction_factor": 2, "sampler": "tpe", "n_startup_trials": 4}
+    straight = search(trials=16, options=options, study="straight")
+    search(trials=7, options=options, study="parts")
+    parts = search(trials=16, study="parts")
+    assert [(t.values, t.state, t.epochs) for t in parts.trials] == [
+        (t.values, t.state, t.epochs) for t in straight.trials
+    ]
+    assert {t.state for t in parts.trials} >= {State.PRUNED, State.COMPLETED}

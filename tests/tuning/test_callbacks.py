@@ -1,0 +1,192 @@
+"""Callbacks of a search: any of Keras's, in every engine, a fresh one and a folder of its own for each trial."""
+
+import csv
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import tuning
+from tuning import callbacks, checkpoints
+from tuning.engines.registry import ENGINES
+from tuning.errors import OptionError
+from tuning.trial import State
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(64, 4)).astype("float32")
+Y = (X @ [1.0, -2.0, 3.0, 0.5] + RNG.normal(size=64)).astype("float32")
+VALIDATION = (X[48:], Y[48:])
+
+
+def build_model(hp):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(hp.Float("learning_rate", 1e-3, 3e-2, sampling="log")), "mse")
+    return model
+
+
+@pytest.fixture
+def search(tmp_path):
+    def call(space=build_model, **arguments):
+        defaults = {"engine": "random", "trials": 2, "epochs": 2, "seed": 0, "logs": tmp_path, "objective": "val_loss"}
+        return tuning.search(space, X[:48], Y[:48], validation_data=VALIDATION, **{**defaults, **arguments})
+
+    return call
+
+
+class Batches(keras.callbacks.Callback):
+    """Counts batches, and writes them down in its folder."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder, self.n = folder, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.n += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        with open(self.folder / "batches.txt", "a") as file:
+            file.write(f"{self.n}\n")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_engine_calls_batch_callbacks_and_the_record_says_how(search, engine):
+    study = search(engine=engine, callbacks=lambda folder: [Batches(folder)])
+    assert study.trials
+    for trial in study.trials:
+        written = (study.path / "callbacks" / f"trial_{trial.number:04d}" / "batches.txt").read_text().split()
+        assert [int(n) for n in written] == [2 * (1 + epoch - run.start) for run in trial.runs
+                                             for epoch in range(run.start, run.stop)]  # fmt: skip
+        assert trial.compiled is False and "callback Batches looks at single batches" in trial.compiled_reason
+
+
+def test_each_trial_writes_into_its_own_folder_also_from_worker_processes(search):
+    study = search(
+        workers=2,
+        callbacks=lambda folder: [
+            keras.callbacks.CSVLogger(folder / "log.csv"),
+            keras.callbacks.ModelCheckpoint(folder / "{epoch}.keras"),
+        ],
+    )
+    for trial in study.trials:
+        folder = study.path / "callbacks" / f"trial_{trial.number:04d}"
+        with open(folder / "log.csv") as file:
+            rows = [float(row["val_loss"]) for row in csv.DictReader(file)]
+        assert rows == pytest.approx(trial.curve.values("val_loss"))
+        assert sorted(p.name for p in folder.glob("*.keras")) == ["1.keras", "2.keras"]
+        assert trial.compiled
+
+
+def test_each_repeat_has_folders_of_its_own(search):
+    study = search(
+        trials=1, repeats=2, log=["histograms"], callbacks=lambda f: [keras.callbacks.CSVLogger(f / "log.csv")]
+    )
+    for part in study.definition.part_names:
+        assert (study.path / "callbacks" / "trial_0000" / part / "log.csv").is_file()
+        assert list((study.path / "tensorboard" / "trial_0000" / part / "log").glob("events*"))
+
+
+def test_a_space_may_have_callbacks_of_its_own(search):
+    class Own(tuning.SearchSpace):
+        name, objective = "own", "val_loss"
+
+        def build(self, hp):
+            return build_model(hp)
+
+        def callbacks(self, folder):
+            return [keras.callbacks.CSVLogger(folder / "own.csv")]
+
+    study = search(Own(), callbacks=[keras.callbacks.TerminateOnNaN])
+    assert len(list(study.path.glob("callbacks/trial_*/own.csv"))) == 2
+    again = search(Own(), callbacks=[keras.callbacks.TerminateOnNaN], overwrite=True, trials=1)
+    assert len(list(again.path.glob("callbacks/trial_*/own.csv"))) == 1, "--overwrite deletes what callbacks wrote"
+
+
+def test_the_objective_may_be_a_metric_that_a_callback_adds(search):
+    class Adds(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["gain"] = -logs["val_loss"]
+
+    study = search(objective="gain:max", callbacks=[Adds()])
+    assert all(t.score == -min(t.curve.values("val_loss")) for t in study.trials)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_restored_best_weights_are_the_ones_that_are_saved(search, compiled):
+    """The validation loss gets worse again and again: the rate grows each epoch until training diverges."""
+
+    def callbacks(folder):
+        return [
+            keras.callbacks.LearningRateScheduler(lambda epoch: 0.02 * 1.6**epoch),
+            keras.callbacks.EarlyStopping(monitor="val_loss", patience=2, restore_best_weights=True),
+            AtTheEnd(),
+        ]
+
+    seen = []
+
+    class AtTheEnd(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            seen.append(self.model.evaluate(*VALIDATION, verbose=0))
+
+    study = search(epochs=20, trials=1, callbacks=callbacks, compiled=compiled, patience=0)
+    (trial,) = study.trials
+    assert trial.state is State.COMPLETED and trial.best_epoch == trial.epochs - 3 and trial.epochs < 20
+    assert seen == [pytest.approx(trial.score, rel=1e-5)]
+    assert study.best_model().evaluate(*VALIDATION, verbose=0) == pytest.approx(trial.score, rel=1e-5)
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(None, 6), (3, 4), (0, 12)])
+def test_patience_is_the_spaces_or_the_callers_and_zero_is_for_ever(search, patience, epochs):
+    class Stuck(tuning.SearchSpace):
+        name, objective, patience = "stuck", "val_loss", 5
+
+        def build(self, hp):
+            model = build_model(hp)
+            model.optimizer.learning_rate = 0.0
+            return model
+
+    assert search(Stuck(), epochs=12, trials=1, patience=patience).trials[0].epochs == epochs
+    resumed = search(Stuck(), trials=2)
+    assert [t.epochs for t in resumed.trials] == [epochs, epochs], "a study keeps its patience"
+
+
+def test_fresh_callbacks():
+    class Counts(keras.callbacks.Callback):
+        n = 0
+
+    given = Counts()
+    first, second = (callbacks.fresh([given, Counts, lambda: Counts()], Path("unused")) for _ in range(2))
+    made = [given, *first, *second]
+    assert all(isinstance(c, Counts) for c in made) and len({id(c) for c in made}) == 7
+    assert not Path("unused").exists() and callbacks.fresh(None, Path("unused")) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("EarlyStopping", "must be a list or a function of a folder"),
+        ([5], "must hold callbacks, but got 5"),
+        (keras.callbacks.TerminateOnNaN(), "must be a list or a function of a folder"),
+    ],
+)
+def test_what_is_no_callback_is_refused_before_anything_is_written(search, tmp_path, given, says):
+    with pytest.raises(OptionError, match=says):
+        search(callbacks=given)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_callback_that_cannot_be_copied_is_refused(search, tmp_path):
+    class Writes(keras.callbacks.Callback):
+        def __init__(self, path):
+            super().__init__()
+            self.file = open(path, "w")  # noqa: SIM115
+
+    with pytest.raises(OptionError, match="Writes cannot be: TypeError.*Give a function that makes it"):
+        search(callbacks=[Writes(tmp_path / "file")])
+
+
+def test_checkpoints_of_the_toolkit_are_not_where_callbacks_write(search):
+    study = search(callbacks=lambda folder: [keras.callbacks.ModelCheckpoint(folder / "best.weights.h5",
+                                                                             save_weights_only=True)])  # fmt: skip
+    assert checkpoints.best_path(study.path / "checkpoints", study.best.number).is_file()
+    assert len(list((study.path / "checkpoints").iterdir())) == 2

@@ -1,0 +1,64 @@
+"""The callbacks of one run, made of what a person gave for all of them.
+
+Owns the forms in which callbacks may be given, and that no two runs share one. Which callbacks the toolkit adds of
+its own is not decided here.
+
+Callbacks are given as a list, or as a function that gets the trial's own folder and returns a list. In a list, a
+callback is copied for each run; a class, or a function without arguments, is called for each run.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tuning.errors import must
+
+ADVICE = "Give a list of Keras callbacks, or a function such as `lambda folder: [CSVLogger(folder / 'log.csv')]`."
+
+
+def fresh(given: Any, folder: Path) -> list[Any]:
+    """Return callbacks that are the caller's alone.
+
+    Args:
+        given: what `search` or a space was given as callbacks; None for none.
+        folder: the trial's own, for what its callbacks write; made when a function is given it.
+    """
+    if given is None:
+        return []
+    if callable(given):
+        folder.mkdir(parents=True, exist_ok=True)
+        return list(given(folder))
+    return [_made(callback) for callback in given]
+
+
+def mistakes(given: Any) -> list[str]:
+    """Find what cannot be a run's callbacks; functions that make them are not called."""
+    if given is None or callable(given):
+        return []
+    if isinstance(given, (str, bytes)) or not isinstance(given, Sequence):
+        return [must("callbacks", "be a list or a function of a folder", given, ADVICE)]
+    found = []
+    for callback in given:
+        name = type(callback).__name__
+        if not _is_callback(callback) and not callable(callback):
+            found.append(must("callbacks", "hold callbacks", callback, ADVICE))
+        elif _is_callback(callback) and not isinstance(callback, type):
+            try:
+                copy.deepcopy(callback)
+            except Exception as error:
+                found.append(
+                    f"`callbacks` must hold what can be copied, because every trial has its own, but {name} cannot "
+                    f"be: {type(error).__name__}: {error}. Give a function that makes it: `lambda folder: [{name}()]`."
+                )
+    return found
+
+
+def _made(callback: Any) -> Any:
+    return copy.deepcopy(callback) if _is_callback(callback) and not isinstance(callback, type) else callback()
+
+
+def _is_callback(value: Any) -> bool:
+    return hasattr(value, "on_epoch_end")

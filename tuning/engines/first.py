@@ -1,0 +1,98 @@
+"""Configurations that a person has chosen, tried before the engine's own.
+
+Owns which values they stand for, and the order: the first trials of a study are these, whatever the engine. The
+engine takes them for trials of its own and learns from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from tuning.engines.base import Answer, Engine
+from tuning.errors import SpaceError, guess, must, raise_all
+from tuning.space import Hyperparameter, active_values
+from tuning.trial import Run, Trial
+
+
+class Beginner(Engine, Protocol):
+    """An engine that can take up configurations that others have chosen."""
+
+    def begin_with(self, values: Mapping[str, Any]) -> Run:
+        """Return a run of the next new trial with these values, and take it for an own one."""
+
+
+class First:
+    """An engine that tries given configurations, and then what another engine proposes.
+
+    Args:
+        engine: takes over after them.
+        tries: configurations, complete.
+        max_trials: number of trials in all; None for no limit.
+    """
+
+    def __init__(self, engine: Beginner, tries: Sequence[Mapping[str, Any]], max_trials: int | None) -> None:
+        self._engine = engine
+        self._tries = tries if max_trials is None else tries[:max_trials]
+        self._begun = 0
+
+    def ask(self) -> Answer:
+        if self._begun < len(self._tries):
+            self._begun += 1
+            return self._engine.begin_with(self._tries[self._begun - 1])
+        return self._engine.ask()
+
+    def tell(self, trial: Trial) -> None:
+        self._engine.tell(trial)
+
+    def should_stop(self, trial: Trial) -> bool:
+        return self._engine.should_stop(trial)
+
+    def may_continue(self, number: int) -> bool:
+        return self._engine.may_continue(number)
+
+    def dump(self) -> Any:
+        return self._engine.dump()
+
+    def restore(self, trials: Sequence[Trial], state: Any) -> None:
+        self._begun = len(trials)
+        self._engine.restore(trials, state)
+
+
+def completed(space: Sequence[Hyperparameter], given: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Return each configuration with the defaults of what it leaves open; equal ones once.
+
+    Raises:
+        SpaceError: names every value that is not legal, and every name that does not apply.
+    """
+    mistakes: list[str] = []
+    made = []
+    for values in given:
+        values = {name: _as_float(space, name, value) for name, value in values.items()}
+        complete = active_values(space, values)
+        mistakes += _mistakes(space, values, complete)
+        if complete not in made:
+            made.append(complete)
+    raise_all(mistakes, SpaceError)
+    return tuple(made)
+
+
+def _as_float(space: Sequence[Hyperparameter], name: str, value: Any) -> Any:
+    """Return a whole number as a float where the hyperparameter is one."""
+    is_float = any(h.name == name and h.kind == "float" for h in space)
+    return float(value) if is_float and isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _mistakes(space: Sequence[Hyperparameter], values: Mapping[str, Any], complete: Mapping[str, Any]) -> list[str]:
+    names, found = {h.name for h in space}, []
+    for name, value in values.items():
+        active = [h for h in space if h.name == name and h.is_active(complete)]
+        if name not in names:
+            found.append(must("try", "name hyperparameters of the space", name, guess(name, names)))
+        elif not active:
+            conditions = [c for h in space if h.name == name for c in h.conditions]
+            listed = " or ".join(f"{c.name} is {' or '.join(map(repr, c.values))}" for c in conditions)
+            found.append(f"`{name}` applies only where {listed}, which is not so in the configuration to try.")
+        else:
+            found += [must(name, f"be {h.describe()}", value) for h in active if not h.contains(value)]
+    return found

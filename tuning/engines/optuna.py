@@ -1,0 +1,425 @@
+"""Optuna's samplers and pruners as an engine.
+
+Owns the engine's own Optuna study, which lives in memory and is made again from the trials when a search goes on. What
+a sampler writes down for itself is kept in the run's note, and samplers are seeded anew for every proposal; so a
+proposal depends on the options, the seed and the trials told, in order, and on nothing else.
+
+Conditional hyperparameters are drawn after their parents, and only where they apply. A configuration that has
+been tried is drawn again, and given up for another one when that does not help.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from tuning.definition import Definition
+from tuning.engines.base import Answer, Done, Wait
+from tuning.engines.optuna_pruners import Judge, default_warmup, make_pruner
+from tuning.engines.optuna_samplers import (
+    Plan,
+    Request,
+    best_model,
+    given_plan,
+    is_installed,
+    make_plan,
+    mistakes,
+    reseed,
+)
+from tuning.errors import must, raise_all
+from tuning.objective import Objective
+from tuning.space import Hyperparameter, active_values
+from tuning.space.distributions import from_sampled, parameter_names, sampled_distribution, to_sampled
+from tuning.trial import Run, State, Trial
+
+DRAWS = 10
+"""Times that a sampler may propose what has been tried already."""
+RANDOM_DRAWS = 100
+"""Times that something new is drawn at random before all configurations are gone through."""
+
+_NAME = "study"  # Hyperband's pruner derives a trial's bracket from it
+_EXHAUSTED = "every configuration of the search space has been tried"
+
+
+class OptunaEngine:
+    """An engine around one sampler and one pruner.
+
+    Args:
+        space: parents before children.
+        objectives: what is optimised; the first decides pruning.
+        seed: the study's.
+        epochs: budget of a trial.
+        max_trials: number of trials in all; None for no limit.
+        plan: which sampler proposes which trial.
+        judge: None when nothing is pruned.
+    """
+
+    def __init__(
+        self,
+        space: Sequence[Hyperparameter],
+        objectives: Sequence[Objective],
+        seed: int,
+        epochs: int,
+        max_trials: int | None,
+        plan: Plan,
+        judge: Judge | None,
+    ) -> None:
+        self._space, self._objectives = list(space), tuple(objectives)
+        self._seed, self._epochs, self._max_trials = seed, epochs, max_trials
+        self._plan, self._judge = plan, judge
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._storage = optuna.storages.InMemoryStorage()
+        directions = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
+        self._study_id = self._storage.create_new_study([directions[o.direction] for o in objectives], _NAME)
+        self._rows: dict[int, int] = {}  # our trial's number -> Optuna's id
+        self._spare_row: int | None = None  # made for a trial that came to nothing
+        self._open: set[int] = set()
+        self._n_own = 0  # trials that nobody else has chosen
+        self._tried: set[str] = set()
+        self._told: list[Sequence[float]] = []  # the scores of all trials that have some
+        self._diverged: list[int] = []  # trials without a score that no other has shown yet to be a bad one
+
+    # The door ---------------------------------------------------------------------------------------------
+
+    def ask(self) -> Answer:
+        number = len(self._rows)
+        if self._max_trials is not None and number >= self._max_trials:
+            return Wait() if self._open else Done()
+        if self._plan.defaults_first and not self._n_own:
+            defaults = active_values(self._space, {})
+            if _key(defaults) not in self._tried:
+                return self._registered(Run(number, defaults, 0, self._epochs))
+        proposal = self._proposal(number)
+        return Wait() if proposal is None and self._open else Done(_EXHAUSTED) if proposal is None else proposal
+
+    def begin_with(self, values: Mapping[str, Any]) -> Run:
+        """Return a run of the next new trial with given values; missing ones are the defaults."""
+        complete = active_values(self._space, values)
+        return self._registered(Run(len(self._rows), complete, 0, self._epochs, note={"given": True}))
+
+    def tell(self, trial: Trial) -> None:
+        row = self._rows[trial.number]
+        self._space += [h for h in map(Hyperparameter.from_json, trial.found) if not self._knows(h)]
+        self._open.discard(trial.number)
+        if self._judge is not None:
+            self._judge.learn(self._study(), row, trial)
+        scores = self._scores(trial)
+        if scores is not None:
+            self._told.append(scores)
+            # Only samplers that learn from pruned trials are told which they are.
+            is_cut = trial.state is State.PRUNED and isinstance(self._plan.model, TPESampler)
+            self._close(trial.number, TrialState.PRUNED if is_cut else TrialState.COMPLETE, scores)
+        elif _has_diverged(trial, self._objectives[0]):
+            self._diverged.append(trial.number)
+        else:
+            self._close(trial.number, TrialState.FAIL, None)
+        if self._told:
+            for number in self._diverged:
+                self._close(number, TrialState.COMPLETE, self._worse_than_all())
+            self._diverged.clear()
+
+    def should_stop(self, trial: Trial) -> bool:
+        return self._judge is not None and self._judge.should_stop(self._study(), self._rows[trial.number], trial)
+
+    def may_continue(self, number: int) -> bool:
+        return False
+
+    def dump(self) -> Any:
+        return None  # it is all in the notes of the runs
+
+    def restore(self, trials: Sequence[Trial], state: Any) -> None:
+        events: list[tuple[Any, Any, Any]] = []
+        for trial in trials:
+            events.append((trial.runs[0].asked, self._registered, trial.runs[0]))
+            if trial.run.ended is not None:
+                events.append((trial.run.ended, self.tell, trial))
+        for _, replay, record in sorted(events, key=lambda event: event[0]):
+            replay(record)
+        for trial in trials:
+            if trial.is_training and self._judge is not None:
+                self._judge.learn(self._study(), self._rows[trial.number], trial)
+
+    # Proposals --------------------------------------------------------------------------------------------
+
+    def _proposal(self, number: int) -> Run | None:
+        """Return a run of a configuration that has not been tried; None when there is none left."""
+        row = self._storage.create_new_trial(self._study_id) if self._spare_row is None else self._spare_row
+        self._spare_row = row
+        study, before = self._study(), self._storage.get_study_system_attrs(self._study_id)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # remarks on independent sampling and on experimental parts
+            values = next((v for v in self._draws(study, row, number) if _key(v) not in self._tried), None)
+        if values is None:
+            return None
+        after = self._storage.get_study_system_attrs(self._study_id)
+        note = {
+            "trial": self._storage.get_trial(row).system_attrs,
+            "study": {key: value for key, value in after.items() if before.get(key) != value},
+        }
+        run = Run(number, values, 0, self._epochs, note={kind: attrs for kind, attrs in note.items() if attrs})
+        self._spare_row = None
+        params, distributions = self._parameters(values)
+        for name, distribution in distributions.items():
+            drawn = distribution.to_internal_repr(params[name])
+            self._storage.set_trial_param(row, name, drawn, distribution)
+        self._know(run, row)
+        return run
+
+    def _draws(self, study: optuna.Study, row: int, number: int) -> Iterator[dict[str, Any]]:
+        """Yield configurations: the sampler's, then random ones, then all that there are."""
+        at_random = RandomSampler()
+        reseed(at_random, f"{self._seed}/{number}/random")
+        for draw in range(DRAWS):
+            yield self._drawn(study, row, self._plan.sampler(number, draw, self._seed), at_random)
+        for _ in range(RANDOM_DRAWS):
+            yield self._drawn(study, row, at_random, at_random)
+        yield from itertools.islice(every_configuration(self._space), len(self._tried) + 1)
+
+    def _drawn(self, study: optuna.Study, row: int, sampler: BaseSampler, at_random: BaseSampler) -> dict[str, Any]:
+        """Draw one configuration as Optuna's own trials do, parents before children.
+
+        What a sampler cannot draw, because it was found after trial 0, is drawn by `at_random`.
+        """
+        trial = copy.copy(self._storage.get_trial(row))
+        sampler.before_trial(study, trial)
+        trial = copy.copy(self._storage.get_trial(row))  # with what the sampler has just written down
+        trial.params, trial.distributions = {}, {}
+        names = parameter_names(self._space)
+        together = self._drawn_together(study, trial, sampler, names)
+        values: dict[str, Any] = {}
+        for h in self._space:
+            if h.name in values or not h.is_active(values):
+                continue
+            if h.kind == "fixed":
+                values[h.name] = h.default
+                continue
+            name, distribution = names[h], sampled_distribution(h)
+            if distribution.single():
+                param = distribution.to_external_repr(getattr(distribution, "low", 0))
+            elif name in together:
+                param = together[name]
+            else:
+                drawing = sampler if self._plan.can_draw(h, name) else at_random
+                param = drawing.sample_independent(study, trial, name, distribution)
+            trial.params[name], trial.distributions[name] = param, distribution
+            values[h.name] = from_sampled(h, param)
+        return active_values(self._space, values)
+
+    @staticmethod
+    def _drawn_together(
+        study: optuna.Study, trial: FrozenTrial, sampler: BaseSampler, names: Mapping[Hyperparameter, str]
+    ) -> dict[str, Any]:
+        """Return the parameters that the sampler draws at once, by name."""
+        if isinstance(sampler, QMCSampler):
+            # One sequence over the whole space, the parts that do not apply included: what is skipped in one
+            # trial is spread evenly over the others all the same.
+            every = {name: sampled_distribution(h) for h, name in names.items()}
+            return sampler.sample_relative(study, trial, {n: d for n, d in every.items() if not d.single()})
+        shared = sampler.infer_relative_search_space(study, trial)
+        drawn = sampler.sample_relative(study, trial, shared)
+        return {n: v for n, v in drawn.items() if shared[n]._contains(shared[n].to_internal_repr(v))}
+
+    # The study in memory ----------------------------------------------------------------------------------
+
+    def _study(self) -> optuna.Study:
+        """Return the study, with nothing remembered of what it was before."""
+        pruner = None if self._judge is None else self._judge.pruner
+        return _Study(_NAME, self._storage, sampler=self._plan.model, pruner=pruner or optuna.pruners.NopPruner())
+
+    def _registered(self, run: Run) -> Run:
+        """Make a run's trial one of the study, as it was when it was proposed, and return the run."""
+        params, distributions = self._parameters(run.values)
+        template = create_trial(
+            state=TrialState.RUNNING,
+            params=params,
+            distributions=distributions,
+            system_attrs=dict(run.note.get("trial", {})),
+        )
+        for key, value in run.note.get("study", {}).items():
+            self._storage.set_study_system_attr(self._study_id, key, value)
+        self._know(run, self._storage.create_new_trial(self._study_id, template))
+        return run
+
+    def _know(self, run: Run, row: int) -> None:
+        self._rows[run.number] = row
+        self._open.add(run.number)
+        self._tried.add(_key(run.values))
+        self._n_own += not run.note.get("given")
+
+    def _parameters(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+        params: dict[str, Any] = {}
+        distributions: dict[str, BaseDistribution] = {}
+        for h, name in parameter_names(self._space).items():
+            if h.name in values and h.is_active(values) and h.contains(values[h.name]) and self._plan.can_draw(h, name):
+                params[name], distributions[name] = to_sampled(h, values[h.name]), sampled_distribution(h)
+        return params, distributions
+
+    def _knows(self, h: Hyperparameter) -> bool:
+        return any((h.name, h.conditions) == (known.name, known.conditions) for known in self._space)
+
+    def _scores(self, trial: Trial) -> Sequence[float] | None:
+        """Return the score of each objective; None when the trial has not got them all."""
+        scores = (trial.score,) if len(self._objectives) == 1 else trial.scores
+        if trial.state is State.FAILED or not scores or any(s is None or not math.isfinite(s) for s in scores):
+            return None
+        return [float(s) for s in scores if s is not None]
+
+    def _close(self, number: int, state: TrialState, scores: Sequence[float] | None) -> None:
+        row = self._rows[number]
+        self._storage.set_trial_state_values(row, state, scores)
+        trial = self._storage.get_trial(row)
+        if self._plan.is_given:
+            self._plan.model.after_trial(self._study(), trial, state, scores)
+
+    def _worse_than_all(self) -> list[float]:
+        """Return scores as far behind the worst so far as that is behind the best."""
+        found = []
+        for objective, scores in zip(self._objectives, zip(*self._told, strict=True), strict=True):
+            low, high = min(scores), max(scores)
+            margin = (high - low) or abs(low) or 1.0
+            found.append(low - margin if objective.direction == "max" else high + margin)
+        return found
+
+
+class _Study(optuna.Study):
+    """A study whose samplers may say that they are at an end: whether they are is found out here."""
+
+    def stop(self) -> None:
+        pass
+
+
+def _has_diverged(trial: Trial, objective: Objective) -> bool:
+    """Tell whether the trial's last epoch had an objective that is no number."""
+    last = trial.curve.epochs[-1] if trial.curve.epochs else {}
+    return trial.state is State.FAILED and not math.isfinite(last.get(objective.name, 0.0))
+
+
+def _key(values: Mapping[str, Any]) -> str:
+    return repr(sorted(values.items(), key=lambda item: item[0]))
+
+
+def every_configuration(space: Sequence[Hyperparameter]) -> Iterator[dict[str, Any]]:
+    """Yield every configuration; of a hyperparameter with endless values only the default."""
+    return _completed(list(space), {})
+
+
+def _completed(space: list[Hyperparameter], values: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if not space:
+        yield values
+        return
+    h, rest = space[0], space[1:]
+    if h.name in values or not h.is_active(values):
+        yield from _completed(rest, values)
+    elif h.kind == "fixed" or h.count() == math.inf:
+        yield from _completed(rest, {**values, h.name: h.default})
+    else:
+        for index in range(int(h.count())):
+            yield from _completed(rest, {**values, h.name: h.value_at(index)})
+
+
+# Making one -----------------------------------------------------------------------------------------------
+
+
+def settled(definition: Definition, objects: Mapping[str, Any]) -> Definition:
+    """Return the definition with what its options leave to the space, and refuse what cannot be searched.
+
+    Args:
+        definition: of a study that is about to be searched.
+        objects: the sampler and the pruner, where they are given as instances.
+
+    Raises:
+        OptionError: names everything that does not fit.
+    """
+    options = dict(definition.options)
+    several = len(definition.objectives) > 1
+    is_divided = bool(getattr(definition, "cv", None) or getattr(definition, "repeats", None))
+    wrong: list[str] = []
+    for name, kind in (("sampler", BaseSampler), ("pruner", optuna.pruners.BasePruner)):
+        if name in objects and not isinstance(objects[name], kind):
+            wrong.append(must(name, f"be a name or an optuna.{name}s.{kind.__name__}", objects[name]))
+        elif name not in objects and str(options[name]).startswith("instance of "):
+            wrong.append(
+                f"`{name}` must be given again, because the study was searched with an {options[name]}, which is not "
+                f"stored: tuning.search(..., options={{'{name}': ...}})."
+            )
+    raise_all(wrong)
+    if options["pruner"] == "auto":
+        options["pruner"] = "none" if several else "wilcoxon" if is_divided else "median"
+    if options["warmup_epochs"] is None:
+        options["warmup_epochs"] = default_warmup(definition.epochs)
+    request = _request(definition.hyperparameters, definition.seed, len(definition.objectives), options)
+    if options["sampler"] == "auto" and options["model"] is None:
+        options["model"] = best_model(request)
+    if "sampler" not in objects:
+        wrong += mistakes(options["sampler"], options["model"], request)
+    if options["pruner"] != "none" and several:
+        wrong.append(
+            f"`pruner` must be none for several objectives, because no pruner can weigh them, but got "
+            f"{options['pruner']!r}."
+        )
+    if options["pruner"] == "wilcoxon" and not is_divided:
+        wrong.append(
+            "`pruner` must be one that judges epochs, but 'wilcoxon' compares the scores of cross-validation's folds "
+            "and there are none. Search with cv=5, say, or use pruner=median."
+        )
+    if options["pruner"] == "threshold" and options["lower"] is None and options["upper"] is None:
+        wrong.append("`lower` or `upper` must be given for pruner=threshold: the values that end a trial.")
+    raise_all(wrong)
+    return replace(definition, options=options)
+
+
+def remark(definition: Definition) -> str:
+    """Return what a person should know about the search of a settled definition; empty when there is nothing."""
+    options, said = definition.options, []
+    request = _request(definition.hyperparameters, definition.seed, len(definition.objectives), options)
+    if options["sampler"] == "auto":
+        model = {"tpe": "TPE", "gp": "a Gaussian process"}[options["model"]]
+        why = " (torch is not installed)" if request.suits_gp and not is_installed("gp") else ""
+        said.append(
+            f"sampler auto: the default values, then quasi-random points up to {options['n_startup_trials']} trials, "
+            f"then {model}{why}"
+        )
+    if options["sampler"] == "cmaes":
+        unordered = dict.fromkeys([*request.categories, *(h.name for h in request.varying if h.conditions)])
+        if unordered:
+            said.append(f"cmaes draws at random what has no order or is not always there: {', '.join(unordered)}")
+    return "; ".join(said)
+
+
+def _request(space: Sequence[Hyperparameter], seed: int, n_objectives: int, options: Mapping[str, Any]) -> Request:
+    return Request(tuple(space), seed, n_objectives, options["n_startup_trials"], options["population_size"])
+
+
+def make(
+    space: Sequence[Hyperparameter],
+    objectives: Sequence[Objective],
+    seed: int,
+    epochs: int,
+    max_trials: int | None,
+    **options: Any,
+) -> OptunaEngine:
+    """Make the engine of a settled definition.
+
+    References:
+        T. Akiba et al., "Optuna: A Next-generation Hyperparameter Optimization Framework", KDD 2019.
+    """
+    request = _request(space, seed, len(objectives), options)
+    sampler, pruner = options["sampler"], options["pruner"]
+    is_name = isinstance(sampler, str)
+    plan = make_plan(sampler, options["model"], request) if is_name else given_plan(sampler, seed)
+    warmup = 0
+    if isinstance(pruner, str):
+        warmup, pruner = options["warmup_epochs"], make_pruner(pruner, options, epochs)
+    judge = None if pruner is None else Judge(pruner, objectives[0], warmup)
+    return OptunaEngine(space, objectives, seed, epochs, max_trials, plan, judge)

@@ -1,0 +1,110 @@
+"""Optuna's pruners by name, and how one judges a trial after each epoch.
+
+Owns the values that a pruner sees and when it is asked. Epochs count from 0, as in the store: what is decided here is
+what Optuna would decide on the stored study. A pruner is asked for the first time when a trial has trained longer
+than its warm-up, because the first epochs say little about the last ones.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from optuna import Study, pruners
+from optuna.pruners import BasePruner, HyperbandPruner, PatientPruner, SuccessiveHalvingPruner
+
+from tuning.objective import Objective
+from tuning.trial import Trial
+
+NAMES = ("median", "percentile", "successive_halving", "hyperband", "wilcoxon", "threshold", "patient", "none")
+
+_FORGETFUL = (
+    pruners.MedianPruner,
+    pruners.PercentilePruner,
+    pruners.ThresholdPruner,
+    pruners.WilcoxonPruner,
+    pruners.NopPruner,
+)
+"""Pruners that write nothing down: what they decide depends on the values alone."""
+
+
+def default_warmup(epochs: int) -> int:
+    """Return the epochs that no default pruner judges: a tenth of all, and never fewer than two."""
+    return max(2, math.ceil(epochs / 10))
+
+
+def make_pruner(name: str, options: Mapping[str, Any], epochs: int) -> BasePruner | None:
+    """Make the pruner that a study's options name; None for "none".
+
+    Args:
+        name: one of `NAMES`.
+        options: of the engine, complete.
+        epochs: budget of a trial.
+    """
+    least = min(options["warmup_epochs"], epochs)
+    factor, trials = options["reduction_factor"], options["warmup_trials"]
+    made: dict[str, Any] = {
+        "median": lambda: pruners.MedianPruner(n_startup_trials=trials),
+        "percentile": lambda: pruners.PercentilePruner(options["percentile"], n_startup_trials=trials),
+        "successive_halving": lambda: SuccessiveHalvingPruner(max(least, 1), factor),
+        "hyperband": lambda: HyperbandPruner(max(least, 1), epochs, factor),
+        "wilcoxon": lambda: pruners.WilcoxonPruner(p_threshold=options["p_threshold"]),
+        "threshold": lambda: pruners.ThresholdPruner(options["lower"], options["upper"]),
+        "patient": lambda: PatientPruner(pruners.MedianPruner(n_startup_trials=trials), options["patience"]),
+        "none": lambda: None,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # remarks that a pruner is experimental
+        return made[name]()
+
+
+class Judge:
+    """Shows a pruner one trial after the other.
+
+    Args:
+        pruner: copied, so that a person's own is left as it is.
+        objective: whose values it sees.
+        warmup: epochs that it does not judge.
+    """
+
+    def __init__(self, pruner: BasePruner, objective: Objective, warmup: int) -> None:
+        self.pruner = copy.deepcopy(pruner)
+        self._objective, self._warmup = objective, warmup
+        self._by_parts = isinstance(pruner, pruners.WilcoxonPruner)
+        self._is_forgetful = _is_forgetful(pruner)
+
+    def should_stop(self, study: Study, trial_id: int, trial: Trial) -> bool:
+        """Show what is new of `trial`; tell whether to stop it."""
+        return self._show(study, trial_id, trial, is_asked=True)
+
+    def learn(self, study: Study, trial_id: int, trial: Trial) -> None:
+        """Show all of `trial`, whose run has ended or goes on later."""
+        self._show(study, trial_id, trial, is_asked=not self._is_forgetful)
+
+    def _show(self, study: Study, trial_id: int, trial: Trial, is_asked: bool) -> bool:
+        shown = study._storage.get_trial(trial_id).intermediate_values
+        stops = False
+        for step, value in self._values(trial):
+            is_last = not self._by_parts and step == trial.epochs - 1  # reported again after a worker was lost
+            if (step in shown and not is_last) or not math.isfinite(value):
+                continue
+            study._storage.set_trial_intermediate_value(trial_id, step, value)
+            if is_asked and (self._by_parts or step >= self._warmup):
+                stops = self.pruner.prune(study, study._storage.get_trial(trial_id))
+        return stops
+
+    def _values(self, trial: Trial) -> list[tuple[int, float]]:
+        """Return (step, value): the objective of each epoch, or the score of each part of a cross-validation."""
+        if self._by_parts:
+            parts = getattr(trial, "part_scores", ())
+            return [(step, value) for step, value in enumerate(parts) if value is not None]
+        return list(enumerate(trial.curve.values(self._objective.name)))
+
+
+def _is_forgetful(pruner: BasePruner | None) -> bool:
+    if isinstance(pruner, PatientPruner):
+        return _is_forgetful(pruner._wrapped_pruner)
+    return pruner is None or type(pruner) in _FORGETFUL
