@@ -14,9 +14,8 @@ from typing import Any
 import numpy
 
 from tuning.errors import OptionError, must, raise_all
-from tuning.estimators.bound import BoundSpace
 from tuning.quiet import import_keras
-from tuning.space import Hyperparameter, HyperParameters
+from tuning.space import BoundSpace, Hyperparameter, HyperParameters
 from tuning.worker import generators_kept
 
 MAX_VISITS = 50

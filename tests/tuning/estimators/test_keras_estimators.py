@@ -69,6 +69,17 @@ def test_hyperparameters_are_parameters_with_the_defaults_of_the_space():
     assert "n_hidden=2" in repr(estimator)
 
 
+def test_grids_of_a_space_are_grids_of_its_estimator():
+    estimator = KerasClassifier(with_conditions)
+    grids = tuning.param_grid(with_conditions, levels=2)
+    assert [grid["optimizer"] for grid in grids] == [["adam"], ["sgd"]]
+    for grid in (*grids, *tuning.param_distributions(with_conditions)):
+        assert set(grid) <= set(estimator.get_params())
+    chosen = {name: values[-1] for name, values in grids[1].items()}
+    assert chosen["momentum"] == 0.9
+    assert clone(estimator).set_params(**chosen, epochs=1).fit(*IRIS).model_.optimizer.momentum == 0.9
+
+
 def test_clones_share_the_space():
     class Space(tuning.SearchSpace):
         builds = 0
