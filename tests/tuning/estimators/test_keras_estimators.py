@@ -126,7 +126,7 @@ def test_batch_size_and_epochs_may_be_hyperparameters():
 
 @pytest.mark.parametrize(
     ("params", "message"),
-    [({"unitz": 3}, "Did you mean 'units'"), ({"units": 3}, "4 .. 64"), ({"fit_verbose": 1}, "but got 'fit_verbose'")],
+    [({"unitz": 3}, "Did you mean 'units'"), ({"units": 99}, "0 .. 64"), ({"fit_verbose": 1}, "but got 'fit_verbose'")],
 )
 def test_what_is_no_parameter_or_not_allowed_is_refused(params, message):
     with pytest.raises(ValueError, match=message):
