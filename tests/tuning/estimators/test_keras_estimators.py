@@ -65,7 +65,8 @@ def test_hyperparameters_are_parameters_with_the_defaults_of_the_space():
     }  # fmt: skip
     assert clone(estimator).get_params() == params
     assert estimator.set_params(momentum=0.9, epochs=3).get_params() == {**params, "momentum": 0.9, "epochs": 3}
-    assert estimator.n_hidden == 2
+    assert (estimator.n_hidden, estimator.units) == (2, 8)
+    assert not hasattr(estimator, "n_hidn")
     assert "n_hidden=2" in repr(estimator)
 
 
