@@ -18,7 +18,7 @@ from tuning.space import HyperParameters, resolve
 from tuning.trial import State
 from tuning.worker import fit_space
 
-# What is fixed, so that trials share an architecture and compile once; epochs; rows of the data.
+# What is fixed, so that all engines train one architecture, which is compiled once; epochs; rows of the data.
 SMALL = {
     "two_clouds": ({}, 3, None),
     "customer_tickets": ({"n_neurons": 16, "dropout": 0.0, "priority_weight": 0.5}, 1, 64),
@@ -35,7 +35,6 @@ SMALL = {
         128,
     ),
 }
-COMPILED_EACH = ("two_clouds", "california_wide_deep_subclassed")  # classes of one's own share no program
 NOT_COMPILED = {"fashion_mnist_cnn": "convolutions"}
 
 
@@ -60,12 +59,14 @@ def trained(space, values, data, epochs):
 @pytest.mark.parametrize("name", SMALL)
 def test_every_engine_searches_it_and_the_best_model_has_its_score_also_when_saved(name, tmp_path):
     fix, epochs, n = SMALL[name]
-    data, trials = data_of(name, n), 1 if name in COMPILED_EACH else 2
-    for engine in ENGINES:
-        study = tuning.search(
-            name, data.x, data.y, validation_data=data.validation, engine=engine, trials=trials, epochs=epochs, fix=fix,
-            seed=1, logs=tmp_path,
-        )  # fmt: skip
+    data = data_of(name, n)
+    search = {"trials": 1, "epochs": epochs, "fix": fix, "seed": 1, "logs": tmp_path}
+    for engine, kind in ENGINES.items():
+        if kind.folds is not None:
+            folded = tuning.search(name, data.x, data.y, cv=2, engine=engine, **search)
+            assert folded.trials[0].state is State.COMPLETED and len(folded.models(0)) == 2
+            continue
+        study = tuning.search(name, data.x, data.y, validation_data=data.validation, engine=engine, **search)
         assert {t.state for t in study.trials} == {State.COMPLETED}, engine
         assert all(t.compiled or NOT_COMPILED[name] in t.compiled_reason for t in study.trials)
         model = study.best_model()
