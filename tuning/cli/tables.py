@@ -61,7 +61,8 @@ def trials_table(study: Study, top: int | None) -> Table:
     further = [(i, o.name) for i, o in enumerate(study.definition.objectives) if o != study.objective]
     beside = [*(["sd", parts] if parts else []), *(name for _, name in further)]
     for column in ("trial", study.objective.name, *beside, "epoch", "epochs", "time"):
-        made.add_column(column, justify="right", no_wrap=True)
+        is_list = column == parts  # of scores, which may stand below each other
+        made.add_column(column, justify="right", no_wrap=not is_list, min_width=7 if is_list else None)
     made.add_column("state", no_wrap=True)
     for name in names if as_columns else ["values"]:
         made.add_column(name, justify="right" if as_columns else "left")

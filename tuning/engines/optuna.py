@@ -343,7 +343,7 @@ def settled(definition: Definition, objects: Mapping[str, Any]) -> Definition:
     """
     options = dict(definition.options)
     several = len(definition.objectives) > 1
-    is_divided = bool(getattr(definition, "cv", None) or getattr(definition, "repeats", None))
+    is_divided = bool(definition.part_names)
     wrong: list[str] = []
     for name, kind in (("sampler", BaseSampler), ("pruner", optuna.pruners.BasePruner)):
         if name in objects and not isinstance(objects[name], kind):
@@ -370,8 +370,8 @@ def settled(definition: Definition, objects: Mapping[str, Any]) -> Definition:
         )
     if options["pruner"] == "wilcoxon" and not is_divided:
         wrong.append(
-            "`pruner` must be one that judges epochs, but 'wilcoxon' compares the scores of cross-validation's folds "
-            "and there are none. Search with cv=5, say, or use pruner=median."
+            "`pruner` must be one that judges epochs, but 'wilcoxon' compares the scores of folds or repeats and "
+            "there are none. Search with cv=5, say, or use pruner=median."
         )
     if options["pruner"] == "threshold" and options["lower"] is None and options["upper"] is None:
         wrong.append("`lower` or `upper` must be given for pruner=threshold: the values that end a trial.")

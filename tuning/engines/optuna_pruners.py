@@ -99,8 +99,7 @@ class Judge:
     def _values(self, trial: Trial) -> list[tuple[int, float]]:
         """Return (step, value): the objective of each epoch, or the score of each part of a cross-validation."""
         if self._by_parts:
-            parts = getattr(trial, "part_scores", ())
-            return [(step, value) for step, value in enumerate(parts) if value is not None]
+            return [(step, value) for step, value in enumerate(trial.part_scores) if value is not None]
         return list(enumerate(trial.curve.values(self._objective.name)))
 
 

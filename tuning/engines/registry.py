@@ -172,7 +172,7 @@ _OPTUNA_OPTIONS = {
         "auto",
         f"be one of {', '.join(PRUNERS)}, or an optuna.pruners.BasePruner",
         _name_or_object(PRUNERS, "prune"),
-        f"{', '.join(PRUNERS)}; auto is median, and none for several objectives",
+        f"{', '.join(PRUNERS)}; auto is median, with folds wilcoxon, and none for several objectives",
     ),
     "warmup_epochs": Option(
         None, "be a whole number >= 0", _whole(0), "epochs that are not judged; default: 2 or a tenth of --epochs"
@@ -290,7 +290,7 @@ def read_options(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 def stored_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Part options into what is stored, with a text for each object, and the objects."""
-    objects = {k: v for k, v in options.items() if not isinstance(v, (bool, int, float, str, type(None)))}
+    objects = {k: v for k, v in options.items() if not isinstance(v, (bool, int, float, str, list, dict, type(None)))}
     named = {k: f"{INSTANCE}{type(v).__module__.partition('._')[0]}.{type(v).__qualname__}" for k, v in objects.items()}
     return {**options, **named}, objects
 

@@ -1,8 +1,8 @@
 """Estimators of scikit-learn: a space as a classifier or a regressor, and a whole search as one.
 
-`parameters` makes the hyperparameters of a space parameters of an estimator, `bound` joins a space with what is
-known about the data, `labels` translates class labels, `keras_estimators` and `tuned` are the estimators. TensorFlow,
-scikit-learn and SciKeras are loaded when a name of this package is first used.
+`parameters` finds the hyperparameters of a space without data, `labels` translates targets, `keras_estimators` and
+`tuned` are the estimators, `results` puts trials in scikit-learn's form. TensorFlow, scikit-learn and SciKeras are
+loaded when a name of this package is first used.
 """
 
 from importlib import import_module

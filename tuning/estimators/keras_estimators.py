@@ -36,10 +36,9 @@ from tuning import checkpoints
 from tuning.api import EPOCHS
 from tuning.data import Data
 from tuning.errors import OptionError, SpaceError, guess, must
-from tuning.estimators.bound import BoundSpace
 from tuning.estimators.labels import ClassLabels, Quantities
 from tuning.estimators.parameters import checked, hyperparameters_of
-from tuning.space import Hyperparameter, HyperParameters, active_values
+from tuning.space import BoundSpace, Hyperparameter, HyperParameters, active_values
 from tuning.worker import ensure_built, fit_space, generators_kept, returned_epochs
 
 ROWS = 256

@@ -14,31 +14,34 @@ from typing import Any
 import numpy
 
 from tuning.errors import OptionError, must, raise_all
-from tuning.estimators.bound import BoundSpace
 from tuning.quiet import import_keras
-from tuning.space import Hyperparameter, HyperParameters
+from tuning.space import BoundSpace, Hyperparameter, HyperParameters
 from tuning.worker import generators_kept
 
 MAX_VISITS = 50
 """Most configurations that are built to find hyperparameters."""
 
-_found: dict[int, tuple[Any, tuple[Hyperparameter, ...]]] = {}
+_found: dict[Any, tuple[Any, tuple[Hyperparameter, ...]]] = {}
 
 
 def hyperparameters_of(given: Any) -> tuple[Hyperparameter, ...]:
     """Return the hyperparameters of a space, fixed ones included, parents before children.
 
     Args:
-        given: what `BoundSpace` takes. What was found for an object is remembered for as long as it lives.
+        given: what `BoundSpace` takes. What was found is remembered; for an object, for as long as it
+            lives.
     """
-    key = id(given)
-    if key in _found and _found[key][0]() is given:
+    key = given if isinstance(given, str) else id(given)
+    if key in _found and _found[key][0]() is not None:
         return _found[key][1]
     import_keras()
     with generators_kept():
         found = _explored(BoundSpace(given))
-    with contextlib.suppress(TypeError):  # a string cannot be referred to weakly
-        _found[key] = (weakref.ref(given, lambda _: _found.pop(key, None)), found)
+    if isinstance(given, str):
+        _found[key] = (lambda: given, found)
+    else:
+        with contextlib.suppress(TypeError):  # not everything can be referred to weakly
+            _found[key] = (weakref.ref(given, lambda _: _found.pop(key, None)), found)
     return found
 
 

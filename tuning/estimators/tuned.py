@@ -25,10 +25,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from tuning.api import search, stored_definition
 from tuning.data import Data
 from tuning.errors import OptionError, must
-from tuning.estimators.bound import BoundSpace
 from tuning.estimators.keras_estimators import KerasClassifier, KerasRegressor
 from tuning.estimators.results import cv_results, signed
 from tuning.loop import seed_of_trial
+from tuning.space import BoundSpace
 from tuning.study import Study
 from tuning.trial import Trial
 
@@ -42,6 +42,7 @@ class _Problem(BoundSpace):
 
     def __init__(self, given: Any, meta: Mapping[str, Any], data: Data) -> None:
         super().__init__(given, meta)
+        self.imports = ("keras",)
         self._data: Data | None = data
 
     def load_data(self) -> Data:

@@ -2,15 +2,18 @@
 
 `hyperparameter` describes one hyperparameter as a frozen record; `hyperparameters` is the `hp` object that
 `build(hp)` and `fit(hp, model, ...)` receive; `search_space` is the class that people subclass; `resolve`
-finds a space by name, module or file. Nothing here imports TensorFlow, Keras or KerasTuner.
+finds a space by name, module or file; `bound` tells a space about the data. Nothing here imports
+TensorFlow, Keras or KerasTuner.
 """
 
+from tuning.space.bound import BoundSpace
 from tuning.space.hyperparameter import Condition, Hyperparameter
 from tuning.space.hyperparameters import HyperParameters, active_values
 from tuning.space.resolve import bundled_spaces, resolve
 from tuning.space.search_space import SearchSpace, as_space
 
 __all__ = [
+    "BoundSpace",
     "Condition",
     "HyperParameters",
     "Hyperparameter",

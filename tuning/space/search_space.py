@@ -79,6 +79,10 @@ class SearchSpace:
             "Define it, or pass x, y and validation_data to search()."
         )
 
+    def __sklearn_clone__(self) -> SearchSpace:
+        """Return the space itself: clones of an estimator share it, as training does not change it."""
+        return self
+
     def load_baseline_data(self) -> Data:
         """Return what baselines are fitted on: the same samples, in double precision where `load_data` rounds them."""
         return self.load_data()

@@ -1,11 +1,16 @@
 """The engine on Optuna: the contract for each sampler, and what samplers and pruners are told."""
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 
+import numpy
 import optuna
 import pytest
 
 import tuning
+from tests.conftest import ROOT
 from tests.contracts.engine import EngineContract
 from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals
 from tuning.definition import Definition
@@ -15,7 +20,7 @@ from tuning.errors import OptionError, StudyError
 from tuning.objective import Objective
 from tuning.space import Condition, Hyperparameter, active_values
 from tuning.tensorboard.hparams import session_starts_in
-from tuning.trial import State, Trial
+from tuning.trial import Part, State, Trial
 
 FINITE_SPACE = (
     *(h for h in MIXED_SPACE if h.kind != "float"),
@@ -32,8 +37,9 @@ class OptunaContract(EngineContract):
     name = "optuna"
     options = {"n_startup_trials": 4}
 
-    def test_golden_proposals(self):
-        pytest.skip("one sampler's proposals are enough to see whether the engine has changed")
+    # One sampler's golden proposals are enough to see that the engine has changed, and one process for all samplers.
+    test_golden_proposals = None
+    test_the_same_in_another_process = None
 
 
 class TestAuto(OptunaContract):
@@ -86,6 +92,19 @@ class TestBruteForce(OptunaContract):
 class TestGrid(OptunaContract):
     options = {"sampler": "grid"}
     space = FLAT_FINITE_SPACE
+
+
+SAMPLERS = (TestAuto, TestTpe, TestQmc, TestRandom, TestNsga2, TestNsga3, TestBruteForce, TestGrid)
+
+
+def some_proposals():
+    return [proposals(Simulation(contract().make(5)).go(7).runs) for contract in SAMPLERS]
+
+
+def test_every_sampler_proposes_the_same_in_another_process():
+    code = f"import json; from {__name__} import some_proposals; print('|' + json.dumps(some_proposals()))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.partition("|")[2]) == json.loads(json.dumps(some_proposals()))
 
 
 # What samplers and pruners are told -----------------------------------------------------------------------
@@ -161,24 +180,19 @@ def test_nothing_is_pruned_without_a_pruner(search):
     assert {(t.state, t.epochs) for t in study.trials} == {(State.COMPLETED, 12)}
 
 
-class Divided(Trial):
-    """A trial of a cross-validation."""
-
-    part_scores = ()
-
-
 def divided(number, scores, run):
-    trial = Divided(number, run.values, runs=(run,), score=sum(scores) / len(scores), state=State.RUNNING)
-    object.__setattr__(trial, "part_scores", tuple(scores))
-    return trial
+    """Return a trial of eight folds, the first of which have ended with `scores`."""
+    ended = [Part(score=score, untils=(9,)) for score in scores]
+    parts = (*ended, *(8 - len(ended)) * [Part()])
+    return Trial(number, run.values, runs=(run,), score=sum(scores) / len(scores), parts=parts)
 
 
 def test_wilcoxon_compares_the_folds_of_trials():
     definition = definition_of(pruner="wilcoxon")
-    with pytest.raises(OptionError, match="cross-validation's folds and there are none"):
+    with pytest.raises(OptionError, match="compares the scores of folds or repeats and there are none"):
         settled(definition, {})
-    object.__setattr__(definition, "cv", {"folds": 8})
-    engine = make_engine(settled(definition, {}), 10)
+    definition = settled(replace(definition, cv={"folds": 8, "splitter": "KFold", "is_number": True}), {})
+    engine = make_engine(definition, 10)
     good = [0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97]
     run = engine.ask()
     assert not any(engine.should_stop(divided(0, good[: n + 1], run)) for n in range(8))
@@ -188,6 +202,22 @@ def test_wilcoxon_compares_the_folds_of_trials():
     assert not any(answers[:3]) and answers[-1], "few folds prove nothing, many do"
     better = engine.ask()
     assert not any(engine.should_stop(divided(2, [s + 0.01 for s in good[: n + 1]], better)) for n in range(8))
+
+
+def test_wilcoxon_spares_a_bad_trial_its_last_folds(search):
+    class Folded(Planted):
+        def fit(self, hp, model, x, *, validation_data, callbacks=(), **_):
+            loss = 1 - model + float(validation_data[0][0]) / 100
+            any(callback.on_epoch_end(0, {"val_loss": loss}) for callback in callbacks)
+
+        def load_data(self):
+            return tuning.Data(numpy.arange(16.0), numpy.arange(16) / 7)
+
+    study = search(Folded(), tries=[{"quality": 0.9}, {"quality": 0.2}], trials=2, epochs=1, cv=8)
+    assert study.definition.options["pruner"] == "wilcoxon"
+    good, bad = study.trials
+    assert good.state is State.COMPLETED and None not in good.part_scores
+    assert bad.state is State.PRUNED and bad.part_scores.count(None) in range(1, 6)
 
 
 def test_a_diverged_trial_is_failed_and_teaches(search):

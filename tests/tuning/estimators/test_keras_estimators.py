@@ -69,6 +69,35 @@ def test_hyperparameters_are_parameters_with_the_defaults_of_the_space():
     assert "n_hidden=2" in repr(estimator)
 
 
+def test_grids_of_a_space_are_grids_of_its_estimator():
+    estimator = KerasClassifier(with_conditions)
+    grids = tuning.param_grid(with_conditions, levels=2)
+    assert [grid["optimizer"] for grid in grids] == [["adam"], ["sgd"]]
+    for grid in (*grids, *tuning.param_distributions(with_conditions)):
+        assert set(grid) <= set(estimator.get_params())
+    chosen = {name: values[-1] for name, values in grids[1].items()}
+    assert chosen["momentum"] == 0.9
+    assert clone(estimator).set_params(**chosen, epochs=1).fit(*IRIS).model_.optimizer.momentum == 0.9
+
+
+def test_clones_share_the_space():
+    class Space(tuning.SearchSpace):
+        builds = 0
+
+        def build(self, hp, meta):
+            Space.builds += 1
+            return tiny.build_classifier(hp, meta)
+
+    estimator = KerasClassifier(Space())
+    assert estimator.get_params()["units"] == 16
+    builds = Space.builds
+    assert clone(clone(estimator)).get_params() == estimator.get_params()
+    assert clone(estimator).space is estimator.space
+    assert Space.builds == builds  # the hyperparameters are not looked for again
+    KerasClassifier("digits").get_params()
+    assert KerasClassifier("digits").get_params()["n_hidden"] == 2
+
+
 def test_a_conditional_hyperparameter_is_used_where_it_applies():
     estimator = KerasClassifier(with_conditions, optimizer="sgd", momentum=0.9, epochs=1, compiled=False).fit(*IRIS)
     assert estimator.model_.optimizer.momentum == 0.9

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tuning.space import HyperParameters, SearchSpace, as_space, resolve
+from tuning.space.resolve import resolve
+from tuning.space.search_space import SearchSpace, as_space
+
+if TYPE_CHECKING:
+    from tuning.data import Data
 
 ANY_META: Mapping[str, Any] = {
     "n_features_in_": 2,
@@ -34,15 +38,20 @@ class BoundSpace(SearchSpace):
     """
 
     def __init__(self, given: Any, meta: Mapping[str, Any] = ANY_META) -> None:
-        self.inner = as_space(resolve(given) if isinstance(given, str) else given)
+        given = resolve(given) if isinstance(given, str) else given
+        given = given() if isinstance(given, type) else given
+        self.inner = as_space(given)
         super().__init__(self.inner.name)
         self.objective, self.patience = self.inner.objective, self.inner.patience
-        self.imports = ("keras",)
+        self.imports = self.inner.imports
         self.meta = dict(meta)
-        self._build = getattr(self.inner if isinstance(given, str) else given, "build", given)
+        self._build = getattr(given, "build", given)
 
     def build(self, hp: Any) -> Any:
         return self._build(hp, meta=self.meta) if _takes_meta(self._build) else self.inner.build(hp)
+
+    def load_data(self) -> Data:
+        return self.inner.load_data()
 
     def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
         return self.inner.fit(hp, model, *args, **kwargs)
@@ -53,9 +62,3 @@ def _takes_meta(build: Any) -> bool:
         return "meta" in inspect.signature(build).parameters
     except (TypeError, ValueError):  # a builtin
         return False
-
-
-def built(space: SearchSpace, values: Mapping[str, Any]) -> tuple[HyperParameters, Any]:
-    """Return the hyperparameters that a model was built with, and the model."""
-    hp = HyperParameters(values)
-    return hp, space.build(hp)
