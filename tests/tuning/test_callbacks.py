@@ -150,7 +150,7 @@ def test_patience_is_the_spaces_or_the_callers_and_zero_is_for_ever(search, pati
             return model
 
     assert search(Stuck(), epochs=12, trials=1, patience=patience).trials[0].epochs == epochs
-    resumed = search(Stuck(), trials=2)
+    resumed = search(Stuck(), epochs=12, trials=2)
     assert [t.epochs for t in resumed.trials] == [epochs, epochs], "a study keeps its patience"
 
 
