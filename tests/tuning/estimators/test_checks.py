@@ -13,7 +13,7 @@ EXPECTED = {
     )
 }
 LINEAR = {"units": 0}  # a program for each shape of data is compiled, and this one is compiled soonest
-SEARCH = {"engine": "random", "trials": 1, "epochs": 40, "refit": "weights", "fix": LINEAR}
+SEARCH = {"engine": "random", "trials": 1, "epochs": 20}
 
 
 class Space(tuning.SearchSpace):
@@ -45,7 +45,7 @@ def test_the_classifier(estimator, check):
 @pytest.mark.slow
 @parametrize_with_checks(
     [
-        KerasRegressor(REGRESSOR, epochs=40, **LINEAR),
+        KerasRegressor(REGRESSOR, epochs=20),
         TunedClassifier(CLASSIFIER, **SEARCH),
         TunedRegressor(REGRESSOR, **SEARCH),
     ],
