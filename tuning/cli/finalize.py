@@ -27,6 +27,9 @@ def finalize(
         1, "--seeds", min=1, help="Number of trainings; the model of the first is saved, all are scored."
     ),
     again: bool = typer.Option(False, "--again", help="Evaluate on the test split although that was done before."),
+    anneal: bool = typer.Option(
+        False, "--anneal", help="Let the learning rate fall to nearly zero over the training, along half a cosine."
+    ),
     as_json: bool = JSON,
     quiet: bool = typer.Option(False, "--quiet", help="No progress."),
 ) -> None:
@@ -40,7 +43,7 @@ def finalize(
     found = load(study_path(study, logs, storage), storage=storage)
     stdout = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
     with stdout, _progress(found, seeds, quiet) as listener:
-        final = train(found, seeds=seeds, again=again, storage=storage, listener=listener)
+        final = train(found, seeds=seeds, again=again, anneal=anneal, storage=storage, listener=listener)
     if as_json:
         print_json(final.to_json())
         return

@@ -39,12 +39,13 @@ def model_card(study: Study, final: Final) -> str:
         _looks(final),
         "## Training",
         f"Trained afresh for {final.epochs} epochs on {final.n_training:,} samples: the training and the validation "
-        "split together. What the space's `fit` learns from its data, such as normalisation, was learned from both.",
+        f"split together{', the learning rate falling along half a cosine' if final.annealed else ''}. What the "
+        "space's `fit` learns from its data, such as normalisation, was learned from both.",
         "## Data",
         _table(("split", "what"), [(name, f"`{text}`") for name, text in definition.data.items()]),
         "## Search",
         _table(("what", "how"), _search(study)),
-        _command(study),
+        _command(study, final),
         "## Versions",
         ", ".join(f"{name} {version}" for name, version in final.versions.items()),
     ]
@@ -96,9 +97,10 @@ def _search(study: Study) -> list[tuple[str, str]]:
     ]
 
 
-def _command(study: Study) -> str:
+def _command(study: Study, final: Final) -> str:
     command = study.command()
-    return f"```\n{command}\ntune finalize {study.name}\n```" if command is not None else ""
+    n_seeds, flag = len(final.seeds), " --anneal" if final.annealed else ""
+    return f"```\n{command}\ntune finalize {study.name} --seeds {n_seeds}{flag}\n```" if command is not None else ""
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

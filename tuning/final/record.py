@@ -31,6 +31,7 @@ class Final:
         classes: names of the classes or targets, where the data have them.
         versions: of the packages that trained it.
         created_at: Unix time in seconds.
+        annealed: whether the learning rate fell to nearly zero over the training.
         earlier: scores of the saved models of earlier evaluations on the same test split, oldest first.
     """
 
@@ -49,6 +50,7 @@ class Final:
     classes: tuple[str, ...] | None
     versions: Mapping[str, str]
     created_at: float
+    annealed: bool = False
     earlier: tuple[float, ...] = ()
 
     @property

@@ -44,6 +44,7 @@ def finalize(
     *,
     seeds: int = 1,
     again: bool = False,
+    anneal: bool = False,
     test_data: tuple[Any, Any] | None = None,
     storage: str | None = None,
     listener: Listener | None = None,
@@ -62,6 +63,9 @@ def finalize(
         study: a study with a scored trial.
         seeds: number of trainings, each with initial weights and an order of samples of its own.
         again: evaluate on the test split although that was done before.
+        anneal: let the learning rate fall to nearly zero over the training, along half a cosine. A search compares
+            best epochs, of which a training at a constant rate has good and bad ones by chance; it ends on one of
+            them, an annealed one near the best. (Loshchilov and Hutter 2016, SGDR, arXiv:1608.03983, equation 5.)
         test_data: (x, y); default: the test split of the space's data.
         storage: URL of the study's database, where it is not the file in its folder.
         listener: told of each epoch.
@@ -93,7 +97,7 @@ def finalize(
             for index, seed in enumerate(drawn):
                 tell = _teller(listener, index)
                 folder = study.path / CALLBACKS / f"final_{index}"
-                models.append(_trained(study, trial, data, seed, tell, options, folder))
+                models.append(_trained(study, trial, data, seed, tell, options, folder, anneal))
             seconds = time.perf_counter() - started
             x, y = test()
             scores = tuple(_evaluated(model, x, y, study.batch_size(trial)) for model in models)
@@ -102,6 +106,7 @@ def finalize(
                 trial=trial.number,
                 values=dict(trial.values),
                 epochs=_epochs(trial),
+                annealed=anneal,
                 validation_score=_score(trial),
                 metric=metric,
                 seeds=drawn,
@@ -222,6 +227,7 @@ def _trained(
     tell: Callable[..., Decision],
     options: Mapping[str, Any],
     folder: Path,
+    anneal: bool,
 ) -> Any:
     """Return a model of the trial's values, trained from scratch; its callbacks may write into `folder`."""
     import_keras()
@@ -234,6 +240,7 @@ def _trained(
         rest = {name: value for name, value in options.items() if name != "callbacks"}
         given = (study.space.callbacks, options.get("callbacks"))
         own = [callback for each in given for callback in callbacks.fresh(each, folder)]
+        own += [_annealing(model, _epochs(trial))] if anneal else []
         try:
             fit_space(
                 study.space, hp, model, data, [*own, reporting_callback(tell, True)], compiled=True,
@@ -248,6 +255,22 @@ def _trained(
             ) from error
     vars(model).pop("fit", None)  # put there by fit_space
     return model
+
+
+def _annealing(model: Any, epochs: int) -> Any:
+    """Return the callback that lets the learning rate fall along half a cosine, from what it is at the beginning."""
+    import keras
+
+    try:
+        rate = float(model.optimizer.learning_rate)
+        model.optimizer.learning_rate = rate
+    except (AttributeError, TypeError, ValueError):
+        raise OptionError(
+            "`anneal` must be False for a model whose learning rate has a schedule of its own, or that has none."
+        ) from None
+    return keras.callbacks.LearningRateScheduler(
+        lambda epoch: rate * max(0.01, (1 + math.cos(math.pi * epoch / epochs)) / 2)
+    )
 
 
 def _teller(listener: Listener | None, index: int) -> Callable[[Mapping[str, Any]], Decision]:

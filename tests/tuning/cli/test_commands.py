@@ -10,6 +10,10 @@ import pytest
 from tests.conftest import SPACES
 
 CURVE = SPACES / "curve.py"
+COMMANDS = (
+    *("demo", "new", "run", "show", "list", "board", "best", "finalize", "predict", "report"),
+    *("spaces", "engines", "lr", "baseline"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +29,11 @@ def logs(tmp_path_factory):
 def test_help_shows_every_command_and_an_example(tune):
     done = tune("--help")
     assert done.returncode == 0
-    for word in ("new", "run", "show", "list", "board", "demo", "spaces", "engines", "Example"):
+    for word in (*COMMANDS, "Example"):
         assert word in done.stdout
 
 
-@pytest.mark.parametrize("command", ["new", "run", "show", "list", "board", "demo", "spaces", "engines"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_has_help_with_an_example(tune, command):
     done = tune(command, "--help")
     assert done.returncode == 0 and "Example" in done.stdout
