@@ -3,6 +3,9 @@
 Data: Fashion-MNIST, from Keras's cache or download
 Task and data are those of `fashion_mnist`. The model is one to three blocks of a convolution and max pooling, each
 with twice the filters of the one before, then dropout and a softmax of 10.
+
+Reference figure (accuracy on the validation split): 0.854 after 3 epochs on the first 10,000 training images, with the
+default model, Adam 0.003 and a batch size of 64.
 """
 
 from __future__ import annotations
