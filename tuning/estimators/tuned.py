@@ -24,6 +24,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from tuning.api import search, stored_definition
 from tuning.data import Data
+from tuning.engines.registry import engine_kind
 from tuning.errors import OptionError, must
 from tuning.estimators.keras_estimators import KerasClassifier, KerasRegressor
 from tuning.estimators.results import cv_results, signed
@@ -134,9 +135,10 @@ class _Tuned(BaseEstimator):
     def _check_arguments(self) -> None:
         if self.refit not in REFITS:
             raise OptionError(must("refit", 'be "retrain", "weights" or False', self.refit))
-        if self.refit == "weights" and self.cv is not None:
+        has_folds = self.cv is not None or engine_kind(self.engine).folds is not None
+        if self.refit == "weights" and has_folds:
             raise OptionError(
-                must("refit", 'be "retrain" with cv, because each fold has a model of its own', "weights")
+                must("refit", 'be "retrain" with folds, because each of them has a model of its own', "weights")
             )
         objective = BoundSpace(self.space).objective if self.objective is None else self.objective
         if isinstance(objective, (list, tuple)):

@@ -94,6 +94,18 @@ def test_folds_score_each_trial_by_their_mean():
     assert np.bincount(labels).tolist() == [50, 50, 50]
 
 
+@pytest.mark.parametrize("folds", [{"cv": 3}, {"engine": "grid"}])
+def test_folds_leave_no_single_model_whose_weights_could_be_taken(folds):
+    with pytest.raises(ValueError, match="each of them has a model of its own"):
+        classifier(refit="weights", **folds).fit(*IRIS)
+
+
+def test_a_grid_is_searched_with_folds():
+    grid = {"learning_rate": [0.01, 0.1]}
+    estimator = classifier(engine="grid", options={"grid": grid}, trials=None, cv=2, epochs=2).fit(*IRIS)
+    assert len(estimator.cv_results_["mean_test_score"]) == 2 and estimator.score(*IRIS) > 0.3
+
+
 def test_without_a_refit_there_is_a_search_and_no_model():
     estimator = classifier(refit=False, epochs=1).fit(*IRIS)
     assert estimator.best_params_ and not hasattr(estimator, "best_estimator_")
