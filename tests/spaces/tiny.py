@@ -2,7 +2,7 @@
 
 
 def build_classifier(hp, meta):
-    """Return a network with a softmax over the classes."""
+    """Return a network with a softmax over the classes; without `units` it has no hidden layer."""
     return build(hp, meta["n_classes_"], "softmax", "sparse_categorical_crossentropy", ["accuracy"])
 
 
@@ -14,12 +14,9 @@ def build_regressor(hp, meta):
 def build(hp, n_outputs, activation, loss, metrics):
     import keras
 
-    model = keras.Sequential(
-        [
-            keras.layers.Dense(hp.Int("units", 4, 64, default=16), activation="relu"),
-            keras.layers.Dense(n_outputs, activation=activation),
-        ]
-    )
+    units = hp.Int("units", 0, 64, default=16)
+    hidden = [keras.layers.Dense(units, activation="relu")] if units else []
+    model = keras.Sequential([*hidden, keras.layers.Dense(n_outputs, activation=activation)])
     rate = hp.Float("learning_rate", 1e-3, 1e-1, sampling="log", default=3e-2)
     model.compile(keras.optimizers.Adam(rate), loss, metrics=metrics)
     return model

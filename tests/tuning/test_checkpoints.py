@@ -47,7 +47,7 @@ def test_a_file_is_whole_whenever_its_writer_is_killed(tmp_path):
         seen.add(content[0])
         assert len(list(tmp_path.iterdir())) <= 2, "drafts do not pile up"
     assert len(seen) > 1
-    checkpoints.prune(tmp_path, [3], lambda number: None)
+    checkpoints.prune(tmp_path, [3], lambda *_: None)
     assert list(tmp_path.iterdir()) == [path], "and are cleaned away"
 
 
@@ -79,7 +79,7 @@ def test_the_epoch_before_stays_until_it_is_deleted(tmp_path):
 
 
 def test_only_what_is_needed_is_kept(tmp_path):
-    checkpoints.prune(tmp_path / "absent", [1], lambda number: None)
+    checkpoints.prune(tmp_path / "absent", [1], lambda *_: None)
     for number in range(5):
         checkpoints.save(Weights(1), checkpoints.best_path(tmp_path, number))
         for epochs in (1, 3, 9):

@@ -226,8 +226,10 @@ def test_a_program_with_a_callback_of_its_own_is_understood(search):
 
     study = search(trials=3, callbacks=[Noted()])
     assert [t.epochs for t in study.trials] == [3, 3, 3], "each run has a fresh copy"
-    with pytest.raises(TuningError, match="what is passed to fit cannot be sent to worker processes"):
-        search(trials=3, study="locked", callbacks=[threading.Lock()])
+    with pytest.raises(TuningError, match="must hold what can be copied"):
+        locked = Noted()
+        locked.lock = threading.Lock()
+        search(trials=3, study="locked", callbacks=[locked])
 
 
 # Signals to the driver ----------------------------------------------------------------------------------

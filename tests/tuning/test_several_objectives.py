@@ -1,6 +1,7 @@
 """Several objectives: what models cost, the Pareto set, and what every way to look at a study says of it."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy
@@ -10,12 +11,15 @@ import pytest
 import tuning
 from tests.conftest import SPACES
 from tests.tensorboard_search import MadeUpSearch, definition
+from tuning.definition import Definition
+from tuning.engines.registry import make_engine, read_options, settled
 from tuning.errors import ObjectiveError, OptionError, StudyError
 from tuning.objective import RESOURCES, Objective, listed, primary
 from tuning.pareto import pareto
 from tuning.resources import measured, predict_ms
+from tuning.space import Hyperparameter
 from tuning.tensorboard import TensorBoardObserver, hparams
-from tuning.trial import State, Trial
+from tuning.trial import Curve, State, Trial
 
 ACCURACY, PARAMS = Objective("val_accuracy", "max"), Objective("n_params", "min")
 CURVE = str(SPACES / "curve.py")
@@ -212,6 +216,19 @@ def test_what_nobody_reports_is_refused(tmp_path):
     with pytest.raises(ObjectiveError, match="where models are not Keras's"):
         tuning.search(CURVE, engine="optuna", objective=["val_loss", "n_params"], logs=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_trial_that_diverges_is_worse_in_every_objective():
+    options = read_options("optuna", {"sampler": "random"})
+    space = (Hyperparameter("x", "float", 0.0, low=0.0, high=1.0),)
+    made = Definition("s", "s", None, space, ACCURACY, "optuna", options, 0, 2, several=(PARAMS, ACCURACY))
+    engine = make_engine(settled(made, {}), 9)
+    for number, (value, scores) in enumerate([(0.5, (10, 0.5)), (0.75, (30, 0.75)), (math.nan, (1, None))]):
+        run = replace(engine.ask(), asked=2 * number, ended=2 * number + 1)
+        state = State.COMPLETED if scores[1] else State.FAILED
+        curve = Curve(({"val_accuracy": value},))
+        engine.tell(Trial(number, run.values, state, curve, scores[1], 0, runs=(run,), scores=scores))
+    assert engine._study().trials[2].values == [50.0, 0.25]
 
 
 @pytest.mark.parametrize("sampler", ["nsga2", "nsga3", "tpe", "qmc", "random"])

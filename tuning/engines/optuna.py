@@ -15,7 +15,6 @@ import itertools
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import optuna
@@ -24,20 +23,9 @@ from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from tuning.definition import Definition
 from tuning.engines.base import Answer, Done, Wait
-from tuning.engines.optuna_pruners import Judge, default_warmup, make_pruner
-from tuning.engines.optuna_samplers import (
-    Plan,
-    Request,
-    best_model,
-    given_plan,
-    is_installed,
-    make_plan,
-    mistakes,
-    reseed,
-)
-from tuning.errors import must, raise_all
+from tuning.engines.optuna_pruners import Judge
+from tuning.engines.optuna_samplers import Plan, reseed
 from tuning.objective import Objective
 from tuning.space import Hyperparameter, active_values
 from tuning.space.distributions import from_sampled, parameter_names, sampled_distribution, to_sampled
@@ -57,7 +45,7 @@ class OptunaEngine:
 
     Args:
         space: parents before children.
-        objectives: what is optimised; the first decides pruning.
+        objectives: what is optimised.
         seed: the study's.
         epochs: budget of a trial.
         max_trials: number of trials in all; None for no limit.
@@ -76,6 +64,7 @@ class OptunaEngine:
         judge: Judge | None,
     ) -> None:
         self._space, self._objectives = list(space), tuple(objectives)
+        self._metric = next(o.name for o in objectives if not o.is_resource)
         self._seed, self._epochs, self._max_trials = seed, epochs, max_trials
         self._plan, self._judge = plan, judge
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -120,7 +109,7 @@ class OptunaEngine:
             # Only samplers that learn from pruned trials are told which they are.
             is_cut = trial.state is State.PRUNED and isinstance(self._plan.model, TPESampler)
             self._close(trial.number, TrialState.PRUNED if is_cut else TrialState.COMPLETE, scores)
-        elif _has_diverged(trial, self._objectives[0]):
+        elif _has_diverged(trial, self._metric):
             self._diverged.append(trial.number)
         else:
             self._close(trial.number, TrialState.FAIL, None)
@@ -299,10 +288,11 @@ class _Study(optuna.Study):
         pass
 
 
-def _has_diverged(trial: Trial, objective: Objective) -> bool:
-    """Tell whether the trial's last epoch had an objective that is no number."""
-    last = trial.curve.epochs[-1] if trial.curve.epochs else {}
-    return trial.state is State.FAILED and not math.isfinite(last.get(objective.name, 0.0))
+def _has_diverged(trial: Trial, metric: str) -> bool:
+    """Tell whether the last epoch of a training had a metric that is no number."""
+    curves = [trial.curve, *(part.curve for part in trial.parts)]
+    last = [curve.epochs[-1].get(metric, 0.0) for curve in curves if curve.epochs]
+    return trial.state is State.FAILED and not all(map(math.isfinite, last))
 
 
 def _key(values: Mapping[str, Any]) -> str:
@@ -326,100 +316,3 @@ def _completed(space: list[Hyperparameter], values: dict[str, Any]) -> Iterator[
     else:
         for index in range(int(h.count())):
             yield from _completed(rest, {**values, h.name: h.value_at(index)})
-
-
-# Making one -----------------------------------------------------------------------------------------------
-
-
-def settled(definition: Definition, objects: Mapping[str, Any]) -> Definition:
-    """Return the definition with what its options leave to the space, and refuse what cannot be searched.
-
-    Args:
-        definition: of a study that is about to be searched.
-        objects: the sampler and the pruner, where they are given as instances.
-
-    Raises:
-        OptionError: names everything that does not fit.
-    """
-    options = dict(definition.options)
-    several = len(definition.objectives) > 1
-    is_divided = bool(definition.part_names)
-    wrong: list[str] = []
-    for name, kind in (("sampler", BaseSampler), ("pruner", optuna.pruners.BasePruner)):
-        if name in objects and not isinstance(objects[name], kind):
-            wrong.append(must(name, f"be a name or an optuna.{name}s.{kind.__name__}", objects[name]))
-        elif name not in objects and str(options[name]).startswith("instance of "):
-            wrong.append(
-                f"`{name}` must be given again, because the study was searched with an {options[name]}, which is not "
-                f"stored: tuning.search(..., options={{'{name}': ...}})."
-            )
-    raise_all(wrong)
-    if options["pruner"] == "auto":
-        options["pruner"] = "none" if several else "wilcoxon" if is_divided else "median"
-    if options["warmup_epochs"] is None:
-        options["warmup_epochs"] = default_warmup(definition.epochs)
-    request = _request(definition.hyperparameters, definition.seed, len(definition.objectives), options)
-    if options["sampler"] == "auto" and options["model"] is None:
-        options["model"] = best_model(request)
-    if "sampler" not in objects:
-        wrong += mistakes(options["sampler"], options["model"], request)
-    if options["pruner"] != "none" and several:
-        wrong.append(
-            f"`pruner` must be none for several objectives, because no pruner can weigh them, but got "
-            f"{options['pruner']!r}."
-        )
-    if options["pruner"] == "wilcoxon" and not is_divided:
-        wrong.append(
-            "`pruner` must be one that judges epochs, but 'wilcoxon' compares the scores of folds or repeats and "
-            "there are none. Search with cv=5, say, or use pruner=median."
-        )
-    if options["pruner"] == "threshold" and options["lower"] is None and options["upper"] is None:
-        wrong.append("`lower` or `upper` must be given for pruner=threshold: the values that end a trial.")
-    raise_all(wrong)
-    return replace(definition, options=options)
-
-
-def remark(definition: Definition) -> str:
-    """Return what a person should know about the search of a settled definition; empty when there is nothing."""
-    options, said = definition.options, []
-    request = _request(definition.hyperparameters, definition.seed, len(definition.objectives), options)
-    if options["sampler"] == "auto":
-        model = {"tpe": "TPE", "gp": "a Gaussian process"}[options["model"]]
-        why = " (torch is not installed)" if request.suits_gp and not is_installed("gp") else ""
-        said.append(
-            f"sampler auto: the default values, then quasi-random points up to {options['n_startup_trials']} trials, "
-            f"then {model}{why}"
-        )
-    if options["sampler"] == "cmaes":
-        unordered = dict.fromkeys([*request.categories, *(h.name for h in request.varying if h.conditions)])
-        if unordered:
-            said.append(f"cmaes draws at random what has no order or is not always there: {', '.join(unordered)}")
-    return "; ".join(said)
-
-
-def _request(space: Sequence[Hyperparameter], seed: int, n_objectives: int, options: Mapping[str, Any]) -> Request:
-    return Request(tuple(space), seed, n_objectives, options["n_startup_trials"], options["population_size"])
-
-
-def make(
-    space: Sequence[Hyperparameter],
-    objectives: Sequence[Objective],
-    seed: int,
-    epochs: int,
-    max_trials: int | None,
-    **options: Any,
-) -> OptunaEngine:
-    """Make the engine of a settled definition.
-
-    References:
-        T. Akiba et al., "Optuna: A Next-generation Hyperparameter Optimization Framework", KDD 2019.
-    """
-    request = _request(space, seed, len(objectives), options)
-    sampler, pruner = options["sampler"], options["pruner"]
-    is_name = isinstance(sampler, str)
-    plan = make_plan(sampler, options["model"], request) if is_name else given_plan(sampler, seed)
-    warmup = 0
-    if isinstance(pruner, str):
-        warmup, pruner = options["warmup_epochs"], make_pruner(pruner, options, epochs)
-    judge = None if pruner is None else Judge(pruner, objectives[0], warmup)
-    return OptunaEngine(space, objectives, seed, epochs, max_trials, plan, judge)

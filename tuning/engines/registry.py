@@ -150,7 +150,7 @@ PRUNERS = (
 _GRIDS = ("grid", "random", "halving-grid", "halving-random")
 
 _KERAS_TUNER = "tuning.engines.keras_tuner"
-_OPTUNA = "tuning.engines.optuna"
+_OPTUNA = "tuning.engines.optuna_definition"
 
 _OPTUNA_OPTIONS = {
     "sampler": Option(

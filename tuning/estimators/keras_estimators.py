@@ -121,9 +121,12 @@ class _KerasEstimator(BaseWrapper):
         return self
 
     def __getattr__(self, name: str) -> Any:
-        values = vars(self).get("_values", {})
-        if name in values:
-            return values[name]
+        """Return a hyperparameter; only called for what is no attribute otherwise."""
+        is_public = not name.startswith("_") and not name.endswith("_")
+        if is_public and "_values" in vars(self) and name not in self._own_names():
+            params = self.get_params()
+            if name in params:
+                return params[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     @classmethod

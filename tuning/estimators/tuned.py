@@ -138,6 +138,9 @@ class _Tuned(BaseEstimator):
             raise OptionError(
                 must("refit", 'be "retrain" with cv, because each fold has a model of its own', "weights")
             )
+        objective = BoundSpace(self.space).objective if self.objective is None else self.objective
+        if isinstance(objective, (list, tuple)):
+            raise OptionError(must("objective", "be one metric, because an estimator has one score", objective))
         if self.cv is None and not (isinstance(self.validation_fraction, float) and 0 < self.validation_fraction < 1):
             raise OptionError(must("validation_fraction", "be a number between 0 and 1", self.validation_fraction))
 

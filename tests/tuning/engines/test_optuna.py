@@ -206,7 +206,7 @@ def test_wilcoxon_compares_the_folds_of_trials():
 
 def test_wilcoxon_spares_a_bad_trial_its_last_folds(search):
     class Folded(Planted):
-        def fit(self, hp, model, x, *, validation_data, callbacks=(), **_):
+        def fit(self, hp, model, x, y, *, validation_data, callbacks=(), **_):
             loss = 1 - model + float(validation_data[0][0]) / 100
             any(callback.on_epoch_end(0, {"val_loss": loss}) for callback in callbacks)
 
@@ -342,7 +342,7 @@ def test_options_that_do_not_fit(options):
 def test_auto_begins_with_the_defaults_and_ends_with_a_model(monkeypatch):
     flat = tuple(h for h in MIXED_SPACE if h.name in ("units", "learning_rate", "momentum", "layers"))
     for space, installed, model in ((flat, True, "gp"), (flat, False, "tpe"), (MIXED_SPACE, True, "tpe")):
-        for module in ("optuna", "optuna_samplers"):
+        for module in ("optuna_definition", "optuna_samplers"):
             monkeypatch.setattr(f"tuning.engines.{module}.is_installed", lambda name, i=installed: i or name != "gp")
         definition = settled(definition_of(space), {})
         assert definition.options["model"] == model

@@ -65,7 +65,8 @@ def test_hyperparameters_are_parameters_with_the_defaults_of_the_space():
     }  # fmt: skip
     assert clone(estimator).get_params() == params
     assert estimator.set_params(momentum=0.9, epochs=3).get_params() == {**params, "momentum": 0.9, "epochs": 3}
-    assert estimator.n_hidden == 2
+    assert (estimator.n_hidden, estimator.units) == (2, 8)
+    assert not hasattr(estimator, "n_hidn")
     assert "n_hidden=2" in repr(estimator)
 
 
@@ -126,7 +127,7 @@ def test_batch_size_and_epochs_may_be_hyperparameters():
 
 @pytest.mark.parametrize(
     ("params", "message"),
-    [({"unitz": 3}, "Did you mean 'units'"), ({"units": 3}, "4 .. 64"), ({"fit_verbose": 1}, "but got 'fit_verbose'")],
+    [({"unitz": 3}, "Did you mean 'units'"), ({"units": 99}, "0 .. 64"), ({"fit_verbose": 1}, "but got 'fit_verbose'")],
 )
 def test_what_is_no_parameter_or_not_allowed_is_refused(params, message):
     with pytest.raises(ValueError, match=message):

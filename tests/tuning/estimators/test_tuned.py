@@ -80,9 +80,8 @@ def test_retraining_uses_all_data_and_as_many_epochs_as_the_best_trial_needed(ca
     assert estimator.refit_ in caplog.text
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-def test_folds_score_each_trial_by_their_mean(weighted):
-    weights = np.where(IRIS[1] == 0, 2.0, 1.0) if weighted else None
+def test_folds_score_each_trial_by_their_mean():
+    weights = np.where(IRIS[1] == 0, 2.0, 1.0)
     estimator = classifier(cv=3, epochs=4).fit(IRIS[0], NAMES, weights)
     best, results = estimator.study_.best, estimator.cv_results_
     splits = [results[f"split{k}_test_score"][estimator.best_index_] for k in range(3)]
@@ -161,6 +160,7 @@ def test_a_study_with_a_name_is_kept_continued_and_refused_for_other_data(tmp_pa
         ({"refit": "weights", "cv": 3}, "each fold has a model of its own"),
         ({"validation_fraction": 1.5}, "validation_fraction"),
         ({"engine": "grit"}, "engine"),
+        ({"objective": ["val_accuracy", "loss"]}, "one metric"),
         ({"fix": {"unitz": 8}}, "units"),
     ],
 )
@@ -175,6 +175,7 @@ def test_it_stands_in_a_pipeline_and_in_nested_cross_validation():
     assert scores.shape == (2,) and scores.min() > -0.5
 
 
+@pytest.mark.slow
 def test_it_stands_in_grid_search():
     estimator = classifier(trials=1, refit="weights", fix={"units": 8, "learning_rate": 0.03})
     grid = GridSearchCV(estimator, {"epochs": [1, 40]}, cv=2).fit(*IRIS)
@@ -182,6 +183,7 @@ def test_it_stands_in_grid_search():
     assert grid.best_score_ > 0.8
 
 
+@pytest.mark.slow
 def test_weights_of_samples_count():
     heavy = np.where(IRIS[1] == 2, 50.0, 1.0)
     estimator = classifier(epochs=5, trials=1).fit(*IRIS, sample_weight=heavy)
