@@ -189,14 +189,12 @@ def test_callbacks_of_the_search_are_asked_for_again(space, tmp_path):
 
 def test_annealing_lets_the_learning_rate_fall(study, space):
     rates = []
-
-    def note(folder):
-        return [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: rates.append(logs["learning_rate"]))]
-
-    final = tuning.finalize(study, anneal=True, callbacks=note)
+    final = tuning.finalize(
+        study, anneal=True, listener=lambda i, epoch, metrics: rates.append(metrics["learning_rate"])
+    )
     start = study.best.values["learning_rate"]
     expected = [start * max(0.01, (1 + numpy.cos(numpy.pi * e / final.epochs)) / 2) for e in range(final.epochs)]
-    assert [float(rate) for rate in rates] == pytest.approx(expected, rel=1e-5)
+    assert rates == pytest.approx(expected, rel=1e-5)
     card = (study.path / "final" / "model_card.md").read_text()
     assert final.annealed and "half a cosine" in card
 
