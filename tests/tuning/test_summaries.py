@@ -106,7 +106,8 @@ def test_steps_of_a_continued_trial_go_on(search):
     study = search(Writes(), log=["summaries", "graph"], **budget)
     trial = next(t for t in study.trials if len(t.runs) > 1)
     events = events_of(study, trial.number)
-    assert [step for step, _ in events["largest_weight"]] == list(range(trial.epochs))
+    # Files of the same second come in the order of their names, which is not always that of their making.
+    assert sorted(step for step, _ in events["largest_weight"]) == list(range(trial.epochs))
     assert len(events["graph"]) == 1
 
 
