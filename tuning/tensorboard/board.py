@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import socket
 import subprocess
 import sys
@@ -120,7 +121,7 @@ def serve(
         for chosen in [port] if port is not None else _free_ports(host):
             process = _start(logdir, host, chosen, arguments, output)
             resources.callback(_end, process)
-            if _answers(process, host, chosen):
+            if _answers(process, host, chosen, logdir):
                 return Board(f"http://{_in_url(host)}:{chosen}/", process, logdir, folders, resources.pop_all())
             if process.poll() is None or b"already in use" not in _said(output):
                 break
@@ -173,20 +174,22 @@ def _start(logdir: Path, host: str, port: int, arguments: Sequence[str], output:
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
 
-def _answers(process: subprocess.Popen[bytes], host: str, port: int) -> bool:
-    """Wait until TensorBoard answers; tell whether it did."""
+def _answers(process: subprocess.Popen[bytes], host: str, port: int, logdir: Path) -> bool:
+    """Wait until TensorBoard answers; tell whether it did, and not another one that was faster to take the port."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     end = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < end:
         connection = http.client.HTTPConnection(host, port, timeout=5)
         try:
             connection.request("GET", "/data/environment")
-            if connection.getresponse().status == http.client.OK:
+            response = connection.getresponse()
+            if response.status == http.client.OK and json.load(response).get("data_location") == str(logdir):
                 return process.poll() is None
-        except (OSError, http.client.HTTPException):
-            time.sleep(0.05)
+        except (OSError, ValueError, http.client.HTTPException):
+            pass
         finally:
             connection.close()
+        time.sleep(0.05)
     return False
 
 

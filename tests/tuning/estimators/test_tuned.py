@@ -169,7 +169,7 @@ def test_a_study_with_a_name_is_kept_continued_and_refused_for_other_data(tmp_pa
     ("arguments", "message"),
     [
         ({"refit": "best"}, "refit"),
-        ({"refit": "weights", "cv": 3}, "each fold has a model of its own"),
+        ({"refit": "weights", "cv": 3}, "each of them has a model of its own"),
         ({"validation_fraction": 1.5}, "validation_fraction"),
         ({"engine": "grit"}, "engine"),
         ({"objective": ["val_accuracy", "loss"]}, "one metric"),
