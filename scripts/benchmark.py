@@ -69,7 +69,7 @@ SEARCHES = [
     Row("Hyperband 10/3/2, 1 worker", [*OURS_HYPERBAND, "--workers", "1"], [*PEER, *HYPERBAND], 4.5),
     Row("Hyperband 10/3/2, 2 workers", [*OURS_HYPERBAND, "--workers", "2"], [*PEER, *HYPERBAND], 8.0),
     Row("8 x 5 epochs after start-up, 2 workers against 1", [*THROUGHPUT, "--workers", "2"],
-        [*TUNE, *THROUGHPUT, "--workers", "1"], 1.6, 3, training_seconds),
+        [*TUNE, *THROUGHPUT, "--workers", "1"], 1.6, 5, training_seconds),
 ]  # fmt: skip
 
 

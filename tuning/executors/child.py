@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import os
 import pickle
@@ -115,6 +116,7 @@ def _loaded(payload: int) -> tuple[Any, Any]:
         from tuning.space import resolve
 
         space = resolve(source)
+    gc.freeze()  # modules and data stay for good: no collection needs to look through them
     return space, data
 
 
