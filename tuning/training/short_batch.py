@@ -68,7 +68,7 @@ def choose(model: Any, training: Samples, validation: Samples | None) -> list[Sh
     """Return the ways to try for this model and these samples, the best first."""
     if not training.n_short and not (validation and validation.n_short):
         return [ShortBatch.WHOLE]
-    if _declare is None:
+    if _declare is None or _draws_random_numbers(model):
         return [ShortBatch.SECOND]
     if _treats_rows_singly(model):
         return [ShortBatch.PER_ROW, ShortBatch.BOUNDED, ShortBatch.SECOND]
@@ -213,6 +213,15 @@ def has_own_steps(model: Any) -> bool:
         for home, names in theirs
         for name in names
     )
+
+
+def _draws_random_numbers(model: Any) -> bool:
+    """Tell whether a layer draws random numbers, as dropout does.
+
+    In a program that declares any array shorter, XLA writes the generator out in the loop over batches, and an epoch
+    takes ten times as long.
+    """
+    return any(layer._seed_generators for layer in model._flatten_layers())
 
 
 def _treats_rows_singly(model: Any) -> bool:
