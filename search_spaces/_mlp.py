@@ -35,6 +35,20 @@ def hidden_layers(
     return layers
 
 
+def any_hidden_layers(hp: Any, n_layers: int, least: int, most: int, default: int) -> list[Any]:
+    """Return `n_layers` dense layers of `least` to `most` units, with what is usually tuned of them.
+
+    `hp` is asked for `n_neurons`, `activation`, `initializer` and `dropout`.
+    """
+    return hidden_layers(
+        n_layers,
+        hp.Int("n_neurons", least, most, default=default),
+        hp.Choice("activation", ["relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"]),
+        hp.Choice("initializer", ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal"]),
+        hp.Float("dropout", 0.0, 0.5, step=0.1, default=0.0),
+    )
+
+
 def optimizer(hp: Any) -> Any:
     """Return SGD or Adam with the learning rate that `hp` says; by default Keras's SGD."""
     import keras

@@ -12,6 +12,7 @@ Reference figures (RMSE):
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from search_spaces import _mlp
@@ -32,23 +33,20 @@ def build_model(hp: Any, n_features: int = 8) -> Any:
     Returns:
         A `keras.Model` that maps [n, n_features] to [n, 1]; its metric is `rmse`.
     """
-    import keras
-
     n_hidden = hp.Int("n_hidden", 1, 5, default=3)
     n_neurons = hp.Int("n_neurons", 10, 100, default=50)
+    hidden = _mlp.hidden_layers(n_hidden, n_neurons)
+    return regressor(hidden, _mlp.optimizer(hp), hp.Choice("loss", ["mse", "huber"]), n_features)
+
+
+def regressor(hidden: Sequence[Any], optimizer: Any, loss: str, n_features: int) -> Any:
+    """Return a compiled regressor with these hidden layers, and a Normalization layer before them."""
+    import keras
+
     model = keras.Sequential(
-        [
-            keras.Input((n_features,)),
-            keras.layers.Normalization(),
-            *_mlp.hidden_layers(n_hidden, n_neurons),
-            keras.layers.Dense(1),
-        ]
+        [keras.Input((n_features,)), keras.layers.Normalization(), *hidden, keras.layers.Dense(1)]
     )
-    model.compile(
-        optimizer=_mlp.optimizer(hp),
-        loss=hp.Choice("loss", ["mse", "huber"]),
-        metrics=[keras.metrics.RootMeanSquaredError(name="rmse")],
-    )
+    model.compile(optimizer, loss, metrics=[keras.metrics.RootMeanSquaredError(name="rmse")])
     return model
 
 

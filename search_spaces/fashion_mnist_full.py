@@ -31,13 +31,7 @@ def build_model(hp: Any, shape: tuple[int, int] = (28, 28), n_classes: int = 10)
     """
     n_hidden = hp.Int("n_hidden", 0, MAX_HIDDEN, default=2)
     with hp.conditional_scope("n_hidden", list(range(1, MAX_HIDDEN + 1))):
-        n_neurons = hp.Int("n_neurons", 16, 256, default=100)
-        activation = hp.Choice("activation", ["relu", "leaky_relu", "elu", "selu", "gelu", "silu", "tanh"])
-        initializer = hp.Choice(
-            "initializer", ["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal"]
-        )
-        dropout = hp.Float("dropout", 0.0, 0.5, step=0.1, default=0.0)
-    hidden = _mlp.hidden_layers(n_hidden, n_neurons, activation, initializer, dropout) if n_hidden else []
+        hidden = _mlp.any_hidden_layers(hp, n_hidden, 16, 256, default=100)
     return fashion_mnist.classifier(hidden, _mlp.any_optimizer(hp), shape, n_classes)
 
 

@@ -66,6 +66,7 @@ def search(
     seed: int | None = None,
     overwrite: bool = False,
     patience: int | None = None,
+    anneal: bool | None = None,
     compiled: bool = True,
     keep: int = 3,
     workers: int = 1,
@@ -98,7 +99,9 @@ def search(
         seed: seeds proposals, weights and shuffling; default: drawn, or the stored one.
         overwrite: delete the study if it exists, and start afresh.
         patience: epochs without a better objective after which a run ends early, 0 for never; default: the space's
-            own.
+            own, with `anneal` never.
+        anneal: let the learning rate of each trial fall to nearly zero over its epochs, along half a cosine; default:
+            as the study does, or not.
         compiled: run epochs as compiled programs where possible.
         keep: number of best trials whose weights are kept.
         workers: number of trials that are trained at once, each in a process of its own; 1 trains in this process.
@@ -148,7 +151,8 @@ def search(
     path = Path(logs) / name
     refuse_if_locked(path)
     stored = None if overwrite else stored_definition(path, storage)
-    patience = _patience(patience, stored, problem.patience)
+    anneal = bool(anneal) if anneal is not None or stored is None else stored.anneal
+    patience = _patience(patience, stored, None if anneal else problem.patience)
     known = stored.options if stored is not None and stored.engine == engine else {}
     engine_options, objects = stored_options(read_options(engine, {**known, **(options or {})}))
     source = space if isinstance(space, str) else None
@@ -166,7 +170,7 @@ def search(
         cv, division = _folds_wanted(cv, stored, engine), None
         if cv is not None:
             data, division = with_folds(data, cv, seed)
-        look = (goal, fix or {}, fit_options)
+        look = (goal, fix or {}, fit_options, anneal)
         if pool is None:
             findings = check(problem, data, *look)
         else:
@@ -187,7 +191,7 @@ def search(
             seed=seed,
             epochs=_first(epochs, None if stored is None else stored.epochs, problem.epochs, EPOCHS),
             data=data.fingerprint(),
-            fit={key: _as_text(value) for key, value in {**fit_options, "patience": patience}.items()},
+            fit=_remembered(fit_options, patience, anneal),
             cv=division,
             repeats=_repeats_wanted(repeats, stored),
             several=several,
@@ -212,6 +216,7 @@ def search(
                 "compiled": compiled,
                 "uses_keras": findings.uses_keras,
                 "patience": patience,
+                "anneal": definition.epochs if anneal else None,
                 "resources": tuple(o.name for o in several if o.is_resource),
                 "fit_options": fit_options,
                 "log": wanted,
@@ -373,6 +378,12 @@ def _patience(given: int | None, stored: Definition | None, own: int | None) -> 
         text = stored.fit.get("patience", "None")
         return None if text == "None" else int(text)
     return (own if given is None else given) or None
+
+
+def _remembered(fit_options: Mapping[str, Any], patience: int | None, anneal: bool) -> dict[str, str]:
+    """Return what a study keeps of how its trials are trained, as text."""
+    options = {**fit_options, "patience": patience, **({"anneal": True} if anneal else {})}
+    return {name: _as_text(value) for name, value in options.items()}
 
 
 def _as_text(value: Any) -> str:

@@ -1,7 +1,7 @@
 """The callbacks of one run, made of what a person gave for all of them.
 
-Owns the forms in which callbacks may be given, and that no two runs share one. Which callbacks the toolkit adds of
-its own is not decided here.
+Owns the forms in which callbacks may be given, that no two runs share one, and annealing. Which callbacks the toolkit
+adds of its own is not decided here.
 
 Callbacks are given as a list, or as a function that gets the trial's own folder and returns a list. In a list, a
 callback is copied for each run; a class, or a function without arguments, is called for each run.
@@ -10,11 +10,12 @@ callback is copied for each run; a class, or a function without arguments, is ca
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tuning.errors import must
+from tuning.errors import OptionError, must
 
 ADVICE = "Give a list of Keras callbacks, or a function such as `lambda folder: [CSVLogger(folder / 'log.csv')]`."
 
@@ -54,6 +55,34 @@ def mistakes(given: Any) -> list[str]:
                     f"be: {type(error).__name__}: {error}. Give a function that makes it: `lambda folder: [{name}()]`."
                 )
     return found
+
+
+def annealing(model: Any, epochs: int) -> Any:
+    """Return the callback that lets the learning rate fall along half a cosine, to a hundredth.
+
+    Args:
+        model: freshly built and compiled; what its learning rate is now, the first epoch has.
+        epochs: the epoch in which the end would be reached; the rate depends on the number of the epoch alone, so a
+            training that is continued goes on where it was.
+
+    Raises:
+        OptionError: the learning rate has a schedule of its own, or there is none.
+
+    References:
+        Loshchilov and Hutter 2016, SGDR, arXiv:1608.03983, equation 5.
+    """
+    import keras
+
+    try:
+        rate = float(model.optimizer.learning_rate)
+        model.optimizer.learning_rate = rate
+    except (AttributeError, TypeError, ValueError):
+        raise OptionError(
+            "`anneal` must be False for a model whose learning rate has a schedule of its own, or that has none."
+        ) from None
+    return keras.callbacks.LearningRateScheduler(
+        lambda epoch: rate * max(0.01, (1 + math.cos(math.pi * epoch / epochs)) / 2)
+    )
 
 
 def _made(callback: Any) -> Any:

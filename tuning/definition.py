@@ -59,6 +59,11 @@ class Definition:
         return self.several or (self.objective,)
 
     @property
+    def anneal(self) -> bool:
+        """Whether the learning rate of each trial falls over its budget of epochs."""
+        return self.fit.get("anneal") == "True"
+
+    @property
     def n_folds(self) -> int | None:
         """Number of folds; None without folds."""
         return None if self.cv is None else self.cv["folds"]

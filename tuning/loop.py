@@ -56,7 +56,8 @@ class Search:
         engine, executor, store, observers: see their doors.
         path: the study's folder.
         keep: number of best trials whose weights are kept.
-        task_options: what every `Task` is given: `compiled`, `uses_keras`, `patience`, `fit_options`, `log`.
+        task_options: what every `Task` is given: `compiled`, `uses_keras`, `patience`, `anneal`, `fit_options`,
+            `log`.
         deadline: `time.monotonic()` after which running trials pause; None for no limit.
         stopping: why no more is asked for; running trials pause after their epoch.
     """

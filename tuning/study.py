@@ -302,6 +302,7 @@ class Study:
         words += [] if definition.repeats is None else ["--repeats", definition.repeats]
         patience = self.fit_options()[0].get("patience")
         words += [] if patience is None else ["--patience", patience]
+        words += ["--anneal"] if definition.anneal else []
         return shlex.join([*map(str, words), "--study", self.name])
 
     def save(self, path: str | Path, trial: Trial | int | None = None) -> Path:

@@ -57,6 +57,7 @@ class Task:
         compiled: whether to run epochs as compiled programs where that is possible.
         uses_keras: whether the space builds Keras models; otherwise Keras is not imported.
         patience: epochs without a better objective after which the run ends; None for never.
+        anneal: epochs over which the learning rate falls to nearly zero; None to leave it alone.
         resources: what is to be measured of the trained model; see `tuning.resources`.
         fit_options: further keyword arguments of `fit`.
         part: which of the trial's trainings this is; None for a trial that is trained once.
@@ -76,6 +77,7 @@ class Task:
     compiled: bool = True
     uses_keras: bool = True
     patience: int | None = None
+    anneal: int | None = None
     resources: tuple[str, ...] = ()
     fit_options: Mapping[str, Any] = field(default_factory=dict)
     part: int | None = None
@@ -173,6 +175,8 @@ def _train(
 ) -> Finished:
     hp = HyperParameters(task.run.values)
     model = space.build(hp)
+    # The rate to begin with is that of the fresh model: a checkpoint has the one it was saved with.
+    schedule = [] if task.anneal is None else [callbacks_.annealing(model, task.anneal)]
     if task.trained and not _restore(model, data, task):
         task = replace(task, trained=0, best=None)
         _seed(task)
@@ -185,7 +189,7 @@ def _train(
         hp,
         model,
         data,
-        callbacks=[*logging, *_callbacks(space, task, progress)],
+        callbacks=[*logging, *schedule, *_callbacks(space, task, progress)],
         compiled=task.compiled,
         epochs=task.run.stop,
         initial_epoch=progress.epochs,

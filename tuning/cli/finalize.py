@@ -28,7 +28,10 @@ def finalize(
     ),
     again: bool = typer.Option(False, "--again", help="Evaluate on the test split although that was done before."),
     anneal: bool = typer.Option(
-        False, "--anneal", help="Let the learning rate fall to nearly zero over the training, along half a cosine."
+        None,
+        "--anneal/--no-anneal",
+        help="Let the learning rate fall to nearly zero over the training, along half a cosine; default: as in the "
+        "search.",
     ),
     as_json: bool = JSON,
     quiet: bool = typer.Option(False, "--quiet", help="No progress."),

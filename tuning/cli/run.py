@@ -67,6 +67,11 @@ def run(
         min=0,
         help="End a run after so many epochs without a better objective, 0 for never; default: the space's own.",
     ),
+    anneal: bool = typer.Option(
+        None,
+        "--anneal/--no-anneal",
+        help="Let each trial's learning rate fall to nearly zero over its epochs, along half a cosine.",
+    ),
     no_compile: bool = typer.Option(False, "--no-compile", help="Train with model.fit instead of compiled epochs."),
     log: list[str] = typer.Option(
         None,
@@ -102,6 +107,7 @@ def run(
         "tries": [configuration(text) for text in try_] if try_ else None,
         "objective": objective or None,
         "patience": patience,
+        "anneal": anneal,
         "overwrite": overwrite,
         "compiled": not no_compile,
         "keep": keep,

@@ -35,7 +35,7 @@ from tuning.worker import Decision, fit_space, generators_kept, is_keras_model, 
 Listener = Callable[[int, int, Mapping[str, float]], None]
 """Told of each epoch that ended: which training (from 0), which epoch (from 0), its metrics."""
 
-_NOT_REPEATED = ("patience", "validation_split", "epochs", "initial_epoch")
+_NOT_REPEATED = ("patience", "anneal", "validation_split", "epochs", "initial_epoch")
 """Arguments of a trial's `fit` that a final training has no use for."""
 
 
@@ -44,7 +44,7 @@ def finalize(
     *,
     seeds: int = 1,
     again: bool = False,
-    anneal: bool = False,
+    anneal: bool | None = None,
     test_data: tuple[Any, Any] | None = None,
     storage: str | None = None,
     listener: Listener | None = None,
@@ -63,9 +63,9 @@ def finalize(
         study: a study with a scored trial.
         seeds: number of trainings, each with initial weights and an order of samples of its own.
         again: evaluate on the test split although that was done before.
-        anneal: let the learning rate fall to nearly zero over the training, along half a cosine. A search compares
-            best epochs, of which a training at a constant rate has good and bad ones by chance; it ends on one of
-            them, an annealed one near the best. (Loshchilov and Hutter 2016, SGDR, arXiv:1608.03983, equation 5.)
+        anneal: let the learning rate fall to nearly zero over the training, along half a cosine; default: as in the
+            search. A search compares best epochs, of which a training at a constant rate has good and bad ones by
+            chance; it ends on one of them, an annealed one near the best.
         test_data: (x, y); default: the test split of the space's data.
         storage: URL of the study's database, where it is not the file in its folder.
         listener: told of each epoch.
@@ -81,6 +81,7 @@ def finalize(
     """
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise OptionError(must("seeds", "be a whole number >= 1", seeds))
+    anneal = study.definition.anneal if anneal is None else anneal
     with locked(study.path):
         store = Store.of(study.path, storage, exclusive=True)
         try:
@@ -240,7 +241,7 @@ def _trained(
         rest = {name: value for name, value in options.items() if name != "callbacks"}
         given = (study.space.callbacks, options.get("callbacks"))
         own = [callback for each in given for callback in callbacks.fresh(each, folder)]
-        own += [_annealing(model, _epochs(trial))] if anneal else []
+        own += [callbacks.annealing(model, _epochs(trial))] if anneal else []
         try:
             fit_space(
                 study.space, hp, model, data, [*own, reporting_callback(tell, True)], compiled=True,
@@ -255,22 +256,6 @@ def _trained(
             ) from error
     vars(model).pop("fit", None)  # put there by fit_space
     return model
-
-
-def _annealing(model: Any, epochs: int) -> Any:
-    """Return the callback that lets the learning rate fall along half a cosine, from what it is at the beginning."""
-    import keras
-
-    try:
-        rate = float(model.optimizer.learning_rate)
-        model.optimizer.learning_rate = rate
-    except (AttributeError, TypeError, ValueError):
-        raise OptionError(
-            "`anneal` must be False for a model whose learning rate has a schedule of its own, or that has none."
-        ) from None
-    return keras.callbacks.LearningRateScheduler(
-        lambda epoch: rate * max(0.01, (1 + math.cos(math.pi * epoch / epochs)) / 2)
-    )
 
 
 def _teller(listener: Listener | None, index: int) -> Callable[[Mapping[str, Any]], Decision]:

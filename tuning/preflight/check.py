@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuning.callbacks import fresh
+from tuning.callbacks import annealing, fresh
 from tuning.data import Data, fold
 from tuning.errors import DataError, ObjectiveError, SpaceError, TuningError, guess, raise_all
 from tuning.naming import numbered_afresh
@@ -56,6 +56,7 @@ def check(
     objective: str | Objective,
     fixed: Mapping[str, Any],
     fit_options: Mapping[str, Any],
+    anneal: bool = False,
 ) -> Findings:
     """Find the hyperparameters and refuse a search that cannot work.
 
@@ -65,8 +66,10 @@ def check(
         objective: what will be optimised, as `Objective.parse` reads it.
         fixed: hyperparameters that are not searched, with their values.
         fit_options: further keyword arguments of `fit`.
+        anneal: whether the learning rate will be annealed.
 
     Raises:
+        OptionError: the learning rate cannot be annealed.
         DataError: data holds NaN, or does not fit the loss or the outputs.
         ObjectiveError: training does not report the objective, or its direction is not known.
         SpaceError: building or training raises, or a fixed hyperparameter does not exist or fit.
@@ -74,7 +77,7 @@ def check(
     data = fold(data, 0)  # where there are folds, the first shows all there is to see
     raise_all(data_mistakes(data), DataError)
     name, _ = Objective.split(objective)
-    scout = _Scout(space, data, name, fixed, fit_options)
+    scout = _Scout(space, data, name, fixed, fit_options, anneal)
     with generators_kept():
         scout.explore()
         if scout.metrics and name not in scout.metrics:
@@ -119,13 +122,14 @@ class _Scout:
         objective: str,
         fixed: Mapping[str, Any],
         fit_options: Mapping[str, Any],
+        anneal: bool = False,
     ) -> None:
         self.space: list[Hyperparameter] = []
         self.metrics: dict[str, None] = {}
         self.outputs: Outputs = []
         self.uses_keras = False
         self._search_space, self._data, self._sample = space, data, sample_of(data)
-        self._objective, self._fixed = objective, dict(fixed)
+        self._objective, self._fixed, self._anneal = objective, dict(fixed), anneal
         self._fit_options = {k: v for k, v in fit_options.items() if k != "callbacks"}
         self._callbacks: list[Any] = []
 
@@ -194,6 +198,8 @@ class _Scout:
     def _look_at(self, values: Mapping[str, Any]) -> None:
         hp, model = self._build(values)
         self.uses_keras = is_keras_model(model)
+        if self._anneal:
+            annealing(model, 1)
         if self.uses_keras and self._sample is not None:
             if not self.outputs:
                 self.outputs = outputs_of(model, self._sample.x)
