@@ -42,6 +42,7 @@ class Work:
         load: returns x, y, validation x and validation y.
         units: sizes of the hidden layers.
         optimizer: its name.
+        dropout: its rate after each hidden layer.
         is_regression: one linear output and the mean squared error, instead of ten classes.
         n_epochs: epochs in each turn.
         is_cold: whether a turn is a whole trial; else it is epochs of a model that has been trained before.
@@ -57,6 +58,7 @@ class Work:
     n_epochs: int
     is_cold: bool
     goal: float
+    dropout: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +122,10 @@ WORKS = (
         "california_cold", "California 3x50 Adam, cold trial", california_housing,
         units=3 * (50,), optimizer="adam", is_regression=True, n_epochs=20, is_cold=True, goal=6.0,
     ),
+    Work(
+        "california_dropout", "California 3x50 dropout Adam, warm epoch", california_housing,
+        units=3 * (50,), optimizer="adam", is_regression=True, n_epochs=5, is_cold=False, goal=6.0, dropout=0.2,
+    ),
 )
 
 
@@ -127,7 +133,10 @@ def build_model(work: Work, input_shape: tuple[int, ...]) -> Any:
     """Return a new compiled model."""
     import keras
 
-    layers = [keras.layers.Dense(n, activation="relu") for n in work.units]
+    layers = []
+    for n in work.units:
+        layers += [keras.layers.Dense(n, activation="relu")]
+        layers += [keras.layers.Dropout(work.dropout)] if work.dropout else []
     flatten = [keras.layers.Flatten()] if len(input_shape) > 1 else []
     output = keras.layers.Dense(1) if work.is_regression else keras.layers.Dense(10, activation="softmax")
     model = keras.Sequential([keras.Input(input_shape), *flatten, *layers, output])

@@ -29,6 +29,11 @@ SMALL = {
         1,
         128,
     ),
+    "california_housing_full": (
+        {"n_hidden": 2, "n_neurons": 10, "activation": "silu", "dropout": 0.1, "batch_size": 64, "optimizer": "adamw"},
+        1,
+        320,
+    ),
     "fashion_mnist_cnn": (
         {"n_filters": 4, "n_blocks": 1, "kernel_size": 3, "dropout": 0.0, "optimizer": "adam", "batch_size": 64},
         1,

@@ -194,3 +194,54 @@ def test_checkpoints_of_the_toolkit_are_not_where_callbacks_write(search):
                                                                              save_weights_only=True)])  # fmt: skip
     assert checkpoints.best_path(study.path / "checkpoints", study.best.number).is_file()
     assert len(list((study.path / "checkpoints").iterdir())) == 2
+
+
+# Annealing --------------------------------------------------------------------------------------------
+
+
+def half_a_cosine(rate, epochs, n):
+    return pytest.approx([rate * max(0.01, (1 + np.cos(np.pi * epoch / n)) / 2) for epoch in epochs], rel=1e-5)
+
+
+def test_annealing_lets_the_rate_of_every_trial_fall_over_its_budget(search):
+    study = search(anneal=True, epochs=4)
+    for trial in study.trials:
+        assert trial.curve.values("learning_rate") == half_a_cosine(trial.values["learning_rate"], range(4), 4)
+    with pytest.raises(tuning.TuningError, match="'anneal' is absent, in the study True"):
+        search(anneal=False, epochs=4)
+    assert len(search(trials=3, epochs=4).trials) == 3, "a study that is continued stays annealed"
+
+
+def test_an_annealed_trial_that_is_promoted_goes_on_where_it_was(search):
+    study = search(engine="hyperband", trials=None, epochs=4, anneal=True, options={"hyperband_iterations": 1})
+    promoted = [trial for trial in study.trials if len(trial.runs) > 1]
+    assert promoted
+    for trial in study.trials:
+        rates = trial.curve.values("learning_rate")
+        assert rates == half_a_cosine(trial.values["learning_rate"], range(trial.epochs), 4)
+
+
+def test_an_annealed_trial_is_not_ended_before_its_rate_has_fallen(search):
+    class Stuck(tuning.SearchSpace):
+        name, objective, patience = "stuck", "val_loss", 1
+
+        def build(self, hp):
+            return build_model(hp)
+
+        def fit(self, hp, model, x, y=None, **kwargs):
+            model.optimizer.learning_rate = 0.0
+            kwargs["callbacks"] = [c for c in kwargs["callbacks"] if "Scheduler" not in type(c).__name__]
+            return model.fit(x, y, **kwargs)
+
+    assert [t.epochs for t in search(Stuck(), anneal=True, epochs=5).trials] == [5, 5]
+
+
+def test_a_rate_with_a_schedule_of_its_own_is_refused_before_the_first_trial(search, tmp_path):
+    def scheduled(hp):
+        model = build_model(hp)
+        model.compile(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)), "mse")
+        return model
+
+    with pytest.raises(OptionError, match="`anneal` must be False for a model whose learning rate has a schedule"):
+        search(scheduled, anneal=True)
+    assert not list(tmp_path.iterdir())

@@ -72,6 +72,13 @@ def test_weights_and_history_are_those_of_keras(build, arguments, way):
     assert_parity(build, way, **arguments)
 
 
+def test_random_numbers_are_not_drawn_in_a_program_with_shortened_arrays():
+    """There XLA takes ten times as long for them; `scripts/bench_training.py` measures it."""
+    model = cases.mlp(keras.layers.Dense(8, "relu"), keras.layers.Dropout(0.3))
+    training.fit(model, **PLAIN, epochs=1, verbose=0)
+    assert training.last_report(model).short_batch == "second body"
+
+
 def test_convolutions_where_they_are_worthwhile(monkeypatch):
     monkeypatch.setattr(eligibility, "has_accelerator", lambda: True)
     monkeypatch.setattr(keras.Model, "_resolve_auto_jit_compile", lambda self: False)
