@@ -5,7 +5,14 @@ Task, data and model are those of `california_housing`. Besides layers, learning
 units, the activation, the initializer, dropout, five optimizers with momentum or weight decay, and batch sizes from 16
 to 256.
 
-Reference figures: those of `california_housing`, whose space this one contains but for the default of the momentum.
+Reference figures (RMSE), besides those of `california_housing`, whose space this one contains but for the default of
+the momentum:
+
+    Optuna, 60 trials x 40 epochs, annealed: 3 layers of 201, gelu, dropout 0.2, Nadam    validation 0.4851, test 0.5002
+    4 layers of 300, gelu, dropout 0.2, Nadam at 0.006, batches of 64, huber loss,
+    annealed over 80 epochs                                                               validation 0.4730, test 0.4804
+
+The test figures are means over three seeds, of `tune finalize --seeds 3`.
 """
 
 from __future__ import annotations
