@@ -9,7 +9,7 @@ import tensorflow as tf
 from tests.tuning import training_cases as cases
 from tests.tuning.training_cases import CLASSES, IMAGES, ONE_HOT, WEIGHTS, N, X, Y
 from tuning import training
-from tuning.training import eligibility, short_batch
+from tuning.training import arrays, eligibility, short_batch
 
 NAMED = ({"a": X[:N], "b": Y[:N]}, {"value": Y[:N], "kind": CLASSES[:N]})
 NAMED_VALIDATION = ({"a": X[N:], "b": Y[N:]}, {"value": Y[N:], "kind": CLASSES[N:]})
@@ -90,6 +90,15 @@ def test_other_ways_of_the_short_batch_are_exact_too(way, monkeypatch):
     monkeypatch.setattr(short_batch, "choose", lambda *_: [way])
     training.clear()
     assert_parity(cases.mlp, way.value, **PLAIN)
+    training.clear()
+
+
+@pytest.mark.parametrize("build", [cases.mlp, cases.loss_of_last_row])
+def test_large_arrays_are_trained_on_as_they_are(build, monkeypatch):
+    monkeypatch.setattr(arrays, "MAX_PADDED_BYTES", 0)
+    training.clear()
+    assert_parity(build, **PLAIN)
+    assert arrays.load(X[:N], Y[:N]).tensors[0].shape[0] == N
     training.clear()
 
 

@@ -19,6 +19,9 @@ import numpy
 import tensorflow as tf
 from keras.src.trainers.data_adapters import array_data_adapter, array_slicing
 
+MAX_PADDED_BYTES = 2**25
+"""Larger arrays are not padded: copying them for every trial costs more than a second compilation for another fold."""
+
 
 class UnsupportedDataError(Exception):
     """The data are nothing that a compiled program can read; the text says what they are."""
@@ -26,11 +29,11 @@ class UnsupportedDataError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Samples:
-    """Samples on the device, padded to whole batches.
+    """Samples on the device, where they are not large padded to whole batches.
 
     Attributes:
         structure: what a step gets as `data`, with True for an array and None for nothing.
-        tensors: the arrays, each [n_batches * batch_size, ...]; rows from `n_rows` on mean nothing.
+        tensors: the arrays, each [n_rows or n_batches * batch_size, ...]; rows from `n_rows` on mean nothing.
         n_rows: number of samples.
         batch_size: rows in each batch but the last.
     """
@@ -124,6 +127,6 @@ def _tensor(leaf: Any) -> tf.Tensor:
 def _padded(tensor: tf.Tensor, batch_size: int) -> tf.Tensor:
     """Fill up the last batch, so that folds of nearly the same size have arrays of the same shape."""
     missing = -int(tensor.shape[0]) % batch_size
-    if missing == 0:
+    if missing == 0 or math.prod(tensor.shape) * tensor.dtype.size > MAX_PADDED_BYTES:
         return tensor
     return tf.concat([tensor, tf.zeros([missing, *tensor.shape[1:]], tensor.dtype)], axis=0)
