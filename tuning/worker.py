@@ -189,7 +189,7 @@ def _train(
         hp,
         model,
         data,
-        callbacks=[*logging, *schedule, *_callbacks(space, task, progress)],
+        callbacks=[*logging, *_callbacks(space, task, progress, schedule)],
         compiled=task.compiled,
         epochs=task.run.stop,
         initial_epoch=progress.epochs,
@@ -368,15 +368,15 @@ def _restore(model: Any, data: Data, task: Task) -> bool:
     return True
 
 
-def _callbacks(space: SearchSpace, task: Task, progress: _Progress) -> list[Any]:
-    """Return the run's own callbacks: the space's, the user's, early stopping, and the one that reports.
+def _callbacks(space: SearchSpace, task: Task, progress: _Progress, schedule: list[Any]) -> list[Any]:
+    """Return the run's own callbacks: the space's, the user's, annealing, early stopping, and the one that reports.
 
     That one is last for Keras, so that it sees what the others add to the metrics; and first otherwise, where a
     `fit` that stops at the first callback that wants to stop would not come to it.
     """
     folder = Path(task.files or ".")
     given = (space.callbacks, task.fit_options.get("callbacks"))
-    own = [callback for each in given for callback in callbacks_.fresh(each, folder)]
+    own = [*(callback for each in given for callback in callbacks_.fresh(each, folder)), *schedule]
     if task.uses_keras and task.patience is not None:
         import keras
 

@@ -29,7 +29,7 @@ class UnsupportedDataError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Samples:
-    """Samples on the device, where they are not large padded to whole batches.
+    """Samples on the device, padded to whole batches unless they are large.
 
     Attributes:
         structure: what a step gets as `data`, with True for an array and None for nothing.
