@@ -154,8 +154,6 @@ class Search:
         self._events = max(marks, default=-1) + 1
         for trial in trials:
             self._learn(trial)
-            if trial.state.is_finished:
-                self.store.repair(trial)
         self.engine.restore(trials, state)
         self._waiting = [key for trial in trials if trial.is_training for key in self._to_train(trial)]
 

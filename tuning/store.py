@@ -8,11 +8,11 @@ database is, and how it is kept to that process, is `database`'s business.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,8 @@ from tuning.trial import Curve, Part, Run, State, Trial
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
+    from tuning.rows import Rows
+
 __all__ = ["DATABASE", "RECORD", "Store", "without_password"]
 
 RECORD = "tuning"  # the attribute that holds our record, of the study and of each trial
@@ -34,14 +36,14 @@ DATABASE = "trials.db"
 _STUDY = "SELECT study_id FROM studies WHERE study_name = :name"
 _ATTRIBUTE = "SELECT value_json FROM study_user_attributes WHERE study_id = :study AND key = :key"
 _TRIALS_OF_STUDY = (
-    "SELECT t.trial_id, t.state, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
+    "SELECT t.trial_id, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
     "WHERE t.study_id = :study AND a.key = :key ORDER BY t.number"
 )
 _ROW_OF_TRIAL = (
     "SELECT t.trial_id, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
     "WHERE t.study_id = :study AND a.key = :key AND t.number >= :number"
 )
-_REOPEN = "UPDATE trials SET state = 'RUNNING', datetime_complete = NULL WHERE trial_id = :row AND state <> 'RUNNING'"
+_STATES = {State.COMPLETED: "COMPLETE", State.PRUNED: "PRUNED", State.FAILED: "FAIL"}  # as Optuna calls them
 
 
 class Store:
@@ -60,7 +62,6 @@ class Store:
         self._study_id: int | None = None
         self._trial_ids: dict[int, int] = {}
         self._engine_states: dict[int, Any] = {}
-        self._open_rows: set[int] = set()  # of those that were read
 
     @classmethod
     def of(cls, path: Path, storage: str | None = None, exclusive: bool = False) -> Store:
@@ -163,13 +164,10 @@ class Store:
     def read(self) -> tuple[list[Trial], Any]:
         """Return all trials by number, and the engine's state after its last proposal (None if none)."""
         trials, state, latest = [], None, -1
-        self._open_rows.clear()
-        for trial_id, row_state, document in self._rows(_TRIALS_OF_STUDY):
+        for trial_id, document in self._rows(_TRIALS_OF_STUDY):
             record = json.loads(document)
             trial = _from_record(record)
             self._trial_ids[trial.number] = trial_id
-            if row_state == "RUNNING":
-                self._open_rows.add(trial_id)
             trials.append(trial)
             self._engine_states[trial.number] = record["engine"]
             asked = max((run.asked for run in trial.runs if run.asked is not None), default=-1)
@@ -199,77 +197,47 @@ class Store:
         """Record that a run begins, and the state of the engine that asked for it.
 
         Args:
-            trial: the trial with the run as its last; a number that is new adds a row.
+            trial: the trial with the run as its last; a number that is new adds a row. The row of a trial that a
+                smaller budget had ended is opened again.
             engine_state: JSON; what the engine needs, besides the trials, to go on from here.
             space: hyperparameters known so far.
         """
         self._engine_states[trial.number] = engine_state
         if trial.number in self._trial_ids:
-            self._reopen(trial)
-            self.save(trial)
-            return
-        from optuna.trial import TrialState, create_trial
+            self._do(lambda: self._tables.reopen(self._row(trial), self._record(trial)))
+        else:
+            self._trial_ids[trial.number] = self._do(lambda: self._added(trial, space))
 
+    def _added(self, trial: Trial, space: tuple[Hyperparameter, ...]) -> int:
+        """Return the new row of a trial, which is there already if the connection broke after it was written."""
         from tuning.space.distributions import parameters
 
-        params, distributions = parameters(space, trial.values)
-        template = create_trial(
-            state=TrialState.RUNNING,
-            params=params,
-            distributions=distributions,
-            user_attrs={RECORD: self._record(trial)},
-        )
-        self._trial_ids[trial.number] = self._do(lambda: self._added(trial.number, template))
-
-    def _added(self, number: int, template: Any) -> int:
-        """Return the new row of a trial, which is there already if the connection broke after it was written."""
-        for row, document in self._rows(_ROW_OF_TRIAL, number=number):
-            if json.loads(document)["number"] == number:
+        for row, document in self._rows(_ROW_OF_TRIAL, number=trial.number):
+            if json.loads(document)["number"] == trial.number:
                 return int(row)
-        return self._storage.create_new_trial(self._id, template)
+        return self._tables.add(self._id, self._record(trial), *parameters(space, trial.values))
 
     def save(self, trial: Trial) -> None:
         """Replace a trial's record."""
-        self._do(lambda: self._storage.set_trial_user_attr(self._row(trial), RECORD, self._record(trial)))
+        self._do(lambda: self._tables.save(self._row(trial), self._record(trial)))
 
     def report(self, trial: Trial, value: float) -> None:
         """Record the objective of the trial's last epoch, for Optuna's own tools."""
-        self._do(lambda: self._storage.set_trial_intermediate_value(self._row(trial), trial.epochs - 1, value))
+        self._do(lambda: self._tables.report(self._row(trial), trial.epochs - 1, value))
 
     def close_trial(self, trial: Trial) -> None:
         """Give a trial its final state; nothing about it is written any more."""
-        self.save(trial)
-        self._close_row(trial)
-        self._engine_states.pop(trial.number, None)
-
-    def repair(self, trial: Trial) -> None:
-        """Close the row of a trial whose record is final; does nothing when the row was closed when it was read.
-
-        A process killed between the two writes of `close_trial` leaves such a row.
-        """
-        if self._row(trial) in self._open_rows:
-            self._close_row(trial)
-
-    def _reopen(self, trial: Trial) -> None:
-        """Let a closed row be written again: a larger budget continues a trial that a smaller one had ended."""
-        from sqlalchemy import text
-
-        def reopen() -> None:
-            with self._database.engine.begin() as connection:
-                connection.execute(text(_REOPEN), {"row": self._row(trial)})
-
-        self._do(reopen)
-
-    def _close_row(self, trial: Trial) -> None:
-        from optuna.exceptions import UpdateFinishedTrialError
-        from optuna.trial import TrialState
-
-        states = {State.COMPLETED: TrialState.COMPLETE, State.PRUNED: TrialState.PRUNED, State.FAILED: TrialState.FAIL}
         scores = [score for score in trial.scores or (trial.score,) if score is not None]
         is_scored = trial.state is not State.FAILED and len(scores) == max(len(trial.scores), 1)
-        values = scores if is_scored else None
-        with contextlib.suppress(UpdateFinishedTrialError):  # closed before the connection broke
-            self._do(lambda: self._storage.set_trial_state_values(self._row(trial), states[trial.state], values))
+        values, state = scores if is_scored else [], _STATES[trial.state]
+        self._do(lambda: self._tables.close(self._row(trial), self._record(trial), state, values))
+        self._engine_states.pop(trial.number, None)
+
+    @cached_property
+    def _tables(self) -> Rows:
+        from tuning.rows import Rows
+
+        return Rows(self._database.engine, RECORD)
 
     def _record(self, trial: Trial) -> dict[str, Any]:
         return {**_to_record(trial), "engine": self._engine_states.get(trial.number)}

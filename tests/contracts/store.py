@@ -170,18 +170,41 @@ class StoreContract:
         assert theirs[0].params["optimizer"] == "sgd" and theirs[0].params["layers"] == 1
         assert repr(theirs[0].intermediate_values) == "{0: 2.0, 1: nan, 2: inf, 3: 0.5}"
 
-    def test_a_row_that_a_kill_left_open_is_closed(self, store, open_store, monkeypatch):
-        store.begin(a_trial(), None, MIXED_SPACE)
-        with monkeypatch.context() as patch:
-            patch.setattr(Store, "_close_row", lambda *_: None)
-            store.close_trial(a_trial(state=State.COMPLETED, score=1.0))
+    @pytest.mark.parametrize("last", ["trials", "trial_values"])
+    def test_a_kill_within_an_event_leaves_nothing_of_it(self, store, open_store, last):
+        """Events write several tables; the process dies before the last of them."""
+        import sqlalchemy
+
+        class Killed(Exception):  # noqa: N818
+            pass
+
+        def die(connection, cursor, statement, *_):
+            if statement.startswith((f"INSERT INTO {last} ", f"UPDATE {last} ")):
+                raise Killed
+
+        store.begin(a_trial(), {"after": 0}, MIXED_SPACE)
+        events = {
+            "trial_values": lambda: store.close_trial(a_trial(state=State.COMPLETED, score=1.0)),
+            "trials": lambda: store.begin(a_trial(seconds=9.0), {"after": 1}, MIXED_SPACE),
+        }
+        engine = store._database.engine
+        sqlalchemy.event.listen(engine, "before_cursor_execute", die)
+        with pytest.raises(Killed):
+            events[last]()
+        sqlalchemy.event.remove(engine, "before_cursor_execute", die)
+        assert [t.state.name for t in store._storage.get_all_trials(store._id)] == ["RUNNING"]
         store.close()
-        again = open_store()
-        (trial,), _ = again.read()
-        for _ in range(2):
-            again.repair(trial)
-        assert again._storage.get_all_trials(again._id)[0].value == 1.0
-        assert again.read()[0] == [trial]
+        assert open_store().read() == ([a_trial()], {"after": 0})
+
+    def test_a_trial_that_another_program_has_deleted_is_an_error(self, store):
+        import sqlalchemy
+
+        store.begin(a_trial(), None, MIXED_SPACE)
+        with store._database.engine.begin() as connection:
+            connection.execute(sqlalchemy.text("DELETE FROM trial_user_attributes"))
+        for write in (store.save, store.close_trial):
+            with pytest.raises(StudyError, match="another program has deleted it"):
+                write(a_trial(state=State.FAILED))
 
     def test_a_trial_is_begun_once_even_if_the_answer_was_lost(self, store, monkeypatch):
         store.begin(a_trial(), None, MIXED_SPACE)

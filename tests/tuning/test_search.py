@@ -236,24 +236,6 @@ def test_optuna_reads_the_study(search):
     assert optuna.importance.get_param_importances(theirs)
 
 
-def test_a_row_left_open_by_a_kill_between_two_writes_is_closed(search, tmp_path, monkeypatch):
-    class Killed(BaseException):
-        pass
-
-    def die(*_):
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "_close_row", die)
-        with pytest.raises(Killed):
-            search(trials=3)
-    study = search(trials=3)
-    import optuna
-
-    theirs = optuna.load_study(study_name=study.name, storage=f"sqlite:///{study.path}/trials.db")
-    assert [t.state.name for t in theirs.trials] == 3 * ["COMPLETE"]
-
-
 @pytest.mark.parametrize("method", ["begin", "save", "report", "close_trial"])
 def test_killed_at_any_write_it_goes_on_as_if_nothing_had_happened(search, monkeypatch, method):
     straight = search(engine="hyperband", trials=None, epochs=9, study="straight")

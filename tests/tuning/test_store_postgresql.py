@@ -142,10 +142,10 @@ def test_what_was_committed_when_the_connection_broke_is_not_done_twice(store, s
     """The server dies after a transaction and before it has said so: the worst moment there is."""
     store.begin(a_trial(0), 0, MIXED_SPACE)
     for name, write in {
-        "create_new_trial": WRITES["begin"],
-        "set_trial_state_values": WRITES["close_trial"],
+        "add": WRITES["begin"],
+        "close": WRITES["close_trial"],
     }.items():
-        genuine, calls = getattr(store._storage, name), []
+        genuine, calls = getattr(store._tables, name), []
 
         def dying(*arguments, genuine=genuine, calls=calls):
             done = genuine(*arguments)
@@ -157,7 +157,7 @@ def test_what_was_committed_when_the_connection_broke_is_not_done_twice(store, s
             return done
 
         with monkeypatch.context() as patch:
-            patch.setattr(store._storage, name, dying)
+            patch.setattr(store._tables, name, dying)
             write(store)
         assert calls
     trials, _ = store.read()

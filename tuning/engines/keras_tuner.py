@@ -37,6 +37,12 @@ class _BayesianOracle(keras_tuner.oracles.BayesianOptimizationOracle):  # type: 
 
     draws = 0
 
+    def populate_space(self, trial_id: str) -> Any:
+        # The matrices are small: more than one thread costs time, and the order of sums varies with threads.
+        with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
+            warnings.simplefilter("ignore")  # scikit-learn's remarks on how well a Gaussian process converged
+            return super().populate_space(trial_id)
+
     def _get_hp_bounds(self) -> Any:
         bounds = super()._get_hp_bounds()
         self.draws += 50 * len(bounds)  # `populate_space` starts its search from 50 uniform points
@@ -98,10 +104,7 @@ class KerasTunerEngine:
 
     def _populated(self, run_id: str) -> Mapping[str, Any]:
         """Return the oracle's proposal; what has been tried is not proposed again."""
-        # The matrices are small: more than one thread costs time, and the order of sums varies with threads.
-        with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
-            warnings.simplefilter("ignore")  # scikit-learn's remarks on how well a Gaussian process converged
-            proposal = self._oracle.populate_space(run_id)
+        proposal = self._oracle.populate_space(run_id)
         values = proposal.get("values")
         if values and "tuner/trial_id" not in values and self._oracle._duplicate(values):
             values = self._oracle._random_values()  # the Gaussian process does not look at what was tried

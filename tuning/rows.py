@@ -1,0 +1,134 @@
+"""Rows of trials in Optuna's tables, written with one transaction an event.
+
+Owns how a trial is laid out there, which is as Optuna's own storage does it. That one would make a transaction of
+each kind of value, and a query or two of each parameter: two thirds of what a trial cost the driver. Knows nothing of
+what a trial's record means.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from optuna.distributions import BaseDistribution, distribution_to_json
+from sqlalchemy import Connection, Engine, MetaData, Table, func, insert, select, update
+
+from tuning.errors import StudyError
+
+_TABLES = ("trials", "trial_params", "trial_user_attributes", "trial_intermediate_values", "trial_values")
+
+
+class Rows:
+    """The trials of a database that has Optuna's tables.
+
+    A row is named by Optuna's `trial_id`. Everything here may be done twice, as when a connection broke before it
+    told that a transaction had been kept; `add`, which may not, is told what to look for.
+
+    Args:
+        engine: connected to the database.
+        key: the attribute of a trial that holds its record.
+    """
+
+    def __init__(self, engine: Engine, key: str) -> None:
+        self._engine, self._key = engine, key
+        metadata = MetaData()
+        metadata.reflect(engine, only=_TABLES)
+        self._tables = metadata.tables
+
+    def add(
+        self,
+        study: int,
+        record: Mapping[str, Any],
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+    ) -> int:
+        """Return a new row of a study, running.
+
+        Args:
+            study: Optuna's `study_id`.
+            record: JSON; what the row's attribute holds.
+            params: the trial's parameters, as Optuna gives them out.
+            distributions: of each of `params`.
+        """
+        trials = self._tables["trials"]
+        with self._engine.begin() as connection:
+            last = connection.execute(select(func.max(trials.c.number)).where(trials.c.study_id == study)).scalar()
+            values = {"number": 0 if last is None else last + 1, "study_id": study, "state": "RUNNING"}
+            added = connection.execute(insert(trials).values(datetime_start=datetime.now(), **values))
+            row = int(added.inserted_primary_key[0])  # type: ignore[index]
+            _insert(connection, self._tables["trial_user_attributes"], [self._attribute(row, record)])
+            described = [
+                {
+                    "trial_id": row,
+                    "param_name": name,
+                    "param_value": distributions[name].to_internal_repr(value),
+                    "distribution_json": distribution_to_json(distributions[name]),
+                }
+                for name, value in params.items()
+            ]
+            _insert(connection, self._tables["trial_params"], described)
+        return row
+
+    def save(self, row: int, record: Mapping[str, Any]) -> None:
+        """Replace a row's record."""
+        with self._engine.begin() as connection:
+            self._save(connection, row, record)
+
+    def report(self, row: int, step: int, value: float) -> None:
+        """Set the value of one step (from 0)."""
+        table = self._tables["trial_intermediate_values"]
+        stored, kind = _stored(value)
+        reported = {"step": step, "intermediate_value": stored, "intermediate_value_type": kind}
+        with self._engine.begin() as connection:
+            connection.execute(table.delete().where(table.c.trial_id == row, table.c.step == step))
+            _insert(connection, table, [{"trial_id": row, **reported}])
+
+    def close(self, row: int, record: Mapping[str, Any], state: str, scores: Sequence[float]) -> None:
+        """Give a row its last record, its state (a name of Optuna's) and its values, one an objective or none."""
+        table = self._tables["trial_values"]
+        with self._engine.begin() as connection:
+            self._save(connection, row, record)
+            self._set(connection, row, state=state, datetime_complete=datetime.now())
+            connection.execute(table.delete().where(table.c.trial_id == row))
+            rows = []
+            for objective, score in enumerate(scores):
+                stored, kind = _stored(score)
+                rows.append({"trial_id": row, "objective": objective, "value": stored, "value_type": kind})
+            _insert(connection, table, rows)
+
+    def reopen(self, row: int, record: Mapping[str, Any]) -> None:
+        """Replace a row's record and let it run, closed or not."""
+        with self._engine.begin() as connection:
+            self._set(connection, row, state="RUNNING", datetime_complete=None)
+            self._save(connection, row, record)
+
+    def _save(self, connection: Connection, row: int, record: Mapping[str, Any]) -> None:
+        table = self._tables["trial_user_attributes"]
+        is_of_row = (table.c.trial_id == row) & (table.c.key == self._key)
+        if connection.execute(update(table).where(is_of_row).values(value_json=json.dumps(record))).rowcount != 1:
+            raise StudyError(
+                "a trial of the study is gone from its database: another program has deleted it. Do not change a "
+                "study that is being searched; the same command goes on with the trials that are left."
+            )
+
+    def _set(self, connection: Connection, row: int, **values: Any) -> None:
+        table = self._tables["trials"]
+        connection.execute(update(table).where(table.c.trial_id == row).values(**values))
+
+    def _attribute(self, row: int, record: Mapping[str, Any]) -> dict[str, Any]:
+        return {"trial_id": row, "key": self._key, "value_json": json.dumps(record)}
+
+
+def _insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _stored(value: float) -> tuple[float | None, str]:
+    """Return a number as Optuna stores it: what databases cannot all hold is told by its kind."""
+    if math.isfinite(value):
+        return value, "FINITE"
+    return None, "NAN" if math.isnan(value) else "INF_POS" if value > 0 else "INF_NEG"
