@@ -60,10 +60,13 @@ def mistakes(given: Any) -> list[str]:
 def annealing(model: Any, epochs: int) -> Any:
     """Return the callback that lets the learning rate fall along half a cosine, to a hundredth.
 
+    It comes after all others: a rate that one of them sets, such as a warm-up, is what falls from then on, and one that
+    lowers the rate at an epoch's end, such as ReduceLROnPlateau, lowers the whole curve.
+
     Args:
         model: freshly built and compiled; what its learning rate is now, the first epoch has.
-        epochs: the epoch in which the end would be reached; the rate depends on the number of the epoch alone, so a
-            training that is continued goes on where it was.
+        epochs: the epoch in which the end would be reached; the share that is left depends on the number of the epoch
+            alone, so a training that is continued goes on where it was.
 
     Raises:
         OptionError: the learning rate has a schedule of its own, or there is none.
@@ -80,9 +83,34 @@ def annealing(model: Any, epochs: int) -> Any:
         raise OptionError(
             "`anneal` must be False for a model whose learning rate has a schedule of its own, or that has none."
         ) from None
-    return keras.callbacks.LearningRateScheduler(
-        lambda epoch: rate * max(0.01, (1 + math.cos(math.pi * epoch / epochs)) / 2)
-    )
+
+    class Annealing(keras.callbacks.LearningRateScheduler):
+        def __init__(self) -> None:
+            super().__init__(self._annealed)
+            self._full = rate
+
+        def on_train_begin(self, logs: Any = None) -> None:
+            self._left = self._now()  # a checkpoint's rate has fallen already
+
+        def _annealed(self, epoch: int, now: float) -> float:
+            if now != self._left:
+                self._full = now
+            self._share = max(0.01, (1 + math.cos(math.pi * epoch / epochs)) / 2)
+            return self._full * self._share
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            super().on_epoch_begin(epoch, logs)
+            self._left = self._now()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            if self._now() != self._left:
+                self._full, self._left = self._now() / self._share, self._now()
+            super().on_epoch_end(epoch, logs)
+
+        def _now(self) -> float:
+            return float(self.model.optimizer.learning_rate)
+
+    return Annealing()
 
 
 def _made(callback: Any) -> Any:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import tuning
-from tuning import callbacks, checkpoints
+from search_spaces import _mlp
+from tuning import callbacks, checkpoints, training
 from tuning.engines.registry import ENGINES
 from tuning.errors import OptionError
 from tuning.trial import State
@@ -221,6 +222,32 @@ def test_an_annealed_trial_that_is_promoted_goes_on_where_it_was(search):
         assert rates == half_a_cosine(trial.values["learning_rate"], range(trial.epochs), 4)
 
 
+@pytest.mark.parametrize("initial_epoch", [0, 1, 4])
+def test_what_a_warm_up_has_set_is_annealed(initial_epoch):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.4), "mse")
+    given = [*_mlp.warm_up(0.4, 3), callbacks.annealing(model, 6)]
+    share = [max(0.01, (1 + np.cos(np.pi * epoch / 6)) / 2) for epoch in range(6)]
+    model.optimizer.learning_rate = 0.4 * share[initial_epoch - 1]  # as a checkpoint has it
+    x = np.zeros((4, 1))
+    history = training.fit(model, x, x, epochs=6, initial_epoch=initial_epoch, callbacks=given, verbose=0).history
+    expected = np.multiply([0.1, 0.2, 0.3, 0.4, 0.4, 0.4], share)
+    assert history["learning_rate"] == pytest.approx(expected[initial_epoch:], rel=1e-5)
+
+
+def test_a_rate_that_is_lowered_at_the_end_of_an_epoch_stays_lower(search):
+    study = search(epochs=4, anneal=True, callbacks=[Halves])
+    for trial in study.trials:
+        begun = [2 * rate for rate in trial.curve.values("learning_rate")]  # what is logged is lower already
+        whole = half_a_cosine(trial.values["learning_rate"], range(4), 4).expected
+        assert begun == pytest.approx([rate / 2**epoch for epoch, rate in enumerate(whole)], rel=1e-5)
+
+
+class Halves(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = self.model.optimizer.learning_rate / 2
+
+
 def test_an_annealed_trial_is_not_ended_before_its_rate_has_fallen(search):
     class Stuck(tuning.SearchSpace):
         name, objective, patience = "stuck", "val_loss", 1
@@ -230,7 +257,7 @@ def test_an_annealed_trial_is_not_ended_before_its_rate_has_fallen(search):
 
         def fit(self, hp, model, x, y=None, **kwargs):
             model.optimizer.learning_rate = 0.0
-            kwargs["callbacks"] = [c for c in kwargs["callbacks"] if "Scheduler" not in type(c).__name__]
+            kwargs["callbacks"] = [c for c in kwargs["callbacks"] if "Anneal" not in type(c).__name__]
             return model.fit(x, y, **kwargs)
 
     assert [t.epochs for t in search(Stuck(), anneal=True, epochs=5).trials] == [5, 5]
