@@ -289,7 +289,8 @@ class Study:
         if definition.space_source is None or not (definition.cv or {}).get("is_number", True):
             return None
         words = ["tune", "run", definition.space_source, "--engine", definition.engine, "--epochs", definition.epochs]
-        words += ["--seed", definition.seed, "--objective", definition.objective]
+        words += ["--seed", definition.seed]
+        words += [word for objective in definition.objectives for word in ("--objective", objective)]
         is_limited = any("candidates" in run.note for trial in self.trials for run in trial.runs)
         if is_limited or engine_kind(definition.engine).trials is not None:
             words += ["--trials", len(self.trials)]

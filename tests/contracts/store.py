@@ -175,7 +175,7 @@ class StoreContract:
         """Events write several tables; the process dies before the last of them."""
         import sqlalchemy
 
-        class Killed(Exception):  # noqa: N818
+        class Killed(Exception):
             pass
 
         def die(connection, cursor, statement, *_):

@@ -100,7 +100,7 @@ def test_figures_are_json_and_end_no_script(study):
     for name in ("progress", "curves", "parallel"):
         figure = json.loads(re.search(rf'draw\("{name}", (.*)\);', script)[1])
         assert figure["data"] and "layout" in figure
-    assert len(json.loads(re.search(r"const slices = (.*);", script)[1])) == 5
+    assert len(json.loads(re.search(r'drawAll\("slices", (.*)\);', script)[1])) == 5
 
 
 def test_progress_has_every_score_and_the_best_so_far(study):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy
@@ -16,6 +17,7 @@ from tuning.engines.registry import make_engine, read_options, settled
 from tuning.errors import ObjectiveError, OptionError, StudyError
 from tuning.objective import RESOURCES, Objective, listed, primary
 from tuning.pareto import pareto
+from tuning.report.page import html as page_of
 from tuning.resources import measured, predict_ms
 from tuning.space import Hyperparameter
 from tuning.tensorboard import TensorBoardObserver, hparams
@@ -145,6 +147,20 @@ def test_json_and_tables_name_the_pareto_set(study, tune):
     assert record["pareto"] == numbers and record["objectives"][0] == {"name": "n_params", "direction": "min"}
     assert record["trials"][1]["scores"] == list(study.trials[1].scores)
     assert record["objective"]["name"] == "val_accuracy"
+
+
+def test_the_report_shows_the_pareto_set(study):
+    page = page_of(study)
+    best = [t.number for t in study.pareto]
+    assert f"Trials {', '.join(map(str, best))}: no other is better" in page
+    assert '<th class="n">n_params</th><th class="n">predict_ms</th>' in page
+    drawn = json.loads(re.search(r'drawAll\("pareto", (.*)\);', page)[1])
+    assert [f["layout"]["xaxis"]["title"]["text"] for f in drawn] == ["n_params (min)", "predict_ms (min)"]
+    beaten, pareto_set = drawn[0]["data"]
+    assert pareto_set["x"] == sorted(t.scores[0] for t in study.pareto)
+    assert len(beaten["x"]) + len(best) == len(study.trials)
+    for objective in study.definition.objectives:
+        assert f"--objective {objective}" in page and f"--objective {objective}" in study.command()
 
 
 def test_optuna_sees_the_same_pareto_set(study):

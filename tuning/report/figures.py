@@ -110,6 +110,37 @@ def slices(study: Study) -> list[tuple[str, Figure]]:
     return found
 
 
+def pareto(study: Study) -> list[Figure]:
+    """Return the first metric over each other objective, the Pareto set in colour; nothing for one objective."""
+    objectives, best = study.definition.objectives, {t.number for t in study.pareto}
+    scored = [t for t in study.trials if t.state is State.COMPLETED and None not in t.scores]
+    looks = {"beaten": (GREY, 8, "markers"), "Pareto set": (COLORS[State.COMPLETED], 10, "markers")}
+    if len(objectives) == 2:
+        looks["Pareto set"] = (*looks["Pareto set"][:2], "lines+markers")
+    main = objectives.index(study.objective)
+    figures = []
+    for i, other in enumerate(objectives):
+        if i == main:
+            continue
+        traces = []
+        for name, (color, size, mode) in looks.items():
+            there = [t for t in scored if (t.number in best) == (name == "Pareto set")]
+            there.sort(key=lambda t: (t.scores[i], t.number))
+            traces.append(
+                {
+                    "type": "scatter", "mode": mode, "name": name,
+                    "x": [t.scores[i] for t in there], "y": [t.scores[main] for t in there],
+                    "line": {"dash": "dot", "width": 1}, "marker": {"color": color, "size": size},
+                    "text": [f"trial {t.number}<br>{_words(t)}" for t in there],
+                    "hovertemplate": "%{x:.5g}, %{y:.5g}<br>%{text}<extra></extra>",
+                }
+            )  # fmt: skip
+        figure = _figure(traces, *(f"{o.name} ({o.direction})" for o in (other, study.objective)))
+        figure["layout"]["xaxis"]["exponentformat"] = "SI"  # 50k parameters
+        figures.append(figure)
+    return figures
+
+
 _PALE_TO_DARK: list[list[Any]] = [[0, "#d9e2ec"], [0.5, "#6aa5dc"], [1, "#0b3d91"]]
 _FONT: dict[str, Any] = {"font": {"family": "system-ui, sans-serif", "size": 13}, "paper_bgcolor": "rgba(0,0,0,0)"}
 

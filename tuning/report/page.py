@@ -68,6 +68,7 @@ def _pictures(study: Study) -> dict[str, Any]:
         "progress": figures.progress(study),
         "curves": figures.curves(study),
         "parallel": figures.parallel(study),
+        "pareto": figures.pareto(study),
         "slices": [figure for _, figure in figures.slices(study)],
     }
     return {name: _json(figure) if figure else None for name, figure in made.items()}
@@ -86,6 +87,8 @@ def _facts(study: Study) -> dict[str, Any]:
         "best": study.best,
         "final": final,
         "compared": _compared(study),
+        "pareto": [t.number for t in study.pareto],
+        "further": [(i, o.name) for i, o in enumerate(study.definition.objectives) if o != study.objective],
         "names": list(dict.fromkeys(name for t in rows for name in t.values)),
         "rows": rows[:MAX_ROWS],
         "n_hidden": len(rows) - MAX_ROWS,
