@@ -19,6 +19,7 @@ import numpy
 import threadpoolctl
 
 from tuning.engines.base import Answer, Done, Wait
+from tuning.engines.gaussian_process import GaussianProcess
 from tuning.engines.keras_tuner_import import import_keras_tuner
 from tuning.engines.keras_tuner_space import Translation
 from tuning.objective import Objective
@@ -36,6 +37,9 @@ class _BayesianOracle(keras_tuner.oracles.BayesianOptimizationOracle):  # type: 
     """Counts the random numbers drawn for the acquisition function, so that the stream can be taken up."""
 
     draws = 0
+
+    def _make_gpr(self) -> Any:
+        return GaussianProcess.like(super()._make_gpr())
 
     def populate_space(self, trial_id: str) -> Any:
         # The matrices are small: more than one thread costs time, and the order of sums varies with threads.

@@ -1,12 +1,14 @@
 """The engines on KerasTuner's oracles: the contract, and equality with KerasTuner itself."""
 
 import keras_tuner
+import numpy
 import pytest
 import threadpoolctl
 from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
 
 from tests.contracts.engine import EngineContract
 from tests.simulation import MIXED_SPACE, Simulation, score_of
+from tuning.engines.gaussian_process import GaussianProcess
 from tuning.engines.registry import hyperband_epochs
 from tuning.trial import State
 
@@ -28,7 +30,7 @@ class TestHyperband(EngineContract):
 class TestBayesian(EngineContract):
     name = "bayesian"
     options = {"num_initial_points": 4}
-    length = 7  # a proposal of the Gaussian process takes about a second
+    length = 7  # a proposal of the Gaussian process takes half a second
 
 
 def kerastuner_space():
@@ -131,3 +133,20 @@ def test_two_runs_at_once_wait_and_go_on():
 def test_the_last_value_of_a_stepped_float_is_reached():
     values = {run.values["momentum"] for run in Simulation(TestRandom().make(0, limit=200)).go(200).runs}
     assert values == {0.0, 0.1, 0.2, 0.3, 0.4, 0.5}
+
+
+@pytest.mark.parametrize("n_rows", [1, 5])
+def test_the_faster_gaussian_process_predicts_the_same_to_the_last_bit(n_rows):
+    rng = numpy.random.default_rng(n_rows)
+    x, y = rng.random((9, 6)), rng.random(9)
+    theirs = BayesianOptimizationOracle(keras_tuner.Objective("score", "max"), seed=3).gpr
+    ours = GaussianProcess.like(theirs)
+    for process in (theirs, ours):
+        process.fit(x, y)
+    for _ in range(50):
+        row = rng.random((n_rows, 6))
+        for mine, their in zip(ours.predict(row, return_std=True), theirs.predict(row, return_std=True), strict=True):
+            assert mine.shape == their.shape and (mine == their).all()
+        assert (ours.predict(row) == theirs.predict(row)).all()
+    assert ours.predict(x, return_std=True)[1] == pytest.approx(theirs.predict(x, return_std=True)[1])
+    assert (GaussianProcess.like(theirs).predict(x, return_std=True)[1] == 1).all(), "before it was fitted"
