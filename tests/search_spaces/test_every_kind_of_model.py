@@ -126,7 +126,7 @@ def test_the_outputs_share_the_loss():
     assert history["val_main_rmse"] == pytest.approx(history["val_main_loss"] ** 0.5, rel=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_wide_and_deep_reaches_its_reference():
     data = data_of("california_wide_deep")
     for share, reference in ((0.0, 0.570), (0.1, 0.574)):

@@ -36,7 +36,7 @@ def killed_at(call, monkeypatch, **arguments):
     return False
 
 
-@pytest.mark.parametrize("engine", ["random", "hyperband", pytest.param("bayesian", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("engine", ["random", "hyperband", pytest.param("bayesian", marks=pytest.mark.exhaustive)])
 def test_killed_between_any_two_uses_of_the_database(engine, tmp_path, monkeypatch):
     arguments = {**SEARCHES[engine], "seed": 0, "logs": tmp_path}
     straight = outcome(tuning.search(CURVE, study="straight", **arguments))

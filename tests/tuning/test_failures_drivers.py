@@ -84,7 +84,7 @@ def _straight_hyperband(folder):
     return tuning.search(CURVE, **arguments(folder / "straight", "hyperband")).trials
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("engine", ENGINES)
 def test_killed_very_often(engine, tmp_path):
     test_killed_at_random_instants_it_ends_like_an_uninterrupted_search(engine, tmp_path, kills=34)

@@ -199,7 +199,7 @@ def changed(value):
     return [0.5, 2, "sum"]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("home", [optimizers, losses], ids=["optimizers", "losses"])
 def test_every_argument_of_keras_classes_counts(home):
     def key(kind, **arguments):

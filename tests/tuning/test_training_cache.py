@@ -151,7 +151,7 @@ class _StandIn:
         return True
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_memory_grows_by_what_a_program_takes():
     """TensorFlow never frees compiled code; this bounds how much there is of it for each architecture."""
     code = """

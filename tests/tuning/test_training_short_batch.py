@@ -176,7 +176,7 @@ def test_every_allowed_operation_is_tried(graphs):
     assert tried >= short_batch._CHECKED - {"Assert", "XlaRemoveDynamicDimensionSize"}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_allowed_operations_give_what_they_give_on_a_short_array(graphs):
     allowed = {n: f for n, f in FUNCTIONS.items() if not short_batch.unchecked_operations(graphs[n])}
     assert allowed.keys() == FUNCTIONS.keys()

@@ -42,7 +42,7 @@ def test_the_classifier(estimator, check):
     check(estimator)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @parametrize_with_checks(
     [
         KerasRegressor(REGRESSOR, epochs=20),

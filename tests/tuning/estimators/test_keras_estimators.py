@@ -195,7 +195,7 @@ def test_a_pipeline_routes_hyperparameters():
     assert search.best_estimator_["clf"].model_.layers[0].units == 8
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_cross_validation_in_other_processes():
     scores = cross_val_score(KerasRegressor(tiny.build_regressor, epochs=30, random_state=0), *DIABETES, n_jobs=2, cv=2)
     assert scores.min() > 0.2

@@ -187,7 +187,7 @@ def test_it_stands_in_a_pipeline_and_in_nested_cross_validation():
     assert scores.shape == (2,) and scores.min() > -0.5
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_it_stands_in_grid_search():
     estimator = classifier(trials=1, refit="weights", fix={"units": 8, "learning_rate": 0.03})
     grid = GridSearchCV(estimator, {"epochs": [1, 40]}, cv=2).fit(*IRIS)
@@ -195,7 +195,7 @@ def test_it_stands_in_grid_search():
     assert grid.best_score_ > 0.8
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_weights_of_samples_count():
     heavy = np.where(IRIS[1] == 2, 50.0, 1.0)
     estimator = classifier(epochs=5, trials=1).fit(*IRIS, sample_weight=heavy)
@@ -215,7 +215,7 @@ def test_one_hot_losses_are_searched():
     assert estimator.score(IRIS[0], NAMES) > 0.7
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_hyperband_and_workers():
     estimator = classifier(engine="hyperband", trials=None, epochs=3, workers=2).fit(*IRIS)
     assert len(estimator.study_.trials) > 2
