@@ -1,7 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check clean
+.PHONY: demo test test-slow clean
 
 demo: .venv/.installed
 	$(BIN)/tune demo
@@ -10,7 +11,10 @@ test: .venv/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+test-slow: .venv/.installed-test
+	$(PYTEST) -m "slow and not exhaustive"
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -61,6 +61,7 @@ def run_board(command, folder):
     return line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_and_examples_of_a_page_run(page, tmp_path):
     lines = commands(page)
@@ -100,6 +101,7 @@ def test_every_script_shows_its_help():
         assert done.returncode == 0 and "usage" in done.stdout, f"{script.name}\n{done.stderr}"
 
 
+@pytest.mark.slow
 def test_the_tuning_scripts_search_and_resume(tmp_path):
     needs_real_data()
     for command in ("tune_fashion_mnist.py --epochs 1", "tune_california_housing.py --epochs 1 --trials 2"):

@@ -87,6 +87,7 @@ class EngineContract:
         resumed.train(run)
         assert proposals(resumed.go(self.length - 1 - cut).runs) == self.straight()
 
+    @pytest.mark.slow
     def test_the_same_in_another_process(self):
         mine = proposals(Simulation(self.make(5)).go(5).runs)
         code = (

@@ -259,6 +259,7 @@ class StoreContract:
             store.begin(a_trial(number), number, MIXED_SPACE)
             assert [t.number for t in reader.read()[0]] == list(range(number + 1))
 
+    @pytest.mark.slow
     def test_a_thousand_trials(self, store, open_store):
         seconds, curve = [], Curve(9 * ({"loss": 1.0},))
         for number in range(1000):

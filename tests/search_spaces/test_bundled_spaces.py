@@ -183,6 +183,7 @@ def real_data(space, n):
     return replace(data, x=data.x[:n], y=data.y[:n])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, values, n, epochs, bound",
     [

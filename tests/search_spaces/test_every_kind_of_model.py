@@ -61,31 +61,44 @@ def trained(space, values, data, epochs):
     return model, history
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_every_engine_searches_it_and_the_best_model_has_its_score_also_when_saved(name, tmp_path):
+# Two engines a space, so that every engine comes up; all of them with all spaces take ten minutes.
+SOME = [(name, list(ENGINES)[(2 * i + j) % len(ENGINES)]) for i, name in enumerate(SMALL) for j in range(2)]
+PAIRS = [
+    pytest.param(name, engine, marks=pytest.mark.slow if (name, engine) in SOME else pytest.mark.exhaustive)
+    for name in SMALL
+    for engine in ENGINES
+]
+
+
+@pytest.mark.parametrize(("name", "engine"), PAIRS)
+def test_every_engine_searches_it_and_the_best_model_has_its_score_also_when_saved(name, engine, tmp_path):
     fix, epochs, n = SMALL[name]
     data = data_of(name, n)
-    search = {"trials": 1, "epochs": epochs, "fix": fix, "seed": 1, "logs": tmp_path}
-    for engine, kind in ENGINES.items():
-        if kind.folds is not None:
-            folded = tuning.search(name, data.x, data.y, cv=2, engine=engine, **search)
-            assert folded.trials[0].state is State.COMPLETED and len(folded.models(0)) == 2
-            continue
-        study = tuning.search(name, data.x, data.y, validation_data=data.validation, engine=engine, **search)
-        assert {t.state for t in study.trials} == {State.COMPLETED}, engine
-        assert all(t.compiled or NOT_COMPILED[name] in t.compiled_reason for t in study.trials)
-        model = study.best_model()
-        batch_size = len(data.validation[1]) if name == "two_clouds" else 32
-        result = model.evaluate(*data.validation, verbose=0, return_dict=True, batch_size=batch_size)
-        assert result[study.objective.name.removeprefix("val_")] == pytest.approx(study.best.score, rel=1e-5), engine
+    search = {"trials": 1, "epochs": epochs, "fix": fix, "seed": 1, "logs": tmp_path, "engine": engine}
+    if ENGINES[engine].folds is not None:
+        folded = tuning.search(name, data.x, data.y, cv=2, **search)
+        assert folded.trials[0].state is State.COMPLETED and len(folded.models(0)) == 2
+        return
+    study = tuning.search(name, data.x, data.y, validation_data=data.validation, **search)
+    assert {t.state for t in study.trials} == {State.COMPLETED}
+    assert all(t.compiled or NOT_COMPILED[name] in t.compiled_reason for t in study.trials)
+    model = study.best_model()
+    batch_size = len(data.validation[1]) if name == "two_clouds" else 32
+    result = model.evaluate(*data.validation, verbose=0, return_dict=True, batch_size=batch_size)
+    assert result[study.objective.name.removeprefix("val_")] == pytest.approx(study.best.score, rel=1e-5)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     assert again.evaluate(*data.validation, verbose=0, return_dict=True, batch_size=batch_size) == result
 
 
+def test_every_engine_comes_up():
+    assert {engine for _, engine in SOME} == set(ENGINES)
+
+
 # California housing, wide and deep --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [wide_deep, subclassed], ids=["functional", "subclassed"])
 def test_wide_and_deep_has_two_paths_of_the_right_features(module):
     data = data_of(module.space.name, 300)
@@ -109,7 +122,8 @@ def test_both_ways_of_writing_wide_and_deep_are_one_model():
     for model in models:
         _mlp.adapt(model, data.x)
     theirs, ours = ([layer for layer in m.layers if isinstance(layer, keras.layers.Dense)] for m in models)
-    for one, other in zip(sorted(theirs, key=lambda d: d.name), sorted(ours, key=lambda d: d.name), strict=True):
+    by_number = {"key": lambda layer: (len(layer.name), layer.name)}
+    for one, other in zip(sorted(theirs, **by_number), sorted(ours, **by_number), strict=True):
         other.set_weights(one.get_weights())
     expected, got = (model.predict(data.x, verbose=0) for model in models)
     for name in wide_deep.OUTPUTS:
@@ -148,6 +162,7 @@ def test_tickets_are_the_same_in_every_process_and_never_in_two_splits():
     assert len(np.unique(bodies, axis=0)) == 1280
 
 
+@pytest.mark.slow
 def test_tickets_can_be_learned_but_not_without_error():
     data = customer_tickets.load_data()
     _, history = trained(customer_tickets.space, {}, data, 6)
@@ -161,6 +176,7 @@ def test_tickets_can_be_learned_but_not_without_error():
 # Two clouds -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [True, False])
 def test_gradient_descent_reaches_the_published_loss(compiled):
     data = replace(two_clouds.load_data(), validation=None)
@@ -189,6 +205,7 @@ def test_one_step_is_one_step_down_the_gradient():
     np.testing.assert_allclose(model.get_weights()[1], bias - 0.05 * 2 * error.mean(), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_trial_has_forty_steps_unless_told_otherwise(tmp_path):
     search = {"engine": "random", "trials": 1, "seed": 0, "logs": tmp_path, "fix": {"learning_rate": 0.01}}
     study = tuning.search("two_clouds", **search)

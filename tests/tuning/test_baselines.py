@@ -103,6 +103,7 @@ def test_stored_ones_are_found_by_their_data(tmp_path):
     assert beside(tmp_path, {"x": "other"}) == beside(tmp_path / "none", {}) == []
 
 
+@pytest.mark.slow
 def test_the_published_figure_of_california_housing(tmp_path):
     needs_real_data()
     found = baseline("california_housing", models=["mlp"], logs=tmp_path)
@@ -110,6 +111,7 @@ def test_the_published_figure_of_california_housing(tmp_path):
     assert found.data == california_housing().fingerprint()
 
 
+@pytest.mark.slow
 def test_the_commands_put_them_beside_the_study(tune, tmp_path):
     done = tune("baseline", "diabetes", "--model", "linear")
     assert done.returncode == 0 and "LinearRegression" in done.stdout and "fitting linear" in done.stderr

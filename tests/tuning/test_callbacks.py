@@ -65,6 +65,7 @@ def test_every_engine_calls_batch_callbacks_and_the_record_says_how(search, engi
         assert trial.compiled is False and "callback Batches looks at single batches" in trial.compiled_reason
 
 
+@pytest.mark.slow
 def test_each_trial_writes_into_its_own_folder_also_from_worker_processes(search):
     study = search(
         workers=2,
@@ -213,6 +214,7 @@ def test_annealing_lets_the_rate_of_every_trial_fall_over_its_budget(search):
     assert len(search(trials=3, epochs=4).trials) == 3, "a study that is continued stays annealed"
 
 
+@pytest.mark.slow
 def test_an_annealed_trial_that_is_promoted_goes_on_where_it_was(search):
     study = search(engine="hyperband", trials=None, epochs=4, anneal=True, options={"hyperband_iterations": 1})
     promoted = [trial for trial in study.trials if len(trial.runs) > 1]

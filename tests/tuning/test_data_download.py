@@ -16,6 +16,7 @@ from tuning.data.download import download
 from tuning.errors import DataError
 
 
+@pytest.mark.slow
 def test_without_data_and_network_the_errors_say_what_to_do(tmp_path):
     """Both libraries' genuine downloads, with a proxy that refuses."""
     code = (

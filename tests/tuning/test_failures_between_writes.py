@@ -6,6 +6,8 @@ import tuning
 from tests.processes import CURVE, finished, is_sound, outcome, records
 from tuning.database import Database
 
+pytestmark = pytest.mark.slow
+
 SEARCHES = {
     "random": {"engine": "random", "trials": 3, "epochs": 2},
     "hyperband": {"engine": "hyperband", "epochs": 3},

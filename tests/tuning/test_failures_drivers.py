@@ -30,6 +30,8 @@ from tests.processes import (
 from tuning.lock import holder
 from tuning.trial import State
 
+pytestmark = pytest.mark.slow
+
 EPOCH = {"CURVE_EPOCH_SECONDS": "0.02"}
 ENGINES = {
     "random": {"engine": "random", "trials": 12},

@@ -17,6 +17,8 @@ from tuning.lock import holder
 from tuning.store import Store
 from tuning.trial import State
 
+pytestmark = pytest.mark.slow
+
 HINT = "the same command goes on where it was"
 
 

@@ -12,6 +12,8 @@ from tuning import checkpoints
 from tuning.observer import Observer
 from tuning.trial import State
 
+pytestmark = pytest.mark.slow
+
 keras = pytest.importorskip("keras")
 
 SPACE = """

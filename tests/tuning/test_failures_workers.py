@@ -17,6 +17,8 @@ from tuning.errors import SearchFailedError, TuningError
 from tuning.observer import Observer
 from tuning.trial import State
 
+pytestmark = pytest.mark.slow
+
 TEST_SECONDS = 0.01
 
 

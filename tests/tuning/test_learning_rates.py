@@ -128,6 +128,7 @@ def test_what_makes_no_range_test_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_command_suggests_a_rate_and_how_to_use_it(tune, tmp_path):
     done = tune("lr", "diabetes", "--iterations", 60, "--fix", "optimizer=adam", "--json")
     assert done.returncode == 0, done.stderr

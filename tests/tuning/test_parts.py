@@ -128,6 +128,7 @@ def test_folds_and_repeats_together(search):
         assert draws[0] == draws[1] == draws[2] != draws[3] == draws[4] == draws[5], "folds of a repeat share a seed"
 
 
+@pytest.mark.slow
 def test_workers_train_folds_side_by_side_with_the_same_result(search):
     alone, together = search(study="alone"), search(study="together", workers=2)
     assert without_random(alone) == without_random(together)
@@ -247,6 +248,7 @@ class KillsWorkers(Observer):
             os.kill(int(trial.parts[part].curve.epochs[-1]["pid"]), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_one_fold_and_a_second_one_its_trial(search):
     straight, kills = search(study="straight"), KillsWorkers((0, 1, 2), (1, 0, 1), (1, 0, 2))
     killed = search(study="killed", workers=2, observers=[kills])
@@ -286,6 +288,7 @@ def test_killed_at_any_write_it_goes_on_as_if_nothing_had_happened(search, monke
     assert without_random(search(**arguments, study="killed")) == without_random(straight)
 
 
+@pytest.mark.slow
 def test_a_fold_that_has_ended_is_not_trained_again_after_a_kill(search, tmp_path):
     arguments = {"engine": "random", "trials": 2, "epochs": 4, "seed": 0, "cv": 3}
     driver = Driver(RIDGE, env={"RIDGE_EPOCH_SECONDS": "0.05"}, logs=tmp_path, study="s", **arguments)
@@ -380,6 +383,7 @@ def test_folds_that_end_early_leave_the_others_alone(search):
 # The command line ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_tune_run_and_show(tune):
     limits = ["--trials", 2, "--epochs", 2, "--seed", 0, "--workers", 1]
     done = tune("run", RIDGE, "--engine", "random", "--cv", 3, *limits)

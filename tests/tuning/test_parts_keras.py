@@ -14,6 +14,8 @@ from tuning.errors import StudyError
 from tuning.tensorboard import serve
 from tuning.trial import State
 
+pytestmark = pytest.mark.slow
+
 
 def layer_of(model):
     import keras

@@ -162,6 +162,7 @@ def test_the_command_writes_the_report(tune, made, tmp_path):
         write_report(Study(made.path), tmp_path / "mine" / "r.html" / "below.html")
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 @pytest.mark.skipif(browsers.program() is None, reason="no Chromium")
 def test_a_browser_draws_it(study, tmp_path):

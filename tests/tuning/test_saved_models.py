@@ -11,6 +11,7 @@ from tuning.errors import DataError, OptionError, SpaceError, StudyError
 from tuning.space import bundled_spaces, resolve
 
 keras = pytest.importorskip("keras")
+pytestmark = pytest.mark.slow
 N = 320
 
 

@@ -71,6 +71,7 @@ def events_of(study, number):
     return found
 
 
+@pytest.mark.slow
 def test_everything_at_once_shows_in_tensorboard_and_hparams_stays_what_it_is(search):
     study = search(Writes(), log=["graph", "histograms", "summaries"])
     assert all(trial.compiled for trial in study.trials), "nothing of this needs single batches"
@@ -124,6 +125,7 @@ def test_a_profile_needs_single_batches_and_the_record_says_so(search):
         assert list(folder.glob("plugins/profile/*/*.xplane.pb"))
 
 
+@pytest.mark.slow
 def test_summaries_of_a_training_step_are_written_by_keras(search):
     def build_model(hp):
         model = Model([keras.Input((4,)), keras.layers.Dense(hp.Int("units", 1, 4)), keras.layers.Dense(1)])
@@ -137,6 +139,7 @@ def test_summaries_of_a_training_step_are_written_by_keras(search):
     assert silent.trials[0].compiled, "without a request the step says nothing, and compiles"
 
 
+@pytest.mark.slow
 def test_worker_processes_write_it_as_well(search):
     study = search(Writes(), log=["summaries"], workers=2)
     assert all("largest_weight" in events_of(study, trial.number) for trial in study.trials)

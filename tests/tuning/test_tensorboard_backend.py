@@ -196,6 +196,7 @@ def test_the_table_can_be_downloaded(client):
     assert {"learning_rate (log)", "trial_state", "objective", "epochs"} <= set(header)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loader", LOADERS, ids=["rust", "python"])
 def test_a_search_is_seen_while_it_runs(tmp_path, loader):
     search = MadeUpSearch(TensorBoardObserver(tmp_path / "tensorboard"))

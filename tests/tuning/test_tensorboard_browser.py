@@ -10,6 +10,7 @@ from tuning.trial import State
 
 pytestmark = [
     pytest.mark.browser,
+    pytest.mark.slow,
     pytest.mark.skipif(
         browsers.program() is None, reason=f"no browser: none of {', '.join(browsers.PROGRAMS)} is installed"
     ),

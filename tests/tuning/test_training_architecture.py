@@ -104,6 +104,7 @@ def built(build, y=Y, dtype="float32"):
     return model
 
 
+@pytest.mark.slow
 def test_keys_are_equal_for_what_computes_the_same_and_only_then():
     keys, again = ({name: key_of(built(build), False) for name, build in VARIANTS.items()} for _ in range(2))
     assert keys == again

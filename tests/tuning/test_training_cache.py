@@ -37,6 +37,7 @@ def test_one_trace_serves_learning_rates_seeds_folds_repeats_and_promotions():
     assert training.compiled_programs() - compiled == 1
 
 
+@pytest.mark.slow
 def test_a_shared_program_trains_each_model_as_keras_does():
     for seed, mean in ((0, 0.0), (1, 5.0)):
         models = []
@@ -54,6 +55,7 @@ def huber(delta):
     return cases.mlp(loss=losses.Huber(delta))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [huber, cases.late_regularizer])
 def test_models_that_differ_in_a_number_are_trained_differently(build):
     weights = {}

@@ -66,6 +66,7 @@ def epoch_callbacks(folder):
     ]
 
 
+@pytest.mark.slow
 def test_epoch_callbacks_do_what_they_do_in_keras(tmp_path):
     results = {}
     for name, train in (("keras", keras.Model.fit), ("compiled", training.fit)):

@@ -86,6 +86,7 @@ def test_the_best_epoch_is_kept_not_the_last(search):
             assert value == pytest.approx(trial.score, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_equal_seeds_train_equally_and_others_do_not(search):
     fix = {"n_neurons": 8}
     first, second, third = search(study="a", fix=fix), search(study="b", fix=fix), search(study="c", seed=1, fix=fix)
@@ -93,6 +94,7 @@ def test_equal_seeds_train_equally_and_others_do_not(search):
     assert scores(first) != scores(third)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [True, False])
 def test_a_promoted_trial_goes_on_with_its_optimizer_state(search, compiled):
     """Adam's moments and step count are kept: two runs give what one long run gives."""
@@ -113,6 +115,7 @@ def test_a_promoted_trial_goes_on_with_its_optimizer_state(search, compiled):
     assert trial.curve.values("val_rmse") == pytest.approx(straight.history["val_rmse"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_only_the_best_checkpoints_remain(search):
     study = search(engine="hyperband", trials=None, epochs=4, keep=2, fix={"n_neurons": 8})
     left = sorted(p.name for p in (study.path / "checkpoints").iterdir())
@@ -177,6 +180,7 @@ def test_a_fit_that_forgets_the_callbacks_is_recorded_all_the_same(search):
     assert all(t.epochs == 4 for t in search(Forgetful(), trials=2).trials)
 
 
+@pytest.mark.slow
 def test_metrics_have_the_same_names_in_every_trial(search):
     def build_unnamed(hp):
         model = keras.Sequential([keras.layers.Dense(hp.Int("n_neurons", 4, 5)), keras.layers.Dense(1)])

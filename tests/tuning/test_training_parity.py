@@ -79,6 +79,7 @@ def test_random_numbers_are_not_drawn_in_a_program_with_shortened_arrays():
     assert training.last_report(model).short_batch == "second body"
 
 
+@pytest.mark.slow
 def test_convolutions_where_they_are_worthwhile(monkeypatch):
     monkeypatch.setattr(eligibility, "has_accelerator", lambda: True)
     monkeypatch.setattr(keras.Model, "_resolve_auto_jit_compile", lambda self: False)

@@ -167,6 +167,7 @@ def test_what_goes_wrong_is_refused(name):
     assert short_batch.unchecked_operations(graph_of(REFUSED[name]))
 
 
+@pytest.mark.slow
 def test_every_allowed_operation_is_tried(graphs):
     tried = set()
     for graph in graphs.values():

@@ -73,6 +73,7 @@ def test_run_prints_a_table_and_where_to_look(tune):
     assert not noise, "TensorFlow's log lines reached the screen"
 
 
+@pytest.mark.slow
 def test_run_json_is_one_object_on_standard_output(tune):
     done = tune("run", CURVE, "--engine", "random", "--trials", 2, "--epochs", 2, "--seed", 0, "--json", "--study", "s")
     record = json.loads(done.stdout)
@@ -83,6 +84,7 @@ def test_run_json_is_one_object_on_standard_output(tune):
     assert shown == {**record, "baselines": []}
 
 
+@pytest.mark.slow
 def test_json_has_null_where_a_score_is_missing(tune):
     done = tune(
         "run",
@@ -105,6 +107,7 @@ def test_json_has_null_where_a_score_is_missing(tune):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_show_list_spaces_engines(tune, logs):
     shown = tune("show", "curve-random", "--logs", logs, "--top", 2)
     assert shown.returncode == 0 and "4 trials: 4 completed" in shown.stdout
@@ -151,6 +154,7 @@ def test_a_space_that_cannot_be_imported_says_why(tune, tmp_path):
     assert done.returncode == 1 and "No module named 'nothing_of_that_name'" in done.stderr
 
 
+@pytest.mark.slow
 def test_overwrite_says_what_it_deletes(tune):
     arguments = ("run", CURVE, "--engine", "random", "--trials", 1, "--epochs", 1, "--study", "s")
     tune(*arguments, "--seed", 1)

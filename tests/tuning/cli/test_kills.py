@@ -6,8 +6,12 @@ import json
 import signal
 import time
 
+import pytest
+
 from tests.conftest import SPACES
 from tests.processes import are_gone, finished, is_sound, records, tune, wait_until, workers_of
+
+pytestmark = pytest.mark.slow
 
 COMMAND = ["run", SPACES / "curve.py", "--seed", "0", "--json", "--epochs", "9", "--study", "s", "--workers", "2"]
 ENGINES = {"random": ["--engine", "random", "--trials", "8"], "hyperband": ["--engine", "hyperband"]}

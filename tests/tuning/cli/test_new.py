@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import ROOT
 
 
+@pytest.mark.slow
 def test_a_new_space_runs_as_it_is_and_is_shown(tune, tmp_path):
     made = tune("new", "my_wines")
     assert made.returncode == 0 and "tune run my_wines.py" in made.stdout, made.stderr
@@ -46,6 +47,7 @@ def test_names_are_checked(tune, tmp_path, name, says):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_module_is_found_where_the_command_is_typed(tmp_path):
     (tmp_path / "my_package").mkdir()
     (tmp_path / "my_package" / "__init__.py").touch()

@@ -134,6 +134,7 @@ def test_an_engine_that_cannot_begin_with_them_refuses_before_anything_is_writte
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_from_the_command_line(tune):
     arguments = ("run", CURVE, "--engine", "random", "--trials", 3, "--epochs", 2, "--seed", 1, "--workers", 1)
     done = tune(*arguments, "--try", "a=0.25,k=z", "--try", "b=9", "--json")

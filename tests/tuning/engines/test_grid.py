@@ -251,6 +251,7 @@ def test_options_that_do_not_fit_are_refused_before_anything_is_written(options,
 # Going on ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_ends_like_an_uninterrupted_search(search, tmp_path):
     options = {"search": "halving-grid", "levels": 3}
     arguments = {"engine": "grid", "epochs": 3, "seed": 0, "cv": 3, "options": options}
@@ -269,6 +270,7 @@ def test_killed_and_resumed_it_ends_like_an_uninterrupted_search(search, tmp_pat
             assert list(resumed.cv_results_[name]) == list(column)
 
 
+@pytest.mark.slow
 def test_workers_train_folds_in_parallel_and_a_killed_one_costs_one_fold(search):
     options = {"grid": {"alpha": [0.1, 10.0]}}
     alone, kills = search(options=options, epochs=3, study="alone"), KillsWorkers((0, 1, 2))
@@ -297,6 +299,7 @@ def test_candidates_and_folds_are_stored_as_they_end(tmp_path):
     assert (board / "trial_0001" / "fold_0" / "running").is_dir()
 
 
+@pytest.mark.slow
 def test_tune_run(tune):
     done = tune(
         "run", RIDGE, "--engine", "grid", "--cv", 2, "--epochs", 1, "--workers", 1, "--seed", 0, "-o",

@@ -27,6 +27,7 @@ class TestHyperband(EngineContract):
     options = {"max_epochs": 9}
 
 
+@pytest.mark.slow
 class TestBayesian(EngineContract):
     name = "bayesian"
     options = {"num_initial_points": 4}
@@ -71,6 +72,7 @@ def kerastuner_proposals(oracle, tmp_path, count):
     return proposed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 7])
 @pytest.mark.parametrize(
     ("contract", "oracle", "options", "count"),

@@ -187,6 +187,7 @@ def test_grid_search_stratifies_the_folds_of_a_classifier():
     assert all(min(fold) >= 33 for fold in folds)
 
 
+@pytest.mark.slow
 def test_a_pipeline_routes_hyperparameters():
     pipeline = Pipeline([("scale", StandardScaler()), ("clf", classifier(epochs=20, compiled=True))])
     search = GridSearchCV(pipeline, {"clf__units": [8], "clf__learning_rate": [1e-3, 3e-2]}, cv=3).fit(*IRIS)
@@ -258,6 +259,7 @@ def test_images_keep_their_shape():
         estimator.predict(x[:5, :, :7])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "units", "loss"),
     [
@@ -339,6 +341,7 @@ def test_partial_fit_goes_on_where_fit_ended():
     assert np.allclose(parts.predict_proba(IRIS[0]), whole.predict_proba(IRIS[0]), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_partial_fit_learns_the_classes_of_later_batches():
     estimator = classifier().partial_fit(IRIS[0][:100], NAMES[:100], classes=np.unique(NAMES))
     assert len(estimator.partial_fit(IRIS[0][100:], NAMES[100:]).classes_) == 3
@@ -355,6 +358,7 @@ def test_warm_start_goes_on_with_the_model():
     assert clone(estimator).set_params(warm_start=False).fit(*DIABETES).model_ is not model
 
 
+@pytest.mark.slow
 def test_weights_of_samples_and_classes_count():
     heavy = np.where(IRIS[1] == 2, 50.0, 1.0)
     for arguments, weights in (({}, heavy), ({"class_weight": {0: 1, 1: 1, 2: 50}}, None)):
@@ -406,6 +410,7 @@ def test_a_sample_s_prediction_does_not_depend_on_its_company(fitted):
     assert np.allclose(whole, fitted.model_.predict(IRIS[0], verbose=0), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_bundled_spaces_are_estimators():
     x, y = load_digits().images[:600] / 16, load_digits().target[:600]
     estimator = KerasClassifier("digits", epochs=3, optimizer="adam", normalize=True, random_state=0).fit(x, y)

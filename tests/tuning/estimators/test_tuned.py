@@ -80,6 +80,7 @@ def test_retraining_uses_all_data_and_as_many_epochs_as_the_best_trial_needed(ca
     assert estimator.refit_ in caplog.text
 
 
+@pytest.mark.slow
 def test_folds_score_each_trial_by_their_mean():
     weights = np.where(IRIS[1] == 0, 2.0, 1.0)
     estimator = classifier(cv=3, epochs=4).fit(IRIS[0], NAMES, weights)
@@ -100,6 +101,7 @@ def test_folds_leave_no_single_model_whose_weights_could_be_taken(folds):
         classifier(refit="weights", **folds).fit(*IRIS)
 
 
+@pytest.mark.slow
 def test_a_grid_is_searched_with_folds():
     grid = {"learning_rate": [0.01, 0.1]}
     estimator = classifier(engine="grid", options={"grid": grid}, trials=None, cv=2, epochs=2).fit(*IRIS)
@@ -147,6 +149,7 @@ def test_the_files_of_a_study_without_a_name_go_with_it():
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_a_study_with_a_name_is_kept_continued_and_refused_for_other_data(tmp_path):
     arguments = {
         "study": "irises",
@@ -181,6 +184,7 @@ def test_what_does_not_fit_is_refused(arguments, message):
         classifier(**arguments).fit(*IRIS)
 
 
+@pytest.mark.slow
 def test_it_stands_in_a_pipeline_and_in_nested_cross_validation():
     pipeline = make_pipeline(StandardScaler(), regressor(trials=1, refit="weights"))
     scores = cross_val_score(pipeline, *DIABETES, cv=2)

@@ -237,6 +237,7 @@ def searched(tmp_path_factory):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command_finalizes_once(tune, searched, tmp_path):
     shutil.copytree(searched.path, tmp_path / "logs" / "digits-random")
     done = tune("finalize", "digits-random", "--seeds", 2)

@@ -138,6 +138,7 @@ def test_values_are_named_by_their_targets_and_outputs():
     assert list(table) == ["priority", "department_label", "department_p_sales", "department_p_support"]
 
 
+@pytest.mark.slow
 def test_the_best_trial_answers_and_then_the_final_model(tune, tmp_path):
     study = tuning.search(
         "diabetes", engine="random", trials=1, epochs=2, seed=1, fix={"n_hidden": 1}, logs=tmp_path / "logs"
