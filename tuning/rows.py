@@ -59,7 +59,8 @@ class Rows:
             values = {"number": 0 if last is None else last + 1, "study_id": study, "state": "RUNNING"}
             added = connection.execute(insert(trials).values(datetime_start=datetime.now(), **values))
             row = int(added.inserted_primary_key[0])  # type: ignore[index]
-            _insert(connection, self._tables["trial_user_attributes"], [self._attribute(row, record)])
+            attribute = {"trial_id": row, "key": self._key, "value_json": json.dumps(record)}
+            _insert(connection, self._tables["trial_user_attributes"], [attribute])
             described = [
                 {
                     "trial_id": row,
@@ -117,9 +118,6 @@ class Rows:
     def _set(self, connection: Connection, row: int, **values: Any) -> None:
         table = self._tables["trials"]
         connection.execute(update(table).where(table.c.trial_id == row).values(**values))
-
-    def _attribute(self, row: int, record: Mapping[str, Any]) -> dict[str, Any]:
-        return {"trial_id": row, "key": self._key, "value_json": json.dumps(record)}
 
 
 def _insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -204,7 +204,7 @@ class Store:
         """
         self._engine_states[trial.number] = engine_state
         if trial.number in self._trial_ids:
-            self._do(lambda: self._tables.reopen(self._row(trial), self._record(trial)))
+            self._do(lambda: self._trial_rows.reopen(self._row(trial), self._record(trial)))
         else:
             self._trial_ids[trial.number] = self._do(lambda: self._added(trial, space))
 
@@ -215,26 +215,26 @@ class Store:
         for row, document in self._rows(_ROW_OF_TRIAL, number=trial.number):
             if json.loads(document)["number"] == trial.number:
                 return int(row)
-        return self._tables.add(self._id, self._record(trial), *parameters(space, trial.values))
+        return self._trial_rows.add(self._id, self._record(trial), *parameters(space, trial.values))
 
     def save(self, trial: Trial) -> None:
         """Replace a trial's record."""
-        self._do(lambda: self._tables.save(self._row(trial), self._record(trial)))
+        self._do(lambda: self._trial_rows.save(self._row(trial), self._record(trial)))
 
     def report(self, trial: Trial, value: float) -> None:
         """Record the objective of the trial's last epoch, for Optuna's own tools."""
-        self._do(lambda: self._tables.report(self._row(trial), trial.epochs - 1, value))
+        self._do(lambda: self._trial_rows.report(self._row(trial), trial.epochs - 1, value))
 
     def close_trial(self, trial: Trial) -> None:
         """Give a trial its final state; nothing about it is written any more."""
         scores = [score for score in trial.scores or (trial.score,) if score is not None]
         is_scored = trial.state is not State.FAILED and len(scores) == max(len(trial.scores), 1)
         values, state = scores if is_scored else [], _STATES[trial.state]
-        self._do(lambda: self._tables.close(self._row(trial), self._record(trial), state, values))
+        self._do(lambda: self._trial_rows.close(self._row(trial), self._record(trial), state, values))
         self._engine_states.pop(trial.number, None)
 
     @cached_property
-    def _tables(self) -> Rows:
+    def _trial_rows(self) -> Rows:
         from tuning.rows import Rows
 
         return Rows(self._database.engine, RECORD)

@@ -145,7 +145,7 @@ def test_what_was_committed_when_the_connection_broke_is_not_done_twice(store, s
         "add": WRITES["begin"],
         "close": WRITES["close_trial"],
     }.items():
-        genuine, calls = getattr(store._tables, name), []
+        genuine, calls = getattr(store._trial_rows, name), []
 
         def dying(*arguments, genuine=genuine, calls=calls):
             done = genuine(*arguments)
@@ -157,7 +157,7 @@ def test_what_was_committed_when_the_connection_broke_is_not_done_twice(store, s
             return done
 
         with monkeypatch.context() as patch:
-            patch.setattr(store._tables, name, dying)
+            patch.setattr(store._trial_rows, name, dying)
             write(store)
         assert calls
     trials, _ = store.read()
