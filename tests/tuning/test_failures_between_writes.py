@@ -38,7 +38,7 @@ def killed_at(call, monkeypatch, **arguments):
     return False
 
 
-@pytest.mark.parametrize("engine", ["random", "hyperband", pytest.param("bayesian", marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("engine", ["hyperband", *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("random", "bayesian"))])
 def test_killed_between_any_two_uses_of_the_database(engine, tmp_path, monkeypatch):
     arguments = {**SEARCHES[engine], "seed": 0, "logs": tmp_path}
     straight = outcome(tuning.search(CURVE, study="straight", **arguments))

@@ -22,7 +22,7 @@ def head(data):
 
 @pytest.fixture(scope="module", params=bundled_spaces())
 def study(request, tmp_path_factory):
-    """A study of two short trials of one bundled space, on part of its data."""
+    """A study of a short trial of one bundled space, on part of its data."""
     space = resolve(request.param)
     try:
         data = space.load_data()
@@ -34,7 +34,7 @@ def study(request, tmp_path_factory):
         head(data.y),
         validation_data=tuple(map(head, data.validation)),
         engine="random",
-        trials=2,
+        trials=1,
         epochs=2,
         seed=5,
         study=request.param,
