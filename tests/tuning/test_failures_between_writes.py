@@ -38,7 +38,10 @@ def killed_at(call, monkeypatch, **arguments):
     return False
 
 
-@pytest.mark.parametrize("engine", ["hyperband", *(pytest.param(name, marks=pytest.mark.exhaustive) for name in ("random", "bayesian"))])
+EXHAUSTIVE = [pytest.param(engine, marks=pytest.mark.exhaustive) for engine in ("random", "bayesian")]
+
+
+@pytest.mark.parametrize("engine", ["hyperband", *EXHAUSTIVE])
 def test_killed_between_any_two_uses_of_the_database(engine, tmp_path, monkeypatch):
     arguments = {**SEARCHES[engine], "seed": 0, "logs": tmp_path}
     straight = outcome(tuning.search(CURVE, study="straight", **arguments))
