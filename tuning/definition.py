@@ -59,6 +59,11 @@ class Definition:
         return self.several or (self.objective,)
 
     @property
+    def further(self) -> list[tuple[int, Objective]]:
+        """The objectives besides `objective`, each with its place among all: a trial's `scores` are in that order."""
+        return [(i, o) for i, o in enumerate(self.objectives) if o != self.objective]
+
+    @property
     def anneal(self) -> bool:
         """Whether the learning rate of each trial falls over its budget of epochs."""
         return self.fit.get("anneal") == "True"

@@ -58,8 +58,8 @@ def trials_table(study: Study, top: int | None) -> Table:
     as_columns = len(names) <= MAX_COLUMNS
     made = table()
     parts = _parts_title(study)
-    further = [(i, o.name) for i, o in enumerate(study.definition.objectives) if o != study.objective]
-    beside = [*(["sd", parts] if parts else []), *(name for _, name in further)]
+    further = study.definition.further
+    beside = [*(["sd", parts] if parts else []), *(o.name for _, o in further)]
     for column in ("trial", study.objective.name, *beside, "epoch", "epochs", "time"):
         is_list = column == parts  # of scores, which may stand below each other
         made.add_column(column, justify="right", no_wrap=not is_list, min_width=7 if is_list else None)

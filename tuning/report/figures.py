@@ -112,24 +112,19 @@ def slices(study: Study) -> list[tuple[str, Figure]]:
 
 def pareto(study: Study) -> list[Figure]:
     """Return the first metric over each other objective, the Pareto set in colour; nothing for one objective."""
-    objectives, best = study.definition.objectives, {t.number for t in study.pareto}
-    scored = [t for t in study.trials if t.state is State.COMPLETED and None not in t.scores]
-    looks = {"beaten": (GREY, 8, "markers"), "Pareto set": (COLORS[State.COMPLETED], 10, "markers")}
-    if len(objectives) == 2:
-        looks["Pareto set"] = (*looks["Pareto set"][:2], "lines+markers")
-    main = objectives.index(study.objective)
+    further, best = study.definition.further, study.pareto
+    beaten = [t for t in study.trials if t.state is State.COMPLETED and None not in t.scores and t not in best]
     figures = []
-    for i, other in enumerate(objectives):
-        if i == main:
-            continue
+    for i, other in further:
         traces = []
-        for name, (color, size, mode) in looks.items():
-            there = [t for t in scored if (t.number in best) == (name == "Pareto set")]
-            there.sort(key=lambda t: (t.scores[i], t.number))
+        groups = (("beaten", beaten, GREY, 8), ("Pareto set", best, COLORS[State.COMPLETED], 10))
+        for name, trials, color, size in groups:
+            there = sorted(trials, key=lambda t: (t.scores[i], t.number))
             traces.append(
                 {
-                    "type": "scatter", "mode": mode, "name": name,
-                    "x": [t.scores[i] for t in there], "y": [t.scores[main] for t in there],
+                    "type": "scatter", "name": name,
+                    "mode": "lines+markers" if trials is best and len(further) == 1 else "markers",
+                    "x": [t.scores[i] for t in there], "y": [t.score for t in there],
                     "line": {"dash": "dot", "width": 1}, "marker": {"color": color, "size": size},
                     "text": [f"trial {t.number}<br>{_words(t)}" for t in there],
                     "hovertemplate": "%{x:.5g}, %{y:.5g}<br>%{text}<extra></extra>",

@@ -88,7 +88,7 @@ def _facts(study: Study) -> dict[str, Any]:
         "final": final,
         "compared": _compared(study),
         "pareto": [t.number for t in study.pareto],
-        "further": [(i, o.name) for i, o in enumerate(study.definition.objectives) if o != study.objective],
+        "further": study.definition.further,
         "names": list(dict.fromkeys(name for t in rows for name in t.values)),
         "rows": rows[:MAX_ROWS],
         "n_hidden": len(rows) - MAX_ROWS,
