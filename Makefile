@@ -9,6 +9,7 @@ demo: .venv/.installed
 
 test: .venv/.installed-test
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(PYTEST)

@@ -29,8 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import tuning  # noqa: E402
-from tuning.observer import Observer  # noqa: E402
-from tuning.trial import Trial  # noqa: E402
+from tuning.driver.observer import Observer  # noqa: E402
+from tuning.records.trial import Trial  # noqa: E402
 
 GOAL_MILLISECONDS = 30.0
 """Overhead of a trial with 1,000 recorded ones."""

@@ -1,7 +1,7 @@
 """Time compiled epochs against `model.fit` on this machine.
 
 Run `python scripts/bench_training.py [--quick] [--json PATH] [--work NAME ...]` from the repository's root.
-Each row trains the same model on the same data with `model.fit` and with `tuning.training.fit`, in turns in
+Each row trains the same model on the same data with `model.fit` and with `tuning.compiled.fit`, in turns in
 one process, and compares the medians. An epoch's time is from `on_epoch_begin` to `on_epoch_end`, validation
 included, of a model that has been trained before. A cold trial is everything from building the model to its
 last epoch, with nothing compiled before.
@@ -69,11 +69,11 @@ class Result:
         name: the row.
         title: what was trained.
         keras_seconds: every time of `model.fit`.
-        compiled_seconds: every time of `tuning.training.fit`.
+        compiled_seconds: every time of `tuning.compiled.fit`.
         ratio: median of the former by median of the latter.
         goal: the ratio to reach.
         keras_gflops: rate of the matrix products, for `model.fit`.
-        compiled_gflops: likewise, for `tuning.training.fit`.
+        compiled_gflops: likewise, for `tuning.compiled.fit`.
         sgemm_gflops: rate of NumPy's sgemm on the same products.
     """
 
@@ -89,14 +89,14 @@ class Result:
 
 
 def fashion_mnist() -> tuple[Any, Any, Any, Any]:
-    from tuning.data import fashion_mnist as load
+    from search_spaces.data import fashion_mnist as load
 
     data = load()
     return data.x, data.y, *data.validation
 
 
 def california_housing() -> tuple[Any, Any, Any, Any]:
-    from tuning.data import california_housing as load
+    from search_spaces.data import california_housing as load
 
     data = load()
     mean, std = data.x.mean(axis=0), data.x.std(axis=0)
@@ -106,25 +106,61 @@ def california_housing() -> tuple[Any, Any, Any, Any]:
 
 WORKS = (
     Work(
-        "fashion_300_100", "Fashion-MNIST 300-100 SGD, warm epoch", fashion_mnist,
-        units=(300, 100), optimizer="sgd", is_regression=False, n_epochs=1, is_cold=False, goal=5.0,
+        "fashion_300_100",
+        "Fashion-MNIST 300-100 SGD, warm epoch",
+        fashion_mnist,
+        units=(300, 100),
+        optimizer="sgd",
+        is_regression=False,
+        n_epochs=1,
+        is_cold=False,
+        goal=5.0,
     ),
     Work(
-        "fashion_8x256", "Fashion-MNIST 8x256 Adam, warm epoch", fashion_mnist,
-        units=8 * (256,), optimizer="adam", is_regression=False, n_epochs=1, is_cold=False, goal=3.5,
+        "fashion_8x256",
+        "Fashion-MNIST 8x256 Adam, warm epoch",
+        fashion_mnist,
+        units=8 * (256,),
+        optimizer="adam",
+        is_regression=False,
+        n_epochs=1,
+        is_cold=False,
+        goal=3.5,
     ),
     # Several epochs in a turn: a single one takes a hundredth of a second.
     Work(
-        "california_warm", "California 3x50 Adam, warm epoch", california_housing,
-        units=3 * (50,), optimizer="adam", is_regression=True, n_epochs=5, is_cold=False, goal=30.0,
+        "california_warm",
+        "California 3x50 Adam, warm epoch",
+        california_housing,
+        units=3 * (50,),
+        optimizer="adam",
+        is_regression=True,
+        n_epochs=5,
+        is_cold=False,
+        goal=30.0,
     ),
     Work(
-        "california_cold", "California 3x50 Adam, cold trial", california_housing,
-        units=3 * (50,), optimizer="adam", is_regression=True, n_epochs=20, is_cold=True, goal=6.0,
+        "california_cold",
+        "California 3x50 Adam, cold trial",
+        california_housing,
+        units=3 * (50,),
+        optimizer="adam",
+        is_regression=True,
+        n_epochs=20,
+        is_cold=True,
+        goal=6.0,
     ),
     Work(
-        "california_dropout", "California 3x50 dropout Adam, warm epoch", california_housing,
-        units=3 * (50,), optimizer="adam", is_regression=True, n_epochs=5, is_cold=False, goal=6.0, dropout=0.2,
+        "california_dropout",
+        "California 3x50 dropout Adam, warm epoch",
+        california_housing,
+        units=3 * (50,),
+        optimizer="adam",
+        is_regression=True,
+        n_epochs=5,
+        is_cold=False,
+        goal=6.0,
+        dropout=0.2,
     ),
 )
 
@@ -159,9 +195,7 @@ def measure(work: Work, repetitions: int = 3) -> Result:
     medians = [statistics.median(side) for side in times]
     gflop, sgemm_seconds = products(work, data)
     rates = [(work.n_epochs if work.is_cold else 1) * gflop / median for median in medians]
-    return Result(
-        work.name, work.title, *times, medians[0] / medians[1], work.goal, *rates, gflop / sgemm_seconds
-    )
+    return Result(work.name, work.title, *times, medians[0] / medians[1], work.goal, *rates, gflop / sgemm_seconds)
 
 
 def _fit_with_keras(model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -169,7 +203,7 @@ def _fit_with_keras(model: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _sides() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    from tuning import training
+    from tuning import compiled as training
 
     return _fit_with_keras, training.fit
 
@@ -182,8 +216,14 @@ def _warm_epochs(work: Work, data: Sequence[Any], repetitions: int) -> list[list
         for model, fit, seconds in zip(models, _sides(), times, strict=True):
             timer = _timer()
             fit(
-                model, x, y, batch_size=BATCH_SIZE, validation_data=(x_validation, y_validation), verbose=0,
-                epochs=work.n_epochs if repetition else 1, callbacks=[timer],
+                model,
+                x,
+                y,
+                batch_size=BATCH_SIZE,
+                validation_data=(x_validation, y_validation),
+                verbose=0,
+                epochs=work.n_epochs if repetition else 1,
+                callbacks=[timer],
             )
             seconds += timer.seconds if repetition else []
     _check_compiled(models[1])
@@ -191,7 +231,7 @@ def _warm_epochs(work: Work, data: Sequence[Any], repetitions: int) -> list[list
 
 
 def _cold_trials(work: Work, data: Sequence[Any], repetitions: int) -> list[list[float]]:
-    from tuning import training
+    from tuning import compiled as training
 
     x, y, x_validation, y_validation = data
     times: list[list[float]] = [[], []]
@@ -201,7 +241,12 @@ def _cold_trials(work: Work, data: Sequence[Any], repetitions: int) -> list[list
             started = time.perf_counter()
             model = build_model(work, x.shape[1:])
             fit(
-                model, x, y, batch_size=BATCH_SIZE, validation_data=(x_validation, y_validation), verbose=0,
+                model,
+                x,
+                y,
+                batch_size=BATCH_SIZE,
+                validation_data=(x_validation, y_validation),
+                verbose=0,
                 epochs=work.n_epochs,
             )
             seconds.append(time.perf_counter() - started)
@@ -210,7 +255,7 @@ def _cold_trials(work: Work, data: Sequence[Any], repetitions: int) -> list[list
 
 
 def _check_compiled(model: Any) -> None:
-    from tuning import training
+    from tuning import compiled as training
 
     report = training.last_report(model)
     if not report.compiled:
@@ -289,8 +334,12 @@ def environment() -> dict[str, Any]:
     import tensorflow
 
     return {
-        "python": platform.python_version(), "tensorflow": tensorflow.__version__, "keras": keras.__version__,
-        "numpy": numpy.__version__, "machine": platform.machine(), "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "tensorflow": tensorflow.__version__,
+        "keras": keras.__version__,
+        "numpy": numpy.__version__,
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
     }
 
 

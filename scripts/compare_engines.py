@@ -25,11 +25,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import tuning  # noqa: E402
-from tuning.definition import Definition  # noqa: E402
 from tuning.engines.registry import hyperband_epochs, make_engine, read_options, settled  # noqa: E402
-from tuning.objective import Objective  # noqa: E402
+from tuning.records.definition import Definition  # noqa: E402
+from tuning.records.objective import Objective  # noqa: E402
+from tuning.records.trial import Curve, Run, State, Trial  # noqa: E402
 from tuning.space import Hyperparameter  # noqa: E402
-from tuning.trial import Curve, Run, State, Trial  # noqa: E402
 
 ENGINES = ("optuna", "random", "hyperband")
 REPEATS = 21

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from search_spaces import _mlp
+from search_spaces.data import california_housing as load_california_housing
 from tuning.data import Data
-from tuning.data import california_housing as load_california_housing
 from tuning.space import SearchSpace
 
 
@@ -43,9 +43,7 @@ def regressor(hidden: Sequence[Any], optimizer: Any, loss: str, n_features: int)
     """Return a compiled regressor with these hidden layers, and a Normalization layer before them."""
     import keras
 
-    model = keras.Sequential(
-        [keras.Input((n_features,)), keras.layers.Normalization(), *hidden, keras.layers.Dense(1)]
-    )
+    model = keras.Sequential([keras.Input((n_features,)), keras.layers.Normalization(), *hidden, keras.layers.Dense(1)])
     model.compile(optimizer, loss, metrics=[keras.metrics.RootMeanSquaredError(name="rmse")])
     return model
 

@@ -19,8 +19,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from search_spaces import _mlp
+from search_spaces.data import california_housing as load_california_housing
 from tuning.data import Data
-from tuning.data import california_housing as load_california_housing
 from tuning.space import SearchSpace
 
 FEATURES = {"wide": slice(0, 5), "deep": slice(2, 8)}

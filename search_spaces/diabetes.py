@@ -17,8 +17,8 @@ from __future__ import annotations
 from typing import Any
 
 from search_spaces import _mlp, california_housing
+from search_spaces.data import diabetes as load_diabetes
 from tuning.data import Data
-from tuning.data import diabetes as load_diabetes
 from tuning.space import SearchSpace
 
 

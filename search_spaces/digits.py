@@ -15,8 +15,8 @@ from __future__ import annotations
 from typing import Any
 
 from search_spaces import _mlp, fashion_mnist
+from search_spaces.data import digits as load_digits
 from tuning.data import Data
-from tuning.data import digits as load_digits
 from tuning.space import SearchSpace
 
 

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from search_spaces import _mlp
+from search_spaces.data import fashion_mnist as load_fashion_mnist
 from tuning.data import Data
-from tuning.data import fashion_mnist as load_fashion_mnist
 from tuning.space import SearchSpace
 
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from tuning.engines.base import Done, Wait
-from tuning.objective import Objective
+from tuning.hyperparameters import Condition
+from tuning.records.objective import Objective
+from tuning.records.trial import Part, State, Trial
 from tuning.space import Hyperparameter
-from tuning.space.hyperparameter import Condition
-from tuning.trial import Part, State, Trial
 
 OBJECTIVE = Objective("score", "max")
 

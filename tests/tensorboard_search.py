@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tuning.definition import Definition
-from tuning.objective import Objective
-from tuning.observer import Observer
-from tuning.space.hyperparameter import Condition, Hyperparameter
-from tuning.trial import Run, State, Trial
+from tuning.driver.observer import Observer
+from tuning.hyperparameters import Condition, Hyperparameter
+from tuning.records.definition import Definition
+from tuning.records.objective import Objective
+from tuning.records.trial import Run, State, Trial
 
 START = 1_700_000_000.0
 OBJECTIVE = Objective("val_accuracy", "max")

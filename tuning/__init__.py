@@ -9,46 +9,46 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tuning.api import search
-    from tuning.baselines import Baseline, baseline
     from tuning.data import Data
+    from tuning.driver.observer import Observer
     from tuning.errors import TuningError
     from tuning.estimators import KerasClassifier, KerasRegressor, TunedClassifier, TunedRegressor
+    from tuning.estimators.grids import param_distributions, param_grid
     from tuning.final import Final, finalize, predict
-    from tuning.grids import param_distributions, param_grid
-    from tuning.learning_rates import RangeTest, range_test
-    from tuning.objective import Objective
-    from tuning.observer import Observer
+    from tuning.records.objective import Objective
+    from tuning.records.trial import State, Trial
     from tuning.report import write_report
     from tuning.space import HyperParameters, SearchSpace
     from tuning.study import Study, load
-    from tuning.trial import State, Trial
+    from tuning.tools.baselines import Baseline, baseline
+    from tuning.tools.range_test import RangeTest, range_test
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Baseline": "tuning.baselines",
+    "Baseline": "tuning.tools.baselines",
     "Data": "tuning.data",
     "Final": "tuning.final",
     "HyperParameters": "tuning.space",
     "KerasClassifier": "tuning.estimators",
     "KerasRegressor": "tuning.estimators",
-    "Objective": "tuning.objective",
-    "Observer": "tuning.observer",
-    "RangeTest": "tuning.learning_rates",
+    "Objective": "tuning.records.objective",
+    "Observer": "tuning.driver.observer",
+    "RangeTest": "tuning.tools.range_test",
     "SearchSpace": "tuning.space",
-    "State": "tuning.trial",
+    "State": "tuning.records.trial",
     "Study": "tuning.study",
-    "Trial": "tuning.trial",
+    "Trial": "tuning.records.trial",
     "TunedClassifier": "tuning.estimators",
     "TunedRegressor": "tuning.estimators",
     "TuningError": "tuning.errors",
-    "baseline": "tuning.baselines",
+    "baseline": "tuning.tools.baselines",
     "finalize": "tuning.final",
     "load": "tuning.study",
-    "param_distributions": "tuning.grids",
-    "param_grid": "tuning.grids",
+    "param_distributions": "tuning.estimators.grids",
+    "param_grid": "tuning.estimators.grids",
     "predict": "tuning.final",
-    "range_test": "tuning.learning_rates",
+    "range_test": "tuning.tools.range_test",
     "search": "tuning.api",
     "write_report": "tuning.report",
 }

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tuning import callbacks
 from tuning.data import Data, with_folds
-from tuning.definition import Definition
+from tuning.driver.loop import Search
+from tuning.driver.observer import Observer
 from tuning.engines.first import completed
 from tuning.engines.registry import (
     ENGINES,
@@ -31,17 +31,18 @@ from tuning.engines.registry import (
 from tuning.errors import ObjectiveError, OptionError, StudyError, guess, must, raise_all
 from tuning.executors.in_process import InProcessExecutor
 from tuning.executors.processes import ProcessExecutor, visible_gpus
-from tuning.lock import locked, refuse_if_locked
-from tuning.loop import Search
-from tuning.objective import RESOURCES, Objective, listed, primary
-from tuning.observer import Observer
 from tuning.preflight import Findings, check
-from tuning.quiet import import_keras
+from tuning.records.definition import Definition
+from tuning.records.objective import RESOURCES, Objective, listed, primary
 from tuning.space import as_space, resolve
-from tuning.store import DATABASE, Store
-from tuning.study import CALLBACKS, CHECKPOINTS, FINAL_MODEL, REPORT, TENSORBOARD, Study
-from tuning.summaries import Log
+from tuning.space.imports import import_keras
+from tuning.storage.folder import DATABASE, TENSORBOARD, study_files
+from tuning.storage.lock import locked, refuse_if_locked
+from tuning.storage.store import Store
+from tuning.study import Study
 from tuning.tensorboard import TensorBoardObserver
+from tuning.training import callbacks
+from tuning.training.summaries import Log
 
 EPOCHS = 10
 STUDY_NAME = re.compile(r"[A-Za-z0-9._-]*[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -274,13 +275,6 @@ def _delete_files(path: Path) -> None:
             target.unlink(missing_ok=True)
 
 
-def study_files(path: Path) -> list[str]:
-    """Return the names of what a study has written into its folder."""
-    database = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
-    own = (*database, CHECKPOINTS, TENSORBOARD, CALLBACKS, FINAL_MODEL, REPORT)
-    return [name for name in own if (path / name).exists()]
-
-
 def _check_arguments(
     study: str, engine: str, x: Any, validation_data: Any, has_folds: bool, in_process: bool | None, **numbers: Any
 ) -> None:
@@ -344,6 +338,8 @@ def _repeats_wanted(repeats: int | None, stored: Definition | None) -> int | Non
     """Return the repeats, or those of the study where none are given; once is no repeat."""
     wanted = repeats if repeats is not None or stored is None else stored.repeats
     return None if wanted == 1 else wanted
+
+
 def _several(given: Sequence[str | Objective], findings: Findings) -> tuple[Objective, ...]:
     """Return the objectives where there are several, and refuse those that nothing will report."""
     if len(given) == 1:

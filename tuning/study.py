@@ -9,40 +9,24 @@ from __future__ import annotations
 import ast
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tuning import checkpoints, export
+from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, with_folds
 from tuning.data import fold as data_of_fold
-from tuning.definition import Definition
 from tuning.engines.registry import engine_kind
 from tuning.errors import DataError, OptionError, SpaceError, StudyError, must
-from tuning.naming import numbered_afresh
-from tuning.objective import Objective
-from tuning.pareto import pareto
+from tuning.records.definition import Definition
+from tuning.records.objective import Objective
+from tuning.records.ranking import pareto, ranked
+from tuning.records.trial import Trial
 from tuning.space import HyperParameters, SearchSpace, resolve
-from tuning.store import Store, without_password
-from tuning.trial import State, Trial
-from tuning.worker import ensure_built
-
-CHECKPOINTS = "checkpoints"
-TENSORBOARD = "tensorboard"
-CALLBACKS = "callbacks"
-FINAL_MODEL = "final"
-MODEL_FILE = "model.keras"
-REPORT = "report.html"
-
-
-def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
-    """Return the trials that have a score, best first; failed ones never count."""
-    scored = [
-        (objective.sort_key(t.score), t.number, t)
-        for t in trials
-        if t.score is not None and t.state is not State.FAILED
-    ]
-    return [trial for _, _, trial in sorted(scored, key=lambda entry: entry[:2])]
+from tuning.storage.folder import CHECKPOINTS, DATABASE, FINAL_MODEL, MODEL_FILE
+from tuning.storage.store import Store, without_password
+from tuning.training import checkpoints, export
+from tuning.training.train import ensure_built
 
 
 class Study:
@@ -219,7 +203,7 @@ class Study:
         return self._built(self._trial(trial).values)
 
     def _built(self, values: Mapping[str, Any]) -> Any:
-        from tuning.quiet import import_keras
+        from tuning.space.imports import import_keras
 
         import_keras()
         with numbered_afresh():  # the metrics have the names that the trial has reported
@@ -394,7 +378,7 @@ class Study:
 
 def find_studies(logs: str | Path) -> list[Path]:
     """Return the folders of all studies below `logs`, by name."""
-    return sorted(path.parent for path in Path(logs).glob("*/trials.db"))
+    return sorted(path.parent for path in Path(logs).glob(f"*/{DATABASE}"))
 
 
 def load(

@@ -10,9 +10,9 @@ from typing import ClassVar
 import pytest
 
 from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals
-from tuning.definition import Definition
 from tuning.engines.base import Done
 from tuning.engines.registry import make_engine, read_options, settled
+from tuning.records.definition import Definition
 from tuning.space import Hyperparameter, active_values
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "proposals"

@@ -9,8 +9,8 @@ import pytest
 
 from tests.processes import workers_of
 from tuning import Data, Objective, SearchSpace
-from tuning.trial import Run
-from tuning.worker import Decision, Failed, Finished, Report, Task
+from tuning.records.trial import Run
+from tuning.training.train import Decision, Failed, Finished, Report, Task
 
 
 class Unpicklable:

@@ -8,11 +8,11 @@ from dataclasses import fields, replace
 import pytest
 
 from tests.simulation import MIXED_SPACE
-from tuning.definition import Definition
 from tuning.errors import StudyError
-from tuning.objective import Objective
-from tuning.store import Store
-from tuning.trial import Curve, Part, Run, State, Trial
+from tuning.records.definition import Definition
+from tuning.records.objective import Objective
+from tuning.records.trial import Curve, Part, Run, State, Trial
+from tuning.storage.store import Store
 
 DEFINITION = Definition(
     "study",

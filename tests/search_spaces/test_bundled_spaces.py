@@ -9,7 +9,7 @@ import pytest
 
 from search_spaces import california_housing, diabetes, digits, fashion_mnist
 from tuning.errors import DataError
-from tuning.objective import Objective
+from tuning.records.objective import Objective
 from tuning.space import HyperParameters, bundled_spaces, resolve
 
 SPACES = {m.space.name: m.space for m in (fashion_mnist, california_housing, digits, diabetes)}
@@ -196,7 +196,7 @@ def real_data(space, n):
 def test_a_real_training_learns(name, values, n, epochs, bound, monkeypatch):
     import keras
 
-    monkeypatch.setattr("tuning.data.datasets.download", no_download)
+    monkeypatch.setattr("search_spaces.data.datasets.download", no_download)
     keras.utils.set_random_seed(1)
     hp, space = HyperParameters(values), SPACES[name]
     data = real_data(space, n)

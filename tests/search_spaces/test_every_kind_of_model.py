@@ -12,12 +12,12 @@ from search_spaces import _mlp, customer_tickets, fashion_mnist_cnn, fashion_mni
 from search_spaces import california_wide_deep as wide_deep
 from search_spaces import california_wide_deep_subclassed as subclassed
 from tests.conftest import needs_real_data
-from tuning import training
+from tuning import compiled as training
 from tuning.engines.registry import ENGINES
 from tuning.preflight import check
+from tuning.records.trial import State
 from tuning.space import HyperParameters, resolve
-from tuning.trial import State
-from tuning.worker import fit_space
+from tuning.training.train import fit_space
 
 # What is fixed, so that all engines train one architecture, which is compiled once; epochs; rows of the data.
 SMALL = {

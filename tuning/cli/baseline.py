@@ -37,10 +37,10 @@ def baseline(
     quiet: bool = typer.Option(False, "--quiet", help="No progress."),
 ) -> None:
     """Fit scikit-learn's counterparts on the same splits; `tune show` puts them beside the space's studies."""
-    from tuning.baselines import FOLDER
-    from tuning.baselines import baseline as fit
     from tuning.cli.tables import baselines_table
-    from tuning.objective import Objective
+    from tuning.records.objective import Objective
+    from tuning.tools.baselines import FOLDER
+    from tuning.tools.baselines import baseline as fit
 
     stdout = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
     with stdout, _progress(quiet) as listener:

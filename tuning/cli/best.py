@@ -58,7 +58,7 @@ def best(
 
 def _saved(study: Any, trial: Any, path: Path) -> float | None:
     """Save the trial's model; return the score of what was saved, or None where only Keras's formats can tell."""
-    from tuning import export
+    from tuning.training import export
 
     study.save(path, trial)
     if export.format_of(path) == "saved_model":

@@ -33,11 +33,11 @@ def demo(logs: Path = LOGS) -> None:
 
 
 def _space() -> str:
-    from tuning.data import fashion_mnist
     from tuning.errors import DataError
+    from tuning.space import resolve
 
     try:
-        fashion_mnist()
+        resolve("fashion_mnist").load_data()
     except DataError:
         remarks().print(
             "Fashion-MNIST is neither cached nor to be had from the network, so this demo shows the same job on "

@@ -41,7 +41,8 @@ def finalize(
     Saves the model and a model card in the study's folder.
     """
     from tuning.final import finalize as train
-    from tuning.study import FINAL_MODEL, load
+    from tuning.storage.folder import FINAL_MODEL
+    from tuning.study import load
 
     found = load(study_path(study, logs, storage), storage=storage)
     stdout = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
@@ -84,7 +85,7 @@ def _progress(study: Any, seeds: int, quiet: bool) -> Iterator[Any]:
 def _print(study: Any, final: Any, folder: Path) -> None:
     from tuning.cli.tables import duration, score
     from tuning.final.card import CARD
-    from tuning.study import MODEL_FILE
+    from tuning.storage.folder import MODEL_FILE
 
     spread = "" if final.spread is None else f"; {len(final.seeds)} seeds: {score(final.mean)} ± {score(final.spread)}"
     name = study.objective.name

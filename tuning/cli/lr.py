@@ -35,7 +35,7 @@ def lr(
 
     Draws the loss against the rate and suggests a tenth of the rate at which the loss turns up.
     """
-    from tuning.learning_rates import range_test
+    from tuning.tools.range_test import range_test
 
     stdout = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
     with stdout, _progress(iterations, quiet) as listener:

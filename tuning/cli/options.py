@@ -68,7 +68,7 @@ def study_path(study: str, logs: Path, storage: str | None = None) -> Path:
     Raises:
         StudyError: there is none.
     """
-    from tuning.store import DATABASE
+    from tuning.storage.folder import DATABASE
     from tuning.study import find_studies
 
     if storage is not None:

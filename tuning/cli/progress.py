@@ -21,11 +21,11 @@ from rich.progress import (
 
 from tuning.cli.console import remarks
 from tuning.cli.tables import counts, duration, score
-from tuning.definition import Definition
+from tuning.driver.observer import Observer
 from tuning.engines.registry import engine_kind, planned_epochs, remark
-from tuning.observer import Observer
-from tuning.study import ranked
-from tuning.trial import Curve, State, Trial
+from tuning.records.definition import Definition
+from tuning.records.ranking import ranked
+from tuning.records.trial import Curve, State, Trial
 
 
 class PlainProgress(Observer):

@@ -158,8 +158,8 @@ def print_outcome(study: Study) -> None:
 
 
 def _say_what_is_deleted(space: str, engine: str, study: str | None, logs: Path) -> None:
-    from tuning.api import study_files
     from tuning.space import resolve
+    from tuning.storage.folder import study_files
 
     path = logs / (study if study is not None else f"{resolve(space).name}-{engine}")
     names = study_files(path) if path.is_dir() else []

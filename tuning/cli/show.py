@@ -23,7 +23,6 @@ def show(
     as_json: bool = JSON,
 ) -> None:
     """Show the trials of a study, best first."""
-    from tuning.baselines import beside
     from tuning.cli.tables import (
         baselines_table,
         counts,
@@ -35,7 +34,9 @@ def show(
         uncompiled,
     )
     from tuning.engines.registry import engine_kind
-    from tuning.study import load, ranked
+    from tuning.records.ranking import ranked
+    from tuning.study import load
+    from tuning.tools.baselines import beside
 
     found = load(study_path(study, logs, storage), storage=storage)
     compared = beside(found.path.parent, found.definition.data)

@@ -8,12 +8,13 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from tuning.baselines import Baseline
-from tuning.definition import Definition
 from tuning.final.record import Final
-from tuning.objective import Objective
-from tuning.study import Study, ranked
-from tuning.trial import State, Trial
+from tuning.records.definition import Definition
+from tuning.records.objective import Objective
+from tuning.records.ranking import ranked
+from tuning.records.trial import State, Trial
+from tuning.study import Study
+from tuning.tools.baselines import Baseline
 
 MAX_COLUMNS = 9
 """Most hyperparameters that get a column each."""

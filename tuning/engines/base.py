@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tuning.trial import Run, Trial
+from tuning.records.trial import Run, Trial
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from tuning.engines.base import Answer, Engine
 from tuning.errors import SpaceError, guess, must, raise_all
+from tuning.records.trial import Run, Trial
 from tuning.space import Hyperparameter, active_values
-from tuning.trial import Run, Trial
 
 
 class Beginner(Engine, Protocol):

@@ -26,13 +26,13 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
 )
 
-from tuning.definition import Definition
 from tuning.engines.base import Answer, Done, Wait
 from tuning.errors import OptionError, StudyError
-from tuning.objective import Objective
+from tuning.records.definition import Definition
+from tuning.records.objective import Objective
+from tuning.records.trial import Run, State, Trial
 from tuning.space import Hyperparameter, active_values
 from tuning.space.grids import checked_grid, distributions_of, grid_of
-from tuning.trial import Run, State, Trial
 
 RESOURCE = "epochs"
 """scikit-learn's name for what halving gives a candidate more of."""

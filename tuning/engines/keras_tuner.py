@@ -22,10 +22,10 @@ from tuning.engines.base import Answer, Done, Wait
 from tuning.engines.gaussian_process import GaussianProcess
 from tuning.engines.keras_tuner_import import import_keras_tuner
 from tuning.engines.keras_tuner_space import Translation
-from tuning.objective import Objective
-from tuning.parts import best_of_run
+from tuning.records.objective import Objective
+from tuning.records.parts import best_of_run
+from tuning.records.trial import Run, State, Trial
 from tuning.space import Hyperparameter, active_values
-from tuning.trial import Run, State, Trial
 
 keras_tuner = import_keras_tuner()
 HyperbandOracle = keras_tuner.oracles.HyperbandOracle

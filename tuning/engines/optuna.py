@@ -26,10 +26,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from tuning.engines.base import Answer, Done, Wait
 from tuning.engines.optuna_pruners import Judge
 from tuning.engines.optuna_samplers import Plan, reseed
-from tuning.objective import Objective
+from tuning.records.objective import Objective
+from tuning.records.trial import Run, State, Trial
 from tuning.space import Hyperparameter, active_values
 from tuning.space.distributions import from_sampled, parameter_names, sampled_distribution, to_sampled
-from tuning.trial import Run, State, Trial
 
 DRAWS = 10
 """Times that a sampler may propose what has been tried already."""

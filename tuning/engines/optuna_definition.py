@@ -12,12 +12,12 @@ from typing import Any
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from tuning.definition import Definition
 from tuning.engines.optuna import OptunaEngine
 from tuning.engines.optuna_pruners import Judge, default_warmup, make_pruner
 from tuning.engines.optuna_samplers import Request, best_model, given_plan, is_installed, make_plan, mistakes
 from tuning.errors import must, raise_all
-from tuning.objective import Objective
+from tuning.records.definition import Definition
+from tuning.records.objective import Objective
 from tuning.space import Hyperparameter
 
 

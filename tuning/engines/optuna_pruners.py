@@ -16,8 +16,8 @@ from typing import Any
 from optuna import Study, pruners
 from optuna.pruners import BasePruner, HyperbandPruner, PatientPruner, SuccessiveHalvingPruner
 
-from tuning.objective import Objective
-from tuning.trial import Trial
+from tuning.records.objective import Objective
+from tuning.records.trial import Trial
 
 NAMES = ("median", "percentile", "successive_halving", "hyperband", "wilcoxon", "threshold", "patient", "none")
 

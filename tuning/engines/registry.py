@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tuning.definition import Definition
 from tuning.engines.base import Engine
 from tuning.engines.first import First
 from tuning.errors import OptionError, guess, must, raise_all
+from tuning.records.definition import Definition
 
 
 @dataclass(frozen=True)

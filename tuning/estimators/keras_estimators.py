@@ -32,14 +32,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from tuning import checkpoints
 from tuning.api import EPOCHS
 from tuning.data import Data
 from tuning.errors import OptionError, SpaceError, guess, must
 from tuning.estimators.labels import ClassLabels, Quantities
 from tuning.estimators.parameters import checked, hyperparameters_of
 from tuning.space import BoundSpace, Hyperparameter, HyperParameters, active_values
-from tuning.worker import ensure_built, fit_space, generators_kept, returned_epochs
+from tuning.training import checkpoints
+from tuning.training.train import ensure_built, fit_space, generators_kept, returned_epochs
 
 ROWS = 256
 """Samples in a batch of predictions."""

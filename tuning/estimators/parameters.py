@@ -14,9 +14,9 @@ from typing import Any
 import numpy
 
 from tuning.errors import OptionError, must, raise_all
-from tuning.quiet import import_keras
 from tuning.space import BoundSpace, Hyperparameter, HyperParameters
-from tuning.worker import generators_kept
+from tuning.space.imports import import_keras
+from tuning.training.train import generators_kept
 
 MAX_VISITS = 50
 """Most configurations that are built to find hyperparameters."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy
 
-from tuning.objective import Objective
+from tuning.records.objective import Objective
+from tuning.records.trial import State, Trial
 from tuning.study import Study
-from tuning.trial import State, Trial
 
 
 def signed(objective: Objective, score: float | None) -> float:

@@ -24,14 +24,14 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from tuning.api import search, stored_definition
 from tuning.data import Data
+from tuning.driver.loop import seed_of_trial
 from tuning.engines.registry import engine_kind
 from tuning.errors import OptionError, must
 from tuning.estimators.keras_estimators import KerasClassifier, KerasRegressor
 from tuning.estimators.results import cv_results, signed
-from tuning.loop import seed_of_trial
+from tuning.records.trial import Trial
 from tuning.space import BoundSpace
 from tuning.study import Study
-from tuning.trial import Trial
 
 REFITS = ("retrain", "weights", False)
 

@@ -30,7 +30,7 @@ from tuning.executors.channel import (
     Unable,
     read_payload,
 )
-from tuning.worker import Decision, Report, failure, train
+from tuning.training.train import Decision, Report, failure, train
 
 _PR_SET_PDEATHSIG = 1
 
@@ -103,7 +103,7 @@ def _set_up(message: Setup) -> None:
     # Importing ahead only saves time: whatever goes wrong will go wrong again where it can be told.
     with contextlib.suppress(Exception):
         if "keras" in message.imports:
-            from tuning.quiet import import_keras
+            from tuning.space.imports import import_keras
 
             import_keras()
         for name in message.imports:

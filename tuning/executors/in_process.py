@@ -9,7 +9,7 @@ from __future__ import annotations
 from tuning.data import Data
 from tuning.executors.base import Handler
 from tuning.space import SearchSpace
-from tuning.worker import Decision, Report, Task, train
+from tuning.training.train import Decision, Report, Task, train
 
 
 class InProcessExecutor:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tuning.final.record import Final
-from tuning.study import FINAL_MODEL, MODEL_FILE, Study
-from tuning.trial import State
+from tuning.records.trial import State
+from tuning.storage.folder import FINAL_MODEL, MODEL_FILE
+from tuning.study import Study
 
 CARD = "model_card.md"
 

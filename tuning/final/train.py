@@ -16,21 +16,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tuning import callbacks, export
+from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, n_samples, with_validation
+from tuning.driver.loop import seed_of_trial
 from tuning.errors import DataError, OptionError, SpaceError, StudyError, TuningError, must
 from tuning.final.card import CARD, model_card
 from tuning.final.inputs import Inputs
 from tuning.final.record import Final
-from tuning.lock import locked
-from tuning.loop import seed_of_trial
-from tuning.naming import numbered_afresh
-from tuning.quiet import import_keras
+from tuning.records.trial import Trial
 from tuning.space import HyperParameters
-from tuning.store import Store
-from tuning.study import CALLBACKS, FINAL_MODEL, MODEL_FILE, Study
-from tuning.trial import Trial
-from tuning.worker import Decision, fit_space, generators_kept, is_keras_model, reporting_callback
+from tuning.space.imports import import_keras
+from tuning.storage.folder import CALLBACKS, FINAL_MODEL, MODEL_FILE
+from tuning.storage.lock import locked
+from tuning.storage.store import Store
+from tuning.study import Study
+from tuning.training import callbacks, export
+from tuning.training.train import Decision, fit_space, generators_kept, is_keras_model, reporting_callback
 
 Listener = Callable[[int, int, Mapping[str, float]], None]
 """Told of each epoch that ended: which training (from 0), which epoch (from 0), its metrics."""

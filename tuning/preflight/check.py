@@ -13,16 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuning.callbacks import annealing, fresh
+from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, fold
 from tuning.errors import DataError, ObjectiveError, SpaceError, TuningError, guess, raise_all
-from tuning.naming import numbered_afresh
-from tuning.objective import Objective
 from tuning.preflight.labels import Outputs, accuracy_mistakes, data_mistakes, label_mistakes, outputs_of
 from tuning.preflight.sample import sample_of
-from tuning.quiet import import_keras
+from tuning.records.objective import Objective
 from tuning.space import Condition, Hyperparameter, HyperParameters, SearchSpace
-from tuning.worker import Decision, fit_space, generators_kept, is_keras_model, reporting_callback, returned_epochs
+from tuning.space.imports import import_keras
+from tuning.training.callbacks import annealing, fresh
+from tuning.training.train import (
+    Decision,
+    fit_space,
+    generators_kept,
+    is_keras_model,
+    reporting_callback,
+    returned_epochs,
+)
 
 MAX_VISITS = 50
 """Most configurations that are built to find hyperparameters; trials find the rest."""

@@ -9,10 +9,11 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tuning.objective import Objective
+from tuning.records.objective import Objective
+from tuning.records.ranking import ranked
+from tuning.records.trial import State, Trial
 from tuning.space import Hyperparameter
-from tuning.study import Study, ranked
-from tuning.trial import State, Trial
+from tuning.study import Study
 
 MAX_CURVES = 50
 """Most trials whose curves are drawn: the best ones."""

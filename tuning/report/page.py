@@ -13,12 +13,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tuning.baselines import beside
 from tuning.errors import StudyError
 from tuning.final.record import Final
+from tuning.records.ranking import ranked
+from tuning.records.trial import State, Trial
 from tuning.report import figures
-from tuning.study import REPORT, Study, ranked
-from tuning.trial import State, Trial
+from tuning.storage.folder import REPORT
+from tuning.study import Study
+from tuning.tools.baselines import beside
 
 MAX_ROWS = 200
 """Most trials in the table: the best ones, and then those without a score."""

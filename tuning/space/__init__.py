@@ -6,8 +6,8 @@ finds a space by name, module or file; `bound` tells a space about the data. Not
 TensorFlow, Keras or KerasTuner.
 """
 
+from tuning.hyperparameters import Condition, Hyperparameter
 from tuning.space.bound import BoundSpace
-from tuning.space.hyperparameter import Condition, Hyperparameter
 from tuning.space.hyperparameters import HyperParameters, active_values
 from tuning.space.resolve import bundled_spaces, resolve
 from tuning.space.search_space import SearchSpace, as_space

@@ -24,7 +24,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from tuning.space.hyperparameter import Hyperparameter
+from tuning.hyperparameters import Hyperparameter
 
 
 def distribution(h: Hyperparameter) -> BaseDistribution:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tuning.errors import OptionError, SpaceError, must, raise_all
-from tuning.space.hyperparameter import Hyperparameter
+from tuning.hyperparameters import Hyperparameter
 
 MAX_LISTED = 1000
 """Most values of a range that are listed one by one; longer ranges are drawn from."""

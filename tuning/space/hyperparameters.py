@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tuning.errors import SpaceError
-from tuning.space.hyperparameter import Condition, Hyperparameter, Kind
+from tuning.hyperparameters import Condition, Hyperparameter, Kind
 
 
 class HyperParameters:

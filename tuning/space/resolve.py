@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tuning.errors import SpaceError, guess
-from tuning.quiet import import_keras
+from tuning.space.imports import import_keras
 from tuning.space.search_space import SearchSpace, as_space
 
 BUNDLED = "search_spaces"
@@ -45,7 +45,7 @@ def bundled_spaces() -> dict[str, Bundled]:
         return {}
     found = {}
     for module in pkgutil.iter_modules(package.submodule_search_locations):
-        if not module.name.startswith("_"):
+        if not module.ispkg and not module.name.startswith("_"):
             path = Path(package.submodule_search_locations[0]) / f"{module.name}.py"
             text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
             data = re.search(r"^Data: (.*)$", text, re.MULTILINE)

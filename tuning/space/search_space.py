@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tuning.errors import DataError, SpaceError, must
-from tuning.objective import Objective
+from tuning.records.objective import Objective
 
 if TYPE_CHECKING:
     from tuning.data import Data

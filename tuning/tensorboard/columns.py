@@ -16,7 +16,7 @@ from typing import Any, Literal
 from google.protobuf import struct_pb2
 from tensorboard.plugins.hparams import api_pb2
 
-from tuning.space.hyperparameter import Hyperparameter
+from tuning.hyperparameters import Hyperparameter
 
 VISIBLE = 5
 """Hyperparameters, and metrics, that the tab shows before anybody ticks a box. Parallel coordinates drops

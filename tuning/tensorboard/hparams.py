@@ -16,15 +16,15 @@ from typing import Any
 from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
-from tuning.definition import Definition
-from tuning.objective import Objective
-from tuning.pareto import pareto
-from tuning.space.hyperparameter import Hyperparameter
+from tuning.hyperparameters import Hyperparameter
+from tuning.records.definition import Definition
+from tuning.records.objective import Objective
+from tuning.records.ranking import pareto
+from tuning.records.trial import State, Trial
 from tuning.tensorboard import columns as columns_
 from tuning.tensorboard.columns import Column
 from tuning.tensorboard.layout import our_files
 from tuning.tensorboard.writer import hparams_event, read_events
-from tuning.trial import State, Trial
 
 STATES = {State.COMPLETED: "complete", State.PRUNED: "pruned", State.FAILED: "failed", State.RUNNING: "running"}
 OBJECTIVE = "objective"

@@ -14,17 +14,16 @@ from pathlib import Path
 
 from tensorboard.compat.proto import event_pb2
 
-from tuning.definition import Definition
 from tuning.errors import StudyError
-from tuning.observer import Observer
-from tuning.parts import as_part
+from tuning.records.definition import Definition
+from tuning.records.parts import as_part
+from tuning.records.trial import Trial
 from tuning.tensorboard import hparams
 from tuning.tensorboard.layout import Found, Layout, remove_ours
 from tuning.tensorboard.writer import EventFile, scalars, write_once
-from tuning.trial import Trial
 
 
-class TensorBoardObserver(Observer):
+class TensorBoardObserver:
     """Shows every trial of a search in TensorBoard: HPARAMS when it starts, curves while it trains.
 
     Args:
@@ -81,6 +80,12 @@ class TensorBoardObserver(Observer):
     def trial_ended(self, trial: Trial) -> None:
         """Replace the running session by the finished one."""
         self._show(trial, self._end)
+
+    def run_ended(self, trial: Trial) -> None:
+        """Show nothing: a trial that rests is one that runs."""
+
+    def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
+        """Show nothing more."""
 
     def _show(self, trial: Trial, write: Callable[[Trial], object]) -> None:
         """Write about `trial`. A disk that is full must not end a search: all is made up for once there is room."""

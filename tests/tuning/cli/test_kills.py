@@ -1,5 +1,5 @@
 """The command is killed, interrupted, and started twice. Real processes, real signals; many more kills are in
-`tests/tuning/test_failures_drivers.py`.
+`tests/tuning/driver/test_failures_drivers.py`.
 """
 
 import json

@@ -7,11 +7,11 @@ import pytest
 import tuning
 from tests.conftest import SPACES
 from tests.simulation import MIXED_SPACE, Simulation, proposals
-from tuning.definition import Definition
 from tuning.engines.first import completed
 from tuning.engines.registry import ENGINES, make_engine, read_options, settled
 from tuning.errors import OptionError, SpaceError, StudyError
-from tuning.objective import Objective
+from tuning.records.definition import Definition
+from tuning.records.objective import Objective
 from tuning.space import active_values
 
 CURVE = str(SPACES / "curve.py")

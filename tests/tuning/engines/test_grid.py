@@ -17,12 +17,12 @@ from tests.contracts.engine import EngineContract
 from tests.processes import Driver, finished, records, wait_until
 from tests.simulation import MIXED_SPACE, Simulation, proposals
 from tests.spaces.ridge import RidgeSpace, regressor
-from tests.tuning.test_parts import KillsWorkers, without_random
+from tests.tuning.driver.test_parts import KillsWorkers, without_random
 from tuning.engines.base import Wait
 from tuning.errors import OptionError, StudyError
+from tuning.records.trial import State
 from tuning.space import Hyperparameter
 from tuning.space.grids import distributions_of, grid_of
-from tuning.trial import State
 
 RIDGE = str(SPACES / "ridge.py")
 HYPERPARAMETERS = (

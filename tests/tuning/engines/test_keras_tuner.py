@@ -10,7 +10,7 @@ from tests.contracts.engine import EngineContract
 from tests.simulation import MIXED_SPACE, Simulation, score_of
 from tuning.engines.gaussian_process import GaussianProcess
 from tuning.engines.registry import hyperband_epochs
-from tuning.trial import State
+from tuning.records.trial import State
 
 OWN = ("tuner/trial_id", "tuner/epochs", "tuner/initial_epoch", "tuner/bracket", "tuner/round")
 # What KerasTuner itself can hold: no None, and no stepped floats, whose last value it loses.

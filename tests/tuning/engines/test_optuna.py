@@ -13,14 +13,14 @@ import tuning
 from tests.conftest import ROOT
 from tests.contracts.engine import EngineContract
 from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals
-from tuning.definition import Definition
 from tuning.engines.optuna import every_configuration
 from tuning.engines.registry import make_engine, read_options, remark, settled, stored_options
 from tuning.errors import OptionError, StudyError
-from tuning.objective import Objective
+from tuning.records.definition import Definition
+from tuning.records.objective import Objective
+from tuning.records.trial import Part, State, Trial
 from tuning.space import Condition, Hyperparameter, active_values
 from tuning.tensorboard.hparams import session_starts_in
-from tuning.trial import Part, State, Trial
 
 FINITE_SPACE = (
     *(h for h in MIXED_SPACE if h.kind != "float"),

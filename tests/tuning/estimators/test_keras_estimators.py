@@ -203,7 +203,7 @@ def test_cross_validation_in_other_processes():
 
 
 def test_folds_share_one_compiled_program():
-    from tuning import training
+    from tuning import compiled as training
 
     before = training.compiled_programs()
     rates = {"learning_rate": [1e-3, 1e-2, 3e-2]}
@@ -306,7 +306,7 @@ def test_targets_that_are_no_classes_are_refused():
 
 
 def test_training_is_compiled_and_told_in_the_history(fitted):
-    from tuning import training
+    from tuning import compiled as training
 
     assert training.last_report(fitted.model_).compiled
     assert {name: len(values) for name, values in fitted.history_.items()} == {"loss": 30, "accuracy": 30}

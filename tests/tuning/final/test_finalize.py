@@ -9,8 +9,8 @@ import pytest
 
 import tuning
 from tuning.errors import DataError, OptionError, SpaceError, StudyError
-from tuning.lock import locked
 from tuning.space import resolve
+from tuning.storage.lock import locked
 
 keras = pytest.importorskip("keras")
 RNG = numpy.random.default_rng(0)

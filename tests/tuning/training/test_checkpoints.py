@@ -1,0 +1,99 @@
+"""Checkpoints on disk: whole or not at all, and no more of them than needed."""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from tuning.errors import StudyError
+from tuning.training import checkpoints
+
+
+class Weights:
+    """A model that writes one byte a thousand times over, in pieces."""
+
+    def __init__(self, byte):
+        self.byte = byte
+
+    def save_weights(self, path):
+        with open(path, "wb", buffering=0) as file:
+            for _ in range(100):
+                file.write(bytes([self.byte]) * 1000)
+
+
+def _save_for_ever(path):
+    while True:
+        for byte in range(256):
+            checkpoints.save(Weights(byte), path)
+
+
+def test_a_file_is_whole_whenever_its_writer_is_killed(tmp_path):
+    path = checkpoints.best_path(tmp_path, 3)
+    draws = random.Random(0)
+    seen = set()
+    for _ in range(15):
+        process = multiprocessing.get_context("fork").Process(target=_save_for_ever, args=(path,))
+        process.start()
+        while not path.exists():
+            time.sleep(0.001)
+        time.sleep(draws.uniform(0, 0.05))
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        content = path.read_bytes()
+        assert len(content) == 100_000 and len(set(content)) == 1
+        seen.add(content[0])
+        assert len(list(tmp_path.iterdir())) <= 2, "drafts do not pile up"
+    assert len(seen) > 1
+    checkpoints.prune(tmp_path, [3], lambda *_: None)
+    assert list(tmp_path.iterdir()) == [path], "and are cleaned away"
+
+
+def test_what_cannot_be_written_is_an_error_that_says_what_to_do(tmp_path):
+    class Full(Weights):
+        def save_weights(self, path):
+            super().save_weights(path)
+            raise OSError(28, "No space left on device")
+
+    path = checkpoints.best_path(tmp_path, 0)
+    checkpoints.save(Weights(1), path)
+    with pytest.raises(
+        StudyError, match="trial_0000.best.weights.h5 could not be written: .*No space left.*same command"
+    ):
+        checkpoints.save(Full(2), path)
+    assert path.read_bytes()[0] == 1 and list(tmp_path.iterdir()) == [path]
+
+
+def test_the_epoch_before_stays_until_it_is_deleted(tmp_path):
+    for epochs in (3, 6, 9):
+        checkpoints.save_epoch(Weights(1), tmp_path, 7, epochs)
+    checkpoints.save_epoch(Weights(1), tmp_path, 70, 3)
+    assert len(list(tmp_path.iterdir())) == 4
+    checkpoints.delete_other_epochs(tmp_path, 7, 6)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "trial_0007.epoch_6.weights.h5",
+        "trial_0070.epoch_3.weights.h5",
+    ]
+
+
+def test_only_what_is_needed_is_kept(tmp_path):
+    checkpoints.prune(tmp_path / "absent", [1], lambda *_: None)
+    for number in range(5):
+        checkpoints.save(Weights(1), checkpoints.best_path(tmp_path, number))
+        for epochs in (1, 3, 9):
+            checkpoints.save_epoch(Weights(1), tmp_path, number, epochs)
+    (tmp_path / "mine.weights.h5").write_text("not ours")
+    (tmp_path / "trial_0001.best.tmp.weights.h5").write_text("a draft of a worker that was killed")
+    (tmp_path / "trial_0004.best.tmp.weights.h5").write_text("a draft of a worker that is at work")
+    checkpoints.prune(tmp_path, [1, 2], {4: 3}.get)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "mine.weights.h5",
+        "trial_0001.best.weights.h5",
+        "trial_0002.best.weights.h5",
+        "trial_0004.best.tmp.weights.h5",
+        "trial_0004.best.weights.h5",
+        "trial_0004.epoch_3.weights.h5",
+        "trial_0004.epoch_9.weights.h5",
+    ]

@@ -1,0 +1,289 @@
+"""Trains a model as `keras.Model.fit` does, an epoch at a time.
+
+Owns `fit`: the preparation, the loop over epochs with its callbacks, and the way back to Keras when an epoch
+cannot be compiled.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import threading
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy
+import tensorflow as tf
+from keras.src.utils import rng_utils
+from tensorflow.python.eager import context
+
+from tuning.compiled import arrays, cache, eligibility, indices
+from tuning.compiled.arrays import Samples
+from tuning.compiled.program import Program, State, state_of
+
+
+@dataclasses.dataclass(frozen=True)
+class FitReport:
+    """How a call of `fit` was run.
+
+    Attributes:
+        compiled: whether epochs were compiled programs; if not, Keras's own `fit` was used.
+        reason: why they were not.
+        reused: whether the program had been compiled before, for this or another model.
+        trace_seconds: what tracing took in this call.
+        compile_seconds: what compiling took in this call.
+        short_batch: how the short last batch is done; see `short_batch`.
+    """
+
+    compiled: bool
+    reason: str | None = None
+    reused: bool = False
+    trace_seconds: float = 0.0
+    compile_seconds: float = 0.0
+    short_batch: str | None = None
+
+
+_DEFAULTS: dict[str, Any] = {
+    "x": None,
+    "y": None,
+    "batch_size": None,
+    "epochs": 1,
+    "verbose": "auto",
+    "callbacks": None,
+    "validation_split": 0.0,
+    "validation_data": None,
+    "shuffle": True,
+    "class_weight": None,
+    "sample_weight": None,
+    "initial_epoch": 0,
+    "steps_per_epoch": None,
+    "validation_steps": None,
+    "validation_batch_size": None,
+    "validation_freq": 1,
+}
+_reports: weakref.WeakKeyDictionary[Any, FitReport] = weakref.WeakKeyDictionary()
+_left_to_keras = threading.local()
+
+
+def fit(
+    model: Any,
+    x: Any = None,
+    y: Any = None,
+    batch_size: int | None = None,
+    epochs: int = 1,
+    verbose: Any = "auto",
+    callbacks: Any = None,
+    validation_split: float = 0.0,
+    validation_data: Any = None,
+    shuffle: Any = True,
+    class_weight: dict[int, float] | None = None,
+    sample_weight: Any = None,
+    initial_epoch: int = 0,
+    steps_per_epoch: int | None = None,
+    validation_steps: int | None = None,
+    validation_batch_size: int | None = None,
+    validation_freq: Any = 1,
+) -> keras.callbacks.History:
+    """Train `model`: `keras.Model.fit`, with whole epochs compiled where that can be done.
+
+    The arguments and their meaning are those of `keras.Model.fit`. `last_report(model)` tells how it went.
+
+    Args:
+        model: a compiled `keras.Model`; need not be built.
+        x: inputs.
+        y: targets.
+        batch_size: samples for each gradient; 32 by default.
+        epochs: the epoch to stop before.
+        verbose: 0, 1, 2 or "auto".
+        callbacks: Keras callbacks.
+        validation_split: fraction of the samples, the last ones, to validate on.
+        validation_data: (x, y) or (x, y, sample_weight) to validate on.
+        shuffle: whether to draw a new order of the samples for each epoch.
+        class_weight: weight of each class in the loss.
+        sample_weight: weight of each sample in the loss.
+        initial_epoch: the epoch to start with.
+        steps_per_epoch: leads to `model.fit`.
+        validation_steps: leads to `model.fit`.
+        validation_batch_size: `batch_size` by default.
+        validation_freq: validate every so many epochs, or in these epochs.
+
+    Returns:
+        The history of the training.
+
+    Raises:
+        Exception: what `model.fit` raises; nothing else.
+    """
+    given = locals()
+    arguments = {name: given[name] for name in _DEFAULTS}
+    try:
+        prepared = _prepare(model, arguments)
+    except _LeftToKerasError as left:
+        return _fit_with_keras(model, arguments, str(left))
+    return _Epochs(model, arguments, prepared).run()
+
+
+def last_report(model: Any) -> FitReport | None:
+    """Return how the last `fit` of this model was run, or None if there was none."""
+    return _reports.get(model)
+
+
+class _LeftToKerasError(Exception):
+    """This call is for `model.fit`; the text says why."""
+
+
+def _fit_with_keras(model: Any, arguments: Mapping[str, Any], reason: str) -> keras.callbacks.History:
+    """Call the `fit` of the model's class, whatever the instance's may be."""
+    _reports[model] = FitReport(compiled=False, reason=reason)
+    running = _left_to_keras.__dict__.setdefault("models", set())
+    if id(model) in running:
+        # The class's own `fit` has called this one: what is left is Keras's.
+        return keras.Model.fit(model, **arguments)
+    running.add(id(model))
+    try:
+        given = {name: value for name, value in arguments.items() if value is not _DEFAULTS[name]}
+        return type(model).fit(model, **given)
+    finally:
+        running.discard(id(model))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Prepared:
+    """All that the epochs of one `fit` need."""
+
+    training: Samples
+    validation: Samples | None
+    program: Program
+    state: State
+    names: cache.Names
+    order: _Order
+
+
+def _prepare(model: Any, arguments: Mapping[str, Any]) -> _Prepared:
+    """Load the data, build the model and find or compile its program.
+
+    Raises:
+        _LeftToKerasError: something of that cannot be done.
+    """
+    try:
+        reason = eligibility.why_not(model, arguments)
+        if reason is None:
+            training, validation = _load(arguments)
+            _build(model, training)
+            reason = indices.mistake(model, training)
+            if reason is None and validation is not None:
+                reason = indices.mistake(model, validation)
+        if reason is None:
+            program, names, reused = cache.program_for(model, training, validation)
+            spent = (0.0, 0.0) if reused else (program.trace_seconds, program.compile_seconds)
+            _reports[model] = FitReport(True, None, reused, *spent, program.short.value)
+            order = _Order(training, arguments["shuffle"])
+            return _Prepared(training, validation, program, state_of(model), names, order)
+    except Exception as error:
+        # Whatever it is, Keras gets the same call next and finds it too, or does without what failed here.
+        raise _LeftToKerasError(f"{type(error).__name__}: {error}") from error
+    raise _LeftToKerasError(reason)
+
+
+def _load(arguments: Mapping[str, Any]) -> tuple[Samples, Samples | None]:
+    x, y, weight = (arguments[name] for name in ("x", "y", "sample_weight"))
+    batch_size, validation_data = arguments["batch_size"], arguments["validation_data"]
+    if arguments["validation_split"] and validation_data is None:
+        (x, y, weight), validation_data = arrays.split(x, y, weight, arguments["validation_split"])
+    training = arrays.load(x, y, weight, batch_size, arguments["class_weight"])
+    if validation_data is None:
+        return training, None
+    x, y, weight = keras.utils.unpack_x_y_sample_weight(validation_data)
+    return training, arrays.load(x, y, weight, arguments["validation_batch_size"] or batch_size)
+
+
+def _build(model: Any, training: Samples) -> None:
+    """Create all variables that training needs, as Keras would while tracing its first batch."""
+    batch = [keras.KerasTensor((None, *tensor.shape[1:]), tensor.dtype.name) for tensor in training.tensors]
+    model._symbolic_build(data_batch=training.pack(batch))
+
+
+class _Epochs:
+    """The loop of one `fit`."""
+
+    def __init__(self, model: Any, arguments: Mapping[str, Any], prepared: _Prepared) -> None:
+        self._model, self._arguments, self._prepared = model, arguments, prepared
+        callbacks = arguments["callbacks"]
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = keras.callbacks.CallbackList(
+                callbacks,
+                model=model,
+                add_history=True,
+                add_progbar=arguments["verbose"] != 0,
+                verbose=arguments["verbose"],
+                epochs=arguments["epochs"],
+                steps=prepared.training.n_batches,
+            )
+        self._callbacks = callbacks
+
+    def run(self) -> keras.callbacks.History:
+        """Train; return the history."""
+        model, callbacks, n_epochs = self._model, self._callbacks, self._arguments["epochs"]
+        logs = None
+        model.stop_training = False
+        callbacks.on_train_begin()
+        # A callback that restores a backup says where to go on.
+        for epoch in range(model._initial_epoch or self._arguments["initial_epoch"], n_epochs):
+            logs = self._epoch(epoch)
+            if model.stop_training:
+                break
+        if isinstance(model.optimizer, keras.optimizers.Optimizer) and n_epochs > 0:
+            model.optimizer.finalize_variable_values(model.trainable_weights)
+        callbacks.on_train_end(logs=logs)
+        return model.history
+
+    def _epoch(self, epoch: int) -> dict[str, Any]:
+        model, callbacks, prepared = self._model, self._callbacks, self._prepared
+        training, validation, names = prepared.training, prepared.validation, prepared.names
+        callbacks.on_epoch_begin(epoch)
+        # Keras looks at `stop_training` after the first batch.
+        n_rows = training.batch_size if model.stop_training else training.n_rows
+        validate = validation is not None and model._should_eval(epoch, self._arguments["validation_freq"])
+        order = prepared.order.of(epoch)
+        run = prepared.program.run
+        values, validation_values = run(prepared.state, training, validation, order, n_rows, validate)
+        logs = dict(zip(names[0], values, strict=True))
+        self._stop_if_not_a_number(logs)
+        if validate:
+            validation_logs = dict(zip(names[1], validation_values, strict=True))
+            callbacks.on_test_begin()
+            callbacks.on_test_end(validation_logs)
+            logs |= {f"val_{name}": value for name, value in validation_logs.items()}
+        callbacks.on_epoch_end(epoch, logs)
+        return logs
+
+    def _stop_if_not_a_number(self, logs: Mapping[str, Any]) -> None:
+        for callback in self._callbacks.callbacks:
+            if isinstance(callback, keras.callbacks.TerminateOnNaN):
+                callback.on_batch_end(self._prepared.training.n_batches - 1, logs)
+
+
+class _Order:
+    """The order of the samples in each epoch: a function of the seed and the epoch's number."""
+
+    def __init__(self, samples: Samples, shuffle: bool) -> None:
+        self._n_rows, self._size = samples.n_rows, samples.n_batches * samples.batch_size
+        self._seed = _seed()
+        self._fixed = None if shuffle else tf.range(self._size)
+
+    def of(self, epoch: int) -> tf.Tensor:
+        """Return int32 [n_batches * batch_size]; entries from `n_rows` on mean nothing."""
+        if self._fixed is not None:
+            return self._fixed
+        order = numpy.zeros(self._size, "int32")
+        order[: self._n_rows] = numpy.random.default_rng([self._seed, epoch]).permutation(self._n_rows)
+        return tf.constant(order)
+
+
+def _seed() -> int:
+    """Return the seed that Keras or TensorFlow has been given, or a random one."""
+    for seed in (rng_utils.get_random_seed(), context.global_seed()):
+        if seed is not None:
+            return int(seed) % 2**63
+    return random.randrange(2**63)

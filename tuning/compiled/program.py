@@ -1,0 +1,307 @@
+"""Traces and compiles an epoch of a model as one XLA program, and runs it.
+
+Owns the program: the two loops over batches, its arguments and its results. It does not know callbacks, nor
+which models may share a program.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from tuning.compiled import eligibility, short_batch
+from tuning.compiled.arrays import Samples
+from tuning.compiled.short_batch import ShortBatch
+
+# What XLA's highest level, its default, adds to this one costs a fifth more time to compile, and no epoch measured got
+# faster by it. XLA reads this before it first compiles anything; what the user has set there stays.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=2")
+
+n_bodies_traced = 0
+"""How often a training step has been traced in this process."""
+
+
+SLOW_ON_CPU = ("Conv2D", "Conv3D", "DepthwiseConv")
+"""How the types of operations begin that XLA runs many times slower on a CPU than TensorFlow does."""
+
+
+class CannotCompileError(Exception):
+    """The model's steps cannot be compiled; the text says why."""
+
+
+class NotWorthwhileError(Exception):
+    """The model's steps would be slower when compiled."""
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What a program gets of a model: its variables, and the tensors that are statistics of its layers."""
+
+    variables: list[Any]
+    constants: list[tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A compiled epoch.
+
+    Attributes:
+        function: takes what `run` passes; returns the values of the training and the validation metrics.
+        names: the names of those values, for training and for validation.
+        variables: shapes and types of the model's variables.
+        short: how the short last batch is done.
+        is_bound: it refers to variables or tensors of the model it was traced for, and serves no other.
+        trace_seconds: what tracing took.
+        compile_seconds: what compiling took.
+    """
+
+    function: Any
+    names: tuple[tuple[str, ...], tuple[str, ...]]
+    variables: tuple[tuple[Any, ...], ...]
+    short: ShortBatch
+    is_bound: bool
+    trace_seconds: float
+    compile_seconds: float
+
+    def fits(self, model: Any) -> bool:
+        """Tell whether `model` has variables such as the program expects."""
+        return _specs(model) == self.variables
+
+    def run(
+        self,
+        state: State,
+        training: Samples,
+        validation: Samples | None,
+        order: tf.Tensor,
+        n_rows: int,
+        validate: bool,
+    ) -> tuple[list[Any], list[Any]]:
+        """Train a model for an epoch and validate it.
+
+        Args:
+            state: what `state_of` returns for a model of the architecture that was traced; its variables are
+                updated in place.
+            training: samples of the traced shape.
+            validation: likewise, or None.
+            order: int32 [n_batches * batch_size], the order of the training samples.
+            n_rows: how many of them to train on.
+            validate: whether to validate as well.
+
+        Returns:
+            Values of the training metrics, and of the validation metrics if there are any.
+        """
+        n_validation_rows = validation.n_rows if validation is not None and validate else 0
+        results = self.function(
+            state.variables,
+            state.constants,
+            [*training.tensors],
+            order,
+            tf.constant(n_rows, tf.int32),
+            [*validation.tensors] if validation is not None else [],
+            tf.constant(n_validation_rows, tf.int32),
+        )
+        return tuple([value.numpy() for value in values] for values in results)  # type: ignore[return-value]
+
+
+def compile_epoch(model: Any, training: Samples, validation: Samples | None) -> Program:
+    """Return a program for a model that is built and compiled; the model does not change.
+
+    Raises:
+        CannotCompileError: the steps cannot be traced or compiled.
+        NotWorthwhileError: they would be slower.
+    """
+    errors = []
+    for short in short_batch.choose(model, training, validation):
+        try:
+            return _compile(model, training, validation, short)
+        except NotWorthwhileError:
+            raise
+        except Exception as error:
+            # The next way may work. If none does, `model.fit` shows what is wrong.
+            errors.append(f"{type(error).__name__}: {error}")
+    raise CannotCompileError(errors[-1])
+
+
+def state_of(model: Any) -> State:
+    """Return what a program trains: these very variables, as a function that Keras has traced would."""
+    return State(_resources(model), [vars(layer)[name] for layer, name in constants_of(model)])
+
+
+def variables_of(model: Any) -> list[Any]:
+    """Return all state that a step may change, in an order that depends on the architecture alone."""
+    optimizer = [] if model.optimizer is None else model.optimizer.variables
+    return list({id(v): v for v in (*model.variables, *optimizer, *model.metrics_variables)}.values())
+
+
+def _resources(model: Any) -> list[Any]:
+    """Return TensorFlow's variables behind those of Keras."""
+    return [v.value if isinstance(v, keras.Variable) else v for v in variables_of(model)]
+
+
+def _specs(model: Any) -> tuple[tuple[Any, ...], ...]:
+    return tuple((tuple(v.shape), v.dtype.name, v.trainable) for v in _resources(model))
+
+
+def flat(logs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+    """Return the entries of logs and of the logs within, as Keras flattens them for callbacks."""
+    result = {}
+    for name, value in logs.items():
+        result.update(flat(value) if isinstance(value, Mapping) else {name: tf.convert_to_tensor(value)})
+    return result
+
+
+def constants_of(model: Any) -> list[tuple[Any, str]]:
+    """Return where layers keep statistics as tensors, which a trace would take for constants."""
+    return [
+        (layer, name)
+        for layer in model._flatten_layers(include_self=False)
+        if type(layer) is keras.layers.Normalization
+        for name in ("mean", "variance")
+        if tf.is_tensor(vars(layer).get(name))
+    ]
+
+
+def _compile(model: Any, training: Samples, validation: Samples | None, short: ShortBatch) -> Program:
+    started = time.perf_counter()
+    trace = _Trace(model, training, validation, short)
+    function = trace.function()
+    traced = time.perf_counter()
+    is_bound = len(function.captured_inputs) > 0
+    names = (trace.names["train"], trace.names["test"])
+    program = Program(function, names, _specs(model), short, is_bound, traced - started, 0.0)
+    order = tf.zeros([training.n_batches * training.batch_size], tf.int32)
+    program.run(state_of(model), training, validation, order, n_rows=0, validate=False)
+    return dataclasses.replace(program, compile_seconds=time.perf_counter() - traced)
+
+
+class _Trace:
+    """One attempt at tracing an epoch."""
+
+    def __init__(self, model: Any, training: Samples, validation: Samples | None, short: ShortBatch) -> None:
+        self.names: dict[str, tuple[str, ...]] = {"train": (), "test": ()}
+        self._model, self._training, self._validation, self._short = model, training, validation, short
+        self._has_own_steps = short_batch.has_own_steps(model)
+        self._last_logs: dict[str, dict[str, tf.TensorSpec]] = {"train": {}, "test": {}}
+
+    def function(self) -> Any:
+        """Return the traced program."""
+        while True:
+            try:
+                return self._traced()
+            except _CarriesLastLogsError as carries:
+                # A custom step returns other names than the metrics' own: Keras reports its last batch.
+                self._last_logs[carries.phase] = carries.specs
+
+    def _traced(self) -> Any:
+        constants = constants_of(self._model)
+        training, validation = self._training, self._validation
+        number = tf.TensorSpec([], tf.int32)
+        return tf.function(self._epoch, jit_compile=True, autograph=False).get_concrete_function(
+            _resources(self._model),
+            [tf.TensorSpec(vars(layer)[name].shape, vars(layer)[name].dtype) for layer, name in constants],
+            [*training.specs],
+            tf.TensorSpec([training.n_batches * training.batch_size], tf.int32),
+            number,
+            [*validation.specs] if validation is not None else [],
+            number,
+        )
+
+    def _epoch(
+        self,
+        variables: Any,
+        constants: Any,
+        tensors: Any,
+        order: Any,
+        n_rows: Any,
+        validation: Any,
+        n_validation: Any,
+    ) -> Any:
+        # A variable that is an argument is one wherever the model uses it, so `variables` needs no further
+        # mention.
+        del variables
+        model = self._model
+        with _replaced(constants_of(model), constants):
+            results = [self._phase("train", model.train_step, self._training, tensors, order, n_rows)]
+            if self._validation is None:
+                return [*results, []]
+            step = model.test_step
+            return [*results, self._phase("test", step, self._validation, validation, None, n_validation)]
+
+    def _phase(
+        self, phase: str, step: Callable[[Any], Any], samples: Samples, tensors: Any, order: Any, n_rows: Any
+    ) -> list[tf.Tensor]:
+        """Run all batches through `step`; return the values that Keras would report."""
+        self._model.reset_metrics()
+        size = samples.batch_size
+        specs = self._last_logs[phase]
+        logs = {name: tf.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
+        batches = short_batch.Batches(self._model, samples, tensors, order, n_rows, self._short)
+        if samples.n_short and self._short is ShortBatch.SECOND:
+            logs = self._loop(phase, step, batches.whole, n_rows // size, logs)
+            logs = self._loop(phase, step, batches.rest, tf.minimum(n_rows % size, 1), logs)
+        else:
+            logs = self._loop(phase, step, batches.any, (n_rows + size - 1) // size, logs)
+        results = {name: logs[name] for name in specs} or flat(self._model.get_metrics_result())
+        self.names[phase] = tuple(results)
+        return list(results.values())
+
+    def _loop(
+        self, phase: str, step: Callable[[Any], Any], batch: Any, n_steps: Any, logs: dict[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        def body(index: tf.Tensor, logs: dict[str, tf.Tensor]) -> Any:
+            global n_bodies_traced
+            n_bodies_traced += phase == "train"
+            with batch(index) as data:
+                returned = step(data)
+            self._check()
+            return index + 1, self._kept(phase, returned) if logs else self._none_kept(phase, returned)
+
+        return tf.while_loop(lambda index, _: index < n_steps, body, (tf.constant(0), logs))[1]
+
+    def _check(self) -> None:
+        """Refuse what may be computed wrongly or slowly, before XLA gets to see it."""
+        graph = tf.compat.v1.get_default_graph()
+        slow = {op.type for op in graph.get_operations() if op.type.startswith(SLOW_ON_CPU)}
+        if slow and not eligibility.has_accelerator():
+            raise NotWorthwhileError(f"XLA is slow at {min(slow)} on a CPU")
+        if self._short in (ShortBatch.PER_ROW, ShortBatch.BOUNDED):
+            unchecked = short_batch.unchecked_operations(graph)
+            if unchecked:
+                raise CannotCompileError(f"not checked with short batches: {', '.join(sorted(unchecked))}")
+
+    def _none_kept(self, phase: str, returned: Any) -> dict[str, tf.Tensor]:
+        if self._has_own_steps and set(returned) != set(self._model.get_metrics_result()):
+            specs = {name: tf.TensorSpec(t.shape, t.dtype) for name, t in self._kept(phase, returned).items()}
+            raise _CarriesLastLogsError(phase, specs)
+        return {}
+
+    def _kept(self, phase: str, returned: Any) -> dict[str, tf.Tensor]:
+        tensors = flat(returned)
+        if not all(t.shape.is_fully_defined() for t in tensors.values()):
+            raise CannotCompileError(f"{phase}_step returns values whose shape depends on the batch")
+        return tensors
+
+
+class _CarriesLastLogsError(Exception):
+    def __init__(self, phase: str, specs: dict[str, tf.TensorSpec]) -> None:
+        super().__init__(phase)
+        self.phase, self.specs = phase, specs
+
+
+@contextlib.contextmanager
+def _replaced(places: list[tuple[Any, str]], tensors: list[tf.Tensor]) -> Iterator[None]:
+    before = [vars(layer)[name] for layer, name in places]
+    try:
+        for (layer, name), tensor in zip(places, tensors, strict=True):
+            vars(layer)[name] = tensor
+        yield
+    finally:
+        for (layer, name), tensor in zip(places, before, strict=True):
+            vars(layer)[name] = tensor

@@ -1,0 +1,48 @@
+"""Observers: told what happens in a search, and unable to steer it.
+
+Owns the interface. Every method gets frozen records and returns nothing; the store has been written before
+an observer is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tuning.records.definition import Definition
+from tuning.records.trial import Trial
+
+
+class Observer(Protocol):
+    """Override what is of interest; the rest does nothing."""
+
+    def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
+        """A search begins or is resumed; `trials` are those the study already has."""
+        return
+
+    def run_started(self, trial: Trial) -> None:
+        """A run of `trial` begins: `trial.run`. `trial.curve` holds the epochs before it.
+
+        Called again when a lost run is trained again, and for each part of a trial that has several.
+        """
+        return
+
+    def epoch_ended(self, trial: Trial) -> None:
+        """The last entry of `trial.curve` is new."""
+        return
+
+    def part_epoch_ended(self, trial: Trial, part: int) -> None:
+        """The last entry of `trial.parts[part].curve` is new; `epoch_ended` follows when the trial's own grows."""
+        return
+
+    def run_ended(self, trial: Trial) -> None:
+        """A run ended. The trial rests while its state is RUNNING: its engine may continue it."""
+        return
+
+    def trial_ended(self, trial: Trial) -> None:
+        """The trial has its final state. Follows `run_ended`, at once or, for a resting trial, later."""
+        return
+
+    def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
+        """The search is over; `reason` is empty unless it ended before its budget was spent."""
+        return

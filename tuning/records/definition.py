@@ -1,0 +1,162 @@
+"""The definition of a study: everything that must stay the same for it to be continued.
+
+Owns the record, its JSON form and the comparison that refuses to resume a different study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuning.hyperparameters import Hyperparameter
+from tuning.records.objective import Objective
+
+DEFINITION_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a study searches and how.
+
+    Attributes:
+        study: the study's name, also its folder's name.
+        space: the space's name.
+        space_source: what `resolve` needs to find the space again; None for one made in a program.
+        hyperparameters: the space as found before trial 0, parents before children.
+        objective: what is optimised.
+        engine: the engine's name.
+        options: the engine's options, defaults included.
+        seed: the study's seed.
+        epochs: the budget of one trial, in epochs.
+        data: fingerprint of the data trained and validated on.
+        fit: further arguments of `fit`, as text.
+        cv: how the data are divided into folds, as `tuning.data.folds` describes it; None without folds.
+        repeats: how often each configuration is trained, with different seeds; None for once.
+        several: all objectives where there are several, `objective` among them, which decides about epochs.
+        tries: configurations that are tried before the engine proposes any, complete.
+    """
+
+    study: str
+    space: str
+    space_source: str | None
+    hyperparameters: tuple[Hyperparameter, ...]
+    objective: Objective
+    engine: str
+    options: Mapping[str, Any]
+    seed: int
+    epochs: int
+    data: Mapping[str, Any] = field(default_factory=dict)
+    fit: Mapping[str, str] = field(default_factory=dict)
+    cv: Mapping[str, Any] | None = None
+    repeats: int | None = None
+    several: tuple[Objective, ...] = ()
+    tries: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """All that is optimised, in the order in which it was given."""
+        return self.several or (self.objective,)
+
+    @property
+    def further(self) -> list[tuple[int, Objective]]:
+        """The objectives besides `objective`, each with its place among all: a trial's `scores` are in that order."""
+        return [(i, o) for i, o in enumerate(self.objectives) if o != self.objective]
+
+    @property
+    def anneal(self) -> bool:
+        """Whether the learning rate of each trial falls over its budget of epochs."""
+        return self.fit.get("anneal") == "True"
+
+    @property
+    def n_folds(self) -> int | None:
+        """Number of folds; None without folds."""
+        return None if self.cv is None else self.cv["folds"]
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """The names of a trial's parts in order, such as "fold_0"; empty where a trial is trained once."""
+        folds = [] if self.n_folds is None else [f"fold_{fold}" for fold in range(self.n_folds)]
+        repeats = [] if self.repeats is None else [f"repeat_{repeat}" for repeat in range(self.repeats)]
+        if folds and repeats:
+            return tuple(f"{repeat}_{fold}" for repeat in repeats for fold in folds)
+        return tuple(folds or repeats)
+
+    def fold_and_repeat(self, part: int | None) -> tuple[int | None, int]:
+        """Return the fold (None for all data) and the repeat (from 0) of a part; None stands for the whole trial."""
+        if part is None or self.n_folds is None:
+            return None, part or 0
+        return part % self.n_folds, part // self.n_folds
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object that `from_json` reads."""
+        return {
+            "version": DEFINITION_VERSION,
+            "study": self.study,
+            "space": self.space,
+            "space_source": self.space_source,
+            "hyperparameters": [h.to_json() for h in self.hyperparameters],
+            "objective": str(self.objective),
+            "engine": self.engine,
+            "options": dict(self.options),
+            "seed": self.seed,
+            "epochs": self.epochs,
+            "data": dict(self.data),
+            "fit": dict(self.fit),
+            **({} if self.cv is None else {"cv": dict(self.cv)}),
+            **({} if self.repeats is None else {"repeats": self.repeats}),
+            **({"several": list(map(str, self.several))} if self.several else {}),
+            **({"tries": list(map(dict, self.tries))} if self.tries else {}),
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Definition:
+        """Read what `to_json` wrote."""
+        fields = {k: v for k, v in record.items() if k != "version"}
+        fields["hyperparameters"] = tuple(Hyperparameter.from_json(h) for h in record["hyperparameters"])
+        fields["objective"] = Objective.parse(record["objective"])
+        fields["several"] = tuple(map(Objective.parse, record.get("several", ())))
+        fields["tries"] = tuple(record.get("tries", ()))
+        return cls(**fields)
+
+    def differences(self, other: Definition) -> list[str]:
+        """Name what differs from `other`, the stored definition; an empty list when nothing does."""
+        found = []
+        for name in ("space", "objective", "engine", "seed", "epochs", "repeats"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine != theirs:
+                found.append(f"{name} is {mine}, in the study {theirs}")
+        if self.several != other.several:
+            found.append(f"objectives are {_listed(self.objectives)}, in the study {_listed(other.objectives)}")
+        if self.tries != other.tries:
+            found.append(f"tries are {_listed(self.tries)}, in the study {_listed(other.tries)}")
+        found += _differing("option", self.options, other.options)
+        found += _differing("data", self.data, other.data)
+        found += _differing("cv", self.cv or {}, other.cv or {})
+        found += _differing("argument of fit", self.fit, other.fit)
+        found += _differing("hyperparameter", _described(self), _described(other))
+        return found
+
+
+def _listed(things: Sequence[Any]) -> str:
+    return ", ".join(map(str, things)) or "none"
+
+
+def _described(definition: Definition) -> dict[str, Any]:
+    """Map each hyperparameter, told apart by name and conditions, to its JSON form."""
+    described = {}
+    for h in definition.hyperparameters:
+        record = h.to_json()
+        conditions = " and ".join(f"{c['name']} in {list(c['values'])}" for c in record.pop("conditions", ()))
+        described[f"{h.name} if {conditions}" if conditions else h.name] = {
+            key: list(value) if isinstance(value, tuple) else value for key, value in record.items()
+        }
+    return described
+
+
+def _differing(what: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{what} '{name}' is {mine.get(name, 'absent')}, in the study {theirs.get(name, 'absent')}"
+        for name in {**theirs, **mine}
+        if mine.get(name, "absent") != theirs.get(name, "absent")
+    ]

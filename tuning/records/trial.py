@@ -1,0 +1,189 @@
+"""Trials, runs and curves: what is known about one configuration, as frozen records.
+
+Owns the vocabulary that engines, executors, store and observers exchange. Knows nothing of databases,
+models or files. Epochs count from 0, as in Keras and TensorBoard.
+"""
+
+from __future__ import annotations
+
+import enum
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Values = Mapping[str, Any]
+"""The hyperparameters of one trial by name: bool, int, float or str."""
+
+
+class State(str, enum.Enum):
+    """What has become of a trial."""
+
+    RUNNING = "RUNNING"  # being trained, or resting between two runs
+    COMPLETED = "COMPLETED"  # trained for all the epochs its engine asked for
+    PRUNED = "PRUNED"  # stopped by its engine in the middle of a run
+    FAILED = "FAILED"  # raised, lost its worker twice, or its objective was not finite
+
+    @property
+    def is_finished(self) -> bool:
+        return self is not State.RUNNING
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Metrics of each epoch; entry i belongs to epoch i."""
+
+    epochs: tuple[Mapping[str, float], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.epochs)
+
+    def values(self, metric: str) -> list[float]:
+        """Return one value an epoch; NaN where the epoch did not report `metric`."""
+        return [epoch.get(metric, float("nan")) for epoch in self.epochs]
+
+    def extended(self, metrics: Mapping[str, float]) -> Curve:
+        """Return a curve that is one epoch longer."""
+        return Curve((*self.epochs, dict(metrics)))
+
+    def until(self, epoch: int) -> Curve:
+        """Return the first `epoch` epochs."""
+        return Curve(self.epochs[:epoch])
+
+
+@dataclass(frozen=True)
+class Run:
+    """One uninterrupted piece of training that an engine asks for.
+
+    Attributes:
+        number: the trial's number; a new trial when the engine has not used it before.
+        values: the trial's hyperparameters, all active ones.
+        start: first epoch. A continued trial goes on where its last run ended.
+        stop: epoch before which training ends; the trial's total budget so far.
+        parent: number of the trial whose checkpoint this run starts from; None for fresh weights.
+        note: the engine's own remark about the run (JSON), handed back to it on resume.
+        asked, ended: places of the run's beginning and end in the study's order of events; None until then.
+        until: epochs the trial had trained when the run ended; None until then.
+    """
+
+    number: int
+    values: Values
+    start: int
+    stop: int
+    parent: int | None = None
+    note: Mapping[str, Any] = field(default_factory=dict)
+    asked: int | None = None
+    ended: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One training of a trial that has several: on one fold, or with one of several seeds.
+
+    Attributes:
+        curve, score, best_epoch, seconds, checkpoint, lost: as in `Trial`, of this training alone.
+        untils: epochs it had trained at the end of each of the trial's runs that has ended for it.
+    """
+
+    curve: Curve = Curve()
+    score: float | None = None
+    best_epoch: int | None = None
+    seconds: float = 0.0
+    checkpoint: int = 0
+    lost: int = 0
+    untils: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Everything known about one configuration.
+
+    A trial with parts is trained several times, and `parts` says how each of its trainings goes. Its own curve is
+    their mean, its score the mean of their scores, its seconds their sum; see `tuning.records.parts`.
+
+    Attributes:
+        number: counts from 0 within the study.
+        values: hyperparameters that building and training really used.
+        state: see `State`.
+        curve: metrics of every epoch trained so far, over all runs.
+        score: the objective at `best_epoch`; None until an epoch has ended.
+        best_epoch: epoch of the score, from 0.
+        scores: one value an objective, where there are several: metrics of training at the best epoch; () otherwise.
+        resources: what the trained model costs, by the name of the resource metric.
+        seconds: wall time of training, over all runs, in seconds.
+        error: one line; None unless FAILED.
+        traceback: the whole text behind `error`, where there is one.
+        compiled: whether epochs ran as compiled programs; None when nothing was trained.
+        compiled_reason: why not, when `compiled` is False.
+        runs: the runs so far, oldest first; the last may be under way.
+        checkpoint: epochs trained by the weights that a later run can start from; 0 for none.
+        lost: workers that died during the last run.
+        found: hyperparameters (JSON) that this trial met first, unknown before it.
+        started_at, ended_at: Unix time in seconds.
+        parts: its trainings, one a fold and repeat; empty for a trial that is trained once.
+    """
+
+    number: int
+    values: Values
+    state: State = State.RUNNING
+    curve: Curve = Curve()
+    score: float | None = None
+    best_epoch: int | None = None
+    seconds: float = 0.0
+    error: str | None = None
+    traceback: str | None = None
+    compiled: bool | None = None
+    compiled_reason: str | None = None
+    runs: tuple[Run, ...] = ()
+    checkpoint: int = 0
+    lost: int = 0
+    found: tuple[Mapping[str, Any], ...] = ()
+    started_at: float | None = None
+    ended_at: float | None = None
+    parts: tuple[Part, ...] = ()
+    scores: tuple[float | None, ...] = ()
+    resources: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the last run has not ended; a RUNNING trial that is not training rests."""
+        return self.state is State.RUNNING and bool(self.runs) and self.run.ended is None
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs trained."""
+        return len(self.curve)
+
+    @property
+    def run(self) -> Run:
+        """The last run."""
+        return self.runs[-1]
+
+    @property
+    def part_scores(self) -> tuple[float | None, ...]:
+        """The score of each part in order, None until its training has ended; empty without parts."""
+        return tuple(part.score if part.untils else None for part in self.parts)
+
+    @property
+    def score_std(self) -> float | None:
+        """Standard deviation (of the population) of the parts' scores; None unless all have ended."""
+        scores = [score for score in self.part_scores if score is not None]
+        return statistics.pstdev(scores) if scores and len(scores) == len(self.parts) else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record that `--json` prints."""
+        several = {"score_std": self.score_std, "part_scores": list(self.part_scores)} if self.parts else {}
+        return {
+            "number": self.number,
+            "state": self.state.value,
+            "score": self.score,
+            **several,
+            **({"scores": list(self.scores), "resources": dict(self.resources)} if self.scores else {}),
+            "best_epoch": self.best_epoch,
+            "epochs": self.epochs,
+            "values": dict(self.values),
+            "seconds": round(self.seconds, 3),
+            "compiled": self.compiled,
+            "error": self.error,
+        }

@@ -1,0 +1,285 @@
+"""The store: one study with its trials in an Optuna storage.
+
+Owns what is written to the database and how it is read back; it is the only truth about what was tried.
+Every event is one transaction: a trial's record, with the state of its engine, is a single attribute of its
+row. Rows are ordinary Optuna trials, so Optuna's own tools read the study. One process writes a study; where its
+database is, and how it is kept to that process, is `database`'s business.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuning.errors import StudyError
+from tuning.records.definition import Definition
+from tuning.records.trial import Curve, Part, Run, State, Trial
+from tuning.space import Hyperparameter
+from tuning.storage.database import Database, without_password
+from tuning.storage.folder import DATABASE
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+    from tuning.storage.rows import Rows
+
+__all__ = ["RECORD", "Store", "without_password"]
+
+RECORD = "tuning"  # the attribute that holds our record, of the study and of each trial
+FINAL = "tuning_final"  # the attribute of the study that holds the record of its final model
+
+_STUDY = "SELECT study_id FROM studies WHERE study_name = :name"
+_ATTRIBUTE = "SELECT value_json FROM study_user_attributes WHERE study_id = :study AND key = :key"
+_TRIALS_OF_STUDY = (
+    "SELECT t.trial_id, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
+    "WHERE t.study_id = :study AND a.key = :key ORDER BY t.number"
+)
+_ROW_OF_TRIAL = (
+    "SELECT t.trial_id, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
+    "WHERE t.study_id = :study AND a.key = :key AND t.number >= :number"
+)
+_STATES = {State.COMPLETED: "COMPLETE", State.PRUNED: "PRUNED", State.FAILED: "FAIL"}  # as Optuna calls them
+
+
+class Store:
+    """A study in a database.
+
+    Args:
+        url: SQLAlchemy URL of the database; a file is created when it does not exist.
+        study: name of the study in the database.
+        exclusive: whether to write the study, which one process may do at a time.
+    """
+
+    def __init__(self, url: str, study: str, exclusive: bool = False) -> None:
+        self._database = Database(url, study, exclusive)
+        self._do = self._database.do
+        self._study = study
+        self._study_id: int | None = None
+        self._trial_ids: dict[int, int] = {}
+        self._engine_states: dict[int, Any] = {}
+
+    @classmethod
+    def of(cls, path: Path, storage: str | None = None, exclusive: bool = False) -> Store:
+        """Open the database of the study in a folder.
+
+        Args:
+            path: the study's folder; its name is the study's.
+            storage: URL of a database; None for the SQLite file in the folder.
+            exclusive: whether to write the study. Then the database is made when there is none, and locked, but
+                for the file in the folder: whoever writes a study has locked its folder.
+
+        Raises:
+            StudyError: there is no database, and `exclusive` is False; or another driver writes the study.
+        """
+        if storage is not None:
+            store = cls(storage, path.name, exclusive)
+            if exclusive:
+                store._lock_file()
+            return store
+        database = path / DATABASE
+        if not exclusive and not database.is_file():
+            raise StudyError(f"`study` must be the folder of a study, but {path} holds no {DATABASE}.")
+        path.mkdir(parents=True, exist_ok=True)
+        return cls(f"sqlite:///{database}", path.name, exclusive)
+
+    def _lock_file(self) -> None:
+        try:
+            self._database.lock_file()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Release the database's connections and lock."""
+        self._database.close()
+
+    # The study -----------------------------------------------------------------------------------------
+
+    def definition(self) -> Definition | None:
+        """Return the stored definition; None when the database does not have the study."""
+        if self._find() is None:
+            return None
+        documents = self._rows(_ATTRIBUTE)
+        return Definition.from_json(json.loads(documents[0][0])) if documents else None
+
+    def create(self, definition: Definition) -> None:
+        """Create the study with its definition.
+
+        Raises:
+            StudyError: the database has another program's study of that name.
+        """
+        from optuna.study import StudyDirection
+
+        kinds = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
+        directions = [kinds[objective.direction] for objective in definition.objectives]
+        if self._find() is not None:
+            # A search that was killed at this very place has left a study with nothing in it.
+            if self._do(lambda: self._storage.get_n_trials(self._id)):
+                raise StudyError(
+                    f"`study` must be a new name or a study of ours, but the database has a study '{self._study}' "
+                    "that another program has made. Choose another name."
+                )
+            self.delete()
+        self._study_id = self._do(lambda: self._storage.create_new_study(directions, self._study))
+        self._do(lambda: self._storage.set_study_user_attr(self._id, RECORD, definition.to_json()))
+
+    def final(self) -> Any:
+        """Return what `save_final` wrote (JSON); None when there is no final model."""
+        documents = self._rows(_ATTRIBUTE, key=FINAL)
+        return json.loads(documents[0][0]) if documents else None
+
+    def save_final(self, record: Mapping[str, Any]) -> None:
+        """Record the study's final model and its scores on the test split, in place of an earlier one."""
+        self._do(lambda: self._storage.set_study_user_attr(self._id, FINAL, dict(record)))
+
+    def claim(self) -> None:
+        """Write down who drives the study; from then on a server that goes away for a while is waited for."""
+        self._database.claim(self._id)
+
+    def delete(self) -> None:
+        """Remove the study and its trials from the database."""
+        if self._find() is not None:
+            self._do(lambda: self._storage.delete_study(self._id))
+            self._study_id = None
+
+    def _find(self) -> int | None:
+        if self._study_id is None and not self._database.is_empty:
+            rows = self._queried(_STUDY, {"name": self._study})
+            self._study_id = rows[0][0] if rows else None
+        return self._study_id
+
+    @property
+    def _id(self) -> int:
+        if self._find() is None:
+            raise StudyError(f"the database has no study '{self._study}'.")
+        return self._study_id  # type: ignore[return-value]
+
+    # Reading -------------------------------------------------------------------------------------------
+
+    def read(self) -> tuple[list[Trial], Any]:
+        """Return all trials by number, and the engine's state after its last proposal (None if none)."""
+        trials, state, latest = [], None, -1
+        for trial_id, document in self._rows(_TRIALS_OF_STUDY):
+            record = json.loads(document)
+            trial = _from_record(record)
+            self._trial_ids[trial.number] = trial_id
+            trials.append(trial)
+            self._engine_states[trial.number] = record["engine"]
+            asked = max((run.asked for run in trial.runs if run.asked is not None), default=-1)
+            if asked > latest:
+                latest, state = asked, record["engine"]
+        return trials, state
+
+    def _rows(self, query: str, **values: Any) -> Sequence[Any]:
+        return self._queried(query, {"study": self._id, "key": RECORD, **values})
+
+    def _queried(self, query: str, values: Mapping[str, Any]) -> Sequence[Any]:
+        from sqlalchemy import text
+
+        def read() -> Sequence[Any]:
+            with self._database.engine.connect() as connection:
+                return connection.execute(text(query), values).all()
+
+        return self._do(read)
+
+    @property
+    def _storage(self) -> RDBStorage:
+        return self._database.storage
+
+    # Writing, in the order of a trial's life -------------------------------------------------------------
+
+    def begin(self, trial: Trial, engine_state: Any, space: tuple[Hyperparameter, ...]) -> None:
+        """Record that a run begins, and the state of the engine that asked for it.
+
+        Args:
+            trial: the trial with the run as its last; a number that is new adds a row. The row of a trial that a
+                smaller budget had ended is opened again.
+            engine_state: JSON; what the engine needs, besides the trials, to go on from here.
+            space: hyperparameters known so far.
+        """
+        self._engine_states[trial.number] = engine_state
+        if trial.number in self._trial_ids:
+            self._do(lambda: self._trial_rows.reopen(self._row(trial), self._record(trial)))
+        else:
+            self._trial_ids[trial.number] = self._do(lambda: self._added(trial, space))
+
+    def _added(self, trial: Trial, space: tuple[Hyperparameter, ...]) -> int:
+        """Return the new row of a trial, which is there already if the connection broke after it was written."""
+        from tuning.space.distributions import parameters
+
+        for row, document in self._rows(_ROW_OF_TRIAL, number=trial.number):
+            if json.loads(document)["number"] == trial.number:
+                return int(row)
+        return self._trial_rows.add(self._id, self._record(trial), *parameters(space, trial.values))
+
+    def save(self, trial: Trial) -> None:
+        """Replace a trial's record."""
+        self._do(lambda: self._trial_rows.save(self._row(trial), self._record(trial)))
+
+    def report(self, trial: Trial, value: float) -> None:
+        """Record the objective of the trial's last epoch, for Optuna's own tools."""
+        self._do(lambda: self._trial_rows.report(self._row(trial), trial.epochs - 1, value))
+
+    def close_trial(self, trial: Trial) -> None:
+        """Give a trial its final state; nothing about it is written any more."""
+        scores = [score for score in trial.scores or (trial.score,) if score is not None]
+        is_scored = trial.state is not State.FAILED and len(scores) == max(len(trial.scores), 1)
+        values, state = scores if is_scored else [], _STATES[trial.state]
+        self._do(lambda: self._trial_rows.close(self._row(trial), self._record(trial), state, values))
+        self._engine_states.pop(trial.number, None)
+
+    @cached_property
+    def _trial_rows(self) -> Rows:
+        from tuning.storage.rows import Rows
+
+        return Rows(self._database.engine, RECORD)
+
+    def _record(self, trial: Trial) -> dict[str, Any]:
+        return {**_to_record(trial), "engine": self._engine_states.get(trial.number)}
+
+    def _row(self, trial: Trial) -> int:
+        return self._trial_ids[trial.number]
+
+
+def _to_record(trial: Trial) -> dict[str, Any]:
+    record = {f.name: getattr(trial, f.name) for f in fields(Trial)}
+    record["state"] = trial.state.value
+    record["curve"] = _encoded(trial.curve)
+    record["runs"] = [asdict(run) for run in trial.runs]
+    record["parts"] = [{**asdict(replace(part, curve=Curve())), "curve": _encoded(part.curve)} for part in trial.parts]
+    if not trial.parts:
+        del record["parts"]
+    return record
+
+
+def _from_record(record: Mapping[str, Any]) -> Trial:
+    known = {f.name for f in fields(Trial)}
+    values = {name: value for name, value in record.items() if name in known}
+    values["state"] = State(record["state"])
+    values["curve"] = _decoded(record["curve"])
+    values["parts"] = tuple(
+        Part(**{**part, "curve": _decoded(part["curve"]), "untils": tuple(part["untils"])})
+        for part in record.get("parts", ())
+    )
+    values["runs"] = tuple(Run(**run) for run in record["runs"])
+    values["found"] = tuple(record["found"])
+    values["scores"] = tuple(record.get("scores", ()))
+    return Trial(**values)
+
+
+def _encoded(curve: Curve) -> list[dict[str, Any]]:
+    return [{name: _encode(value) for name, value in epoch.items()} for epoch in curve.epochs]
+
+
+def _decoded(epochs: Sequence[Mapping[str, Any]]) -> Curve:
+    return Curve(tuple({name: float(value) for name, value in epoch.items()} for epoch in epochs))
+
+
+def _encode(value: float) -> float | str:
+    """Return a number that JSON can hold; NaN and infinities as text, which `float` reads."""
+    return value if math.isfinite(value) else str(value)
