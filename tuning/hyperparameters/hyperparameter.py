@@ -156,6 +156,53 @@ class Hyperparameter:
             index = math.log((value if self.sampling == "log" else low + high - value) / low, self.step)
         return min(max(round(index), 0), int(self.count()) - 1)
 
+    def to_unit(self, value: Any) -> float:
+        """Return the place of a legal value in [0, 1], on the hyperparameter's own scale.
+
+        What is counted has cells of equal width, and a value lies in the middle of its own; whole numbers on a
+        logarithmic scale without steps lie where the scale has them.
+        """
+        if self.kind == "fixed":
+            return 0.5
+        if self.kind == "boolean":
+            return 0.75 if value else 0.25
+        if self.kind == "choice":
+            place = next(i for i, c in enumerate(self.choices) if c == value and type(c) is type(value))
+            return (place + 0.5) / len(self.choices)
+        if self.step is not None:
+            return (self.index_of(value) + 0.5) / self.count()
+        low, high = self._unit_bounds()
+        if low == high:
+            return 0.5
+        if self.sampling == "linear":
+            place = (value - low) / (high - low)
+        else:
+            place = math.log((value if self.sampling == "log" else low + high - value) / low) / math.log(high / low)
+            place = place if self.sampling == "log" else 1 - place
+        return min(max(place, 0.0), 1.0)
+
+    def from_unit(self, unit: float) -> Any:
+        """Return the legal value at a place of [0, 1]: evenly drawn places give values evenly drawn on the scale."""
+        if self.kind == "fixed":
+            return self.default
+        if self.kind in ("boolean", "choice") or self.step is not None:
+            n = int(self.count())
+            return self.value_at(min(int(unit * n), n - 1))
+        low, high = self._unit_bounds()
+        if self.sampling == "linear":
+            value = low + unit * (high - low)
+        elif self.sampling == "log":
+            value = low * (high / low) ** unit
+        else:
+            value = low + high - low * (high / low) ** (1 - unit)
+        least, most = self.bounds
+        return min(max(round(value) if self.kind == "int" else value, least), most)
+
+    def _unit_bounds(self) -> tuple[float, float]:
+        """Return the bounds of a range without steps; around whole numbers half a unit more, so that none is rare."""
+        low, high = self.bounds
+        return (low - 0.5, high + 0.5) if self.kind == "int" else (low, high)
+
     def fixed_at(self, value: Any) -> Hyperparameter:
         """Return this hyperparameter with one legal value.
 
