@@ -167,8 +167,8 @@ class Hyperparameter:
         if self.kind == "boolean":
             return 0.75 if value else 0.25
         if self.kind == "choice":
-            place = next(i for i, c in enumerate(self.choices) if c == value and type(c) is type(value))
-            return (place + 0.5) / len(self.choices)
+            index = next(i for i, c in enumerate(self.choices) if c == value and type(c) is type(value))
+            return (index + 0.5) / len(self.choices)
         if self.step is not None:
             return (self.index_of(value) + 0.5) / self.count()
         low, high = self._unit_bounds()
