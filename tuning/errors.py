@@ -56,3 +56,9 @@ def raise_all(mistakes: list[str], kind: type[TuningError] = OptionError) -> Non
         raise kind(mistakes[0])
     if mistakes:
         raise kind(f"{len(mistakes)} things do not fit: " + " ".join(f"({i}) {m}" for i, m in enumerate(mistakes, 1)))
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception's type and text on one line of at most 500 characters."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__

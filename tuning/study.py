@@ -26,7 +26,7 @@ from tuning.space import HyperParameters, SearchSpace, resolve
 from tuning.storage.folder import CHECKPOINTS, DATABASE, FINAL_MODEL, MODEL_FILE
 from tuning.storage.store import Store, without_password
 from tuning.training import checkpoints, export
-from tuning.training.train import ensure_built
+from tuning.training.models import ensure_built
 
 
 class Study:

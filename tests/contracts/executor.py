@@ -10,7 +10,7 @@ import pytest
 from tests.processes import workers_of
 from tuning import Data, Objective, SearchSpace
 from tuning.records.trial import Run
-from tuning.training.train import Decision, Failed, Finished, Report, Task
+from tuning.training.messages import Decision, Failed, Finished, Report, Task
 
 
 class Unpicklable:

@@ -17,7 +17,7 @@ from tuning.engines.registry import ENGINES
 from tuning.preflight import check
 from tuning.records.trial import State
 from tuning.space import HyperParameters, resolve
-from tuning.training.train import fit_space
+from tuning.training.fit import fit_space
 
 # What is fixed, so that all engines train one architecture, which is compiled once; epochs; rows of the data.
 SMALL = {

@@ -33,7 +33,7 @@ from tuning.storage.folder import CALLBACKS, CHECKPOINTS, TENSORBOARD
 from tuning.storage.store import Store
 from tuning.tensorboard.layout import Layout
 from tuning.training import checkpoints
-from tuning.training.train import Decision, Failed, Finished, Lost, Message, Report, Task
+from tuning.training.messages import Decision, Failed, Finished, Lost, Message, Report, Task
 
 INTERRUPTED = "interrupted"
 OUT_OF_TIME = "the time limit is reached"

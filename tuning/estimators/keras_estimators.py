@@ -39,7 +39,9 @@ from tuning.estimators.labels import ClassLabels, Quantities
 from tuning.estimators.parameters import checked, hyperparameters_of
 from tuning.space import BoundSpace, Hyperparameter, HyperParameters, active_values
 from tuning.training import checkpoints
-from tuning.training.train import ensure_built, fit_space, generators_kept, returned_epochs
+from tuning.training.fit import fit_space, returned_epochs
+from tuning.training.models import ensure_built
+from tuning.training.seeding import generators_kept
 
 ROWS = 256
 """Samples in a batch of predictions."""

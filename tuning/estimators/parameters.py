@@ -16,7 +16,7 @@ import numpy
 from tuning.errors import OptionError, must, raise_all
 from tuning.space import BoundSpace, Hyperparameter, HyperParameters
 from tuning.space.imports import import_keras
-from tuning.training.train import generators_kept
+from tuning.training.seeding import generators_kept
 
 MAX_VISITS = 50
 """Most configurations that are built to find hyperparameters."""

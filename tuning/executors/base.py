@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from tuning.training.train import Decision, Message, Task
+from tuning.training.messages import Decision, Message, Task
 
 Handler = Callable[[Message], Decision]
 """Takes a message of a worker and returns the answer; only the answer to a `Report` matters."""

@@ -1,6 +1,6 @@
 """What the driver and its worker processes say to each other, and how large data travel.
 
-Owns the messages besides those of `tuning.training.train`, and the payload: the space and its data, pickled into a
+Owns the messages besides those of `tuning.training.messages`, and the payload: the space and its data, pickled into a
 file, with the arrays outside the pickle so that every worker maps the same pages instead of holding a copy. Whatever
 is the user's travels as bytes inside a message, so that what cannot be unpickled never breaks the channel.
 """
@@ -20,7 +20,7 @@ _HEADER = struct.Struct("<QQ")
 _ALIGNMENT = 64
 
 Key = tuple[int, int | None]
-"""The number of a task's trial, and the part of it that is trained; see `tuning.training.train.Task`."""
+"""The number of a task's trial, and the part of it that is trained; see `tuning.training.messages.Task`."""
 
 
 @dataclass(frozen=True)

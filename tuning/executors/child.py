@@ -30,7 +30,8 @@ from tuning.executors.channel import (
     Unable,
     read_payload,
 )
-from tuning.training.train import Decision, Report, failure, train
+from tuning.training.messages import Decision, Report, failure
+from tuning.training.train import train
 
 _PR_SET_PDEATHSIG = 1
 

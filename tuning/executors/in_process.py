@@ -9,7 +9,8 @@ from __future__ import annotations
 from tuning.data import Data
 from tuning.executors.base import Handler
 from tuning.space import SearchSpace
-from tuning.training.train import Decision, Report, Task, train
+from tuning.training.messages import Decision, Report, Task
+from tuning.training.train import train
 
 
 class InProcessExecutor:

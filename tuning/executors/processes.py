@@ -26,7 +26,7 @@ from tuning.executors.channel import Call, Key, Load, Loaded, Memory, Returned, 
 from tuning.executors.machine import default_workers, environment, visible_gpus
 from tuning.executors.worker_process import WorkerProcess
 from tuning.space import SearchSpace
-from tuning.training.train import Failed, Finished, Lost, Report, Task
+from tuning.training.messages import Failed, Finished, Lost, Report, Task
 
 __all__ = ["ProcessExecutor", "default_workers", "visible_gpus"]
 

@@ -31,7 +31,10 @@ from tuning.storage.lock import locked
 from tuning.storage.store import Store
 from tuning.study import Study
 from tuning.training import callbacks, export
-from tuning.training.train import Decision, fit_space, generators_kept, is_keras_model, reporting_callback
+from tuning.training.fit import fit_space, reporting_callback
+from tuning.training.messages import Decision
+from tuning.training.models import is_keras_model
+from tuning.training.seeding import generators_kept
 
 Listener = Callable[[int, int, Mapping[str, float]], None]
 """Told of each epoch that ended: which training (from 0), which epoch (from 0), its metrics."""

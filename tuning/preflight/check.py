@@ -22,14 +22,10 @@ from tuning.records.objective import Objective
 from tuning.space import Condition, Hyperparameter, HyperParameters, SearchSpace
 from tuning.space.imports import import_keras
 from tuning.training.callbacks import annealing, fresh
-from tuning.training.train import (
-    Decision,
-    fit_space,
-    generators_kept,
-    is_keras_model,
-    reporting_callback,
-    returned_epochs,
-)
+from tuning.training.fit import fit_space, reporting_callback, returned_epochs
+from tuning.training.messages import Decision
+from tuning.training.models import is_keras_model
+from tuning.training.seeding import generators_kept
 
 MAX_VISITS = 50
 """Most configurations that are built to find hyperparameters; trials find the rest."""

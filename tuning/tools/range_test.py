@@ -23,7 +23,8 @@ from tuning.errors import OptionError, SpaceError, TuningError, guess, must, rai
 from tuning.space import Hyperparameter, HyperParameters, as_space, resolve
 from tuning.space.imports import import_keras
 from tuning.tools.picture import curve_picture
-from tuning.training.train import fit_space, is_keras_model
+from tuning.training.fit import fit_space
+from tuning.training.models import is_keras_model
 
 LOW, HIGH, ITERATIONS = 1e-5, 10.0, 500
 SMOOTHING = 0.95

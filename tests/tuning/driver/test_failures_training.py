@@ -19,9 +19,9 @@ keras = pytest.importorskip("keras")
 SPACE = """
 import numpy
 import tuning
-import tuning.training.train
+import tuning.training.progress
 
-tuning.training.train.CHECKPOINT_SECONDS = 0  # a checkpoint after every epoch
+tuning.training.progress.CHECKPOINT_SECONDS = 0  # a checkpoint after every epoch
 RNG = numpy.random.default_rng(0)
 X = RNG.normal(size=(64, 4)).astype("float32")
 Y = (X @ RNG.normal(size=4)).astype("float32")

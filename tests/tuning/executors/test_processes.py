@@ -18,7 +18,7 @@ from tuning import Data, TuningError
 from tuning.executors import processes, worker_process
 from tuning.executors.processes import ProcessExecutor
 from tuning.space import SearchSpace, resolve
-from tuning.training.train import Failed, Finished, Lost, Report
+from tuning.training.messages import Failed, Finished, Lost, Report
 
 OPEN = []
 
@@ -53,7 +53,7 @@ def pid_of(report):
 
 def heard_until(executor, wanted, react=lambda message: None):
     """Poll until a message for which `wanted` holds; return all."""
-    from tuning.training.train import Decision
+    from tuning.training.messages import Decision
 
     heard = []
 

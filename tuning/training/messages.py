@@ -1,0 +1,141 @@
+"""What driver and executors say to each other: a task, and the messages about it.
+
+Owns the words. Knows neither how a run is trained nor where, and loads nothing that does, so that whoever passes
+messages on stays light.
+"""
+
+from __future__ import annotations
+
+import enum
+import traceback as traceback_module
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tuning.errors import StudyError, one_line
+from tuning.records.objective import Objective
+from tuning.records.trial import Run
+from tuning.training.summaries import Log
+
+MAX_TRACEBACK = 20_000
+"""Most characters of a traceback that are kept: its beginning and its end."""
+
+
+class Decision(enum.Enum):
+    """The answer to a report."""
+
+    GO = "go"
+    STOP = "stop"
+    PAUSE = "pause"  # stop, and keep what is needed to go on later
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a worker is told about a run.
+
+    Attributes:
+        run: what to train; training starts at epoch `trained`, whatever `run.start` says.
+        seed: seeds initial weights, shuffling and dropout; the same for all runs of a trial.
+        objective: decides which epoch is best.
+        folder: where checkpoints are read and written; None for none.
+        trained: epochs in the checkpoint to start from; 0 for fresh weights.
+        best: the trial's score so far; only a better epoch is kept.
+        resumable: whether the last epoch must be kept for a later run.
+        compiled: whether to run epochs as compiled programs where that is possible.
+        uses_keras: whether the space builds Keras models; otherwise Keras is not imported.
+        patience: epochs without a better objective after which the run ends; None for never.
+        anneal: epochs over which the learning rate falls to nearly zero; None to leave it alone.
+        resources: what is to be measured of the trained model; see `tuning.training.resources`.
+        fit_options: further keyword arguments of `fit`.
+        part: which of the trial's trainings this is; None for a trial that is trained once.
+        fold: the fold of the data to train on; None for all of them.
+        files: the trial's own folder, for what callbacks write; None where there are no callbacks.
+        log: what to write for TensorBoard besides curves and hyperparameters.
+        log_folder: where to write that; None for nowhere.
+    """
+
+    run: Run
+    seed: int
+    objective: Objective
+    folder: str | None = None
+    trained: int = 0
+    best: float | None = None
+    resumable: bool = False
+    compiled: bool = True
+    uses_keras: bool = True
+    patience: int | None = None
+    anneal: int | None = None
+    resources: tuple[str, ...] = ()
+    fit_options: Mapping[str, Any] = field(default_factory=dict)
+    part: int | None = None
+    fold: int | None = None
+    files: str | None = None
+    log: Log = Log()
+    log_folder: str | None = None
+
+    @property
+    def key(self) -> tuple[int, int | None]:
+        """What tells this task from all others that are under way, and is found in all messages about it."""
+        return self.run.number, self.part
+
+
+@dataclass(frozen=True)
+class Report:
+    """An epoch has ended. `checkpoint` is set when the epochs so far are on disk."""
+
+    number: int
+    epoch: int
+    metrics: Mapping[str, float]
+    checkpoint: bool = False
+    part: int | None = None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run ended in the ordinary way."""
+
+    number: int
+    values: Mapping[str, Any]
+    space: tuple[Mapping[str, Any], ...]
+    checkpoint: int
+    seconds: float
+    compiled: bool | None = None
+    reason: str | None = None
+    part: int | None = None
+    resources: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A run raised. `is_fatal`: the fault is not the trial's, and every other trial would have it."""
+
+    number: int
+    error: str
+    traceback: str
+    seconds: float
+    is_fatal: bool = False
+    part: int | None = None
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The process that trained the run has died."""
+
+    number: int
+    reason: str
+    part: int | None = None
+
+
+Message = Report | Finished | Failed | Lost
+Reporter = Callable[[Report], Decision]
+
+
+def failure(key: tuple[int, int | None], error: BaseException, seconds: float = 0.0) -> Failed:
+    """Return the message that the task of that key has raised `error`."""
+    number, part = key
+    text = "".join(traceback_module.format_exception(error))
+    if len(text) > MAX_TRACEBACK:
+        text = f"{text[: MAX_TRACEBACK // 2]}\n...\n{text[-MAX_TRACEBACK // 2 :]}"
+    if isinstance(error, StudyError):  # a disk that is full is not the trial's fault
+        return Failed(number, str(error), text, seconds, is_fatal=True, part=part)
+    return Failed(number, one_line(error), text, seconds, part=part)
