@@ -29,19 +29,20 @@ from tuning.engines.registry import (
     stored_options,
 )
 from tuning.errors import ObjectiveError, OptionError, StudyError, guess, must, raise_all
+from tuning.executors.base import Executor
 from tuning.executors.in_process import InProcessExecutor
 from tuning.executors.processes import ProcessExecutor, visible_gpus
 from tuning.preflight import Findings, check
 from tuning.records.definition import Definition
 from tuning.records.objective import RESOURCES, Objective, listed, primary
 from tuning.space import as_space, resolve
-from tuning.space.imports import import_keras
 from tuning.storage.folder import DATABASE, TENSORBOARD, study_files
 from tuning.storage.lock import locked, refuse_if_locked
 from tuning.storage.store import Store
 from tuning.study import Study
 from tuning.tensorboard import TensorBoardObserver
 from tuning.training import callbacks
+from tuning.training.options import TrainingOptions
 from tuning.training.summaries import Log
 
 EPOCHS = 10
@@ -159,24 +160,20 @@ def search(
     source = space if isinstance(space, str) else None
     deadline = None if time_limit is None else time.monotonic() + time_limit
     with contextlib.ExitStack() as resources:
-        pool = None
-        if not (workers == 1 if in_process is None else in_process):
-            pool = ProcessExecutor(workers, problem.imports, silence_limit, visible_gpus())
-            resources.callback(pool.close)
-        elif "keras" in problem.imports:
-            import_keras()
+        executor: Executor
+        if workers == 1 if in_process is None else in_process:
+            executor = InProcessExecutor(problem.imports)
+        else:
+            executor = ProcessExecutor(workers, problem.imports, silence_limit, visible_gpus())
+        resources.callback(executor.close)
         load_engine(engine)
         data = Data(x, y, validation_data) if x is not None else problem.load_data()
         seed = _first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31))
         cv, division = _folds_wanted(cv, stored, engine), None
         if cv is not None:
             data, division = with_folds(data, cv, seed)
-        look = (goal, fix or {}, fit_options, anneal)
-        if pool is None:
-            findings = check(problem, data, *look)
-        else:
-            pool.load(source, problem, data)
-            findings = pool.call(check, *look)
+        executor.load(source, problem, data)
+        findings = executor.call(check, goal, fix or {}, fit_options, anneal)
         if wanted and not findings.uses_keras:
             raise OptionError("`log` must be left out for this space: it builds no Keras model to log anything about.")
         several = _several(goals, findings)
@@ -207,21 +204,21 @@ def search(
         Search(
             definition=definition,
             engine=proposing,
-            executor=InProcessExecutor(problem, data) if pool is None else pool,
+            executor=executor,
             store=store,
             path=path,
             observers=[TensorBoardObserver(path / TENSORBOARD), *observers],
             keep=keep,
             deadline=deadline,
-            task_options={
-                "compiled": compiled,
-                "uses_keras": findings.uses_keras,
-                "patience": patience,
-                "anneal": definition.epochs if anneal else None,
-                "resources": tuple(o.name for o in several if o.is_resource),
-                "fit_options": fit_options,
-                "log": wanted,
-            },
+            training=TrainingOptions(
+                compiled=compiled,
+                uses_keras=findings.uses_keras,
+                patience=patience,
+                anneal=definition.epochs if anneal else None,
+                resources=tuple(o.name for o in several if o.is_resource),
+                fit_options=fit_options,
+                log=wanted,
+            ),
         ).run()
     return Study(path, problem, data, storage)
 

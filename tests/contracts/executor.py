@@ -9,8 +9,10 @@ import pytest
 
 from tests.processes import workers_of
 from tuning import Data, Objective, SearchSpace
+from tuning.errors import OptionError
 from tuning.records.trial import Run
 from tuning.training.messages import Decision, Failed, Finished, Report, Task
+from tuning.training.options import TrainingOptions
 
 
 class Unpicklable:
@@ -50,7 +52,7 @@ class Scripted(SearchSpace):
 def task(number=0, epochs=3, part=None, **values):
     values = {"raises_at": -1, "exits": False, "seconds": 0.0, **values}
     run = Run(number, values, 0, epochs)
-    return Task(run, seed=0, objective=Objective("score", "max"), uses_keras=False, part=part)
+    return Task(run, seed=0, objective=Objective("score", "max"), options=TrainingOptions(uses_keras=False), part=part)
 
 
 def trained(executor, answer=lambda message: Decision.GO):
@@ -68,8 +70,30 @@ def trained(executor, answer=lambda message: Decision.GO):
     return heard
 
 
+def looked_at(space, data, *arguments):
+    return type(space).__name__, data.x.tolist(), arguments
+
+
+def refuses(space, data):
+    raise OptionError("the space is refused")
+
+
 class ExecutorContract:
     """Subclass it with a fixture `executor`: one that has loaded `Scripted()`, and is closed at the end."""
+
+    def test_a_call_gets_what_was_loaded(self, executor):
+        arguments = ({"class_weight": {0: 1.0}}, None)
+        assert executor.call(looked_at, *arguments) == ("Scripted", [float(i) for i in range(10)], arguments)
+
+    def test_what_a_call_raises_is_raised_here_and_the_executor_goes_on(self, executor):
+        with pytest.raises(OptionError, match="^the space is refused$"):
+            executor.call(refuses)
+        assert executor.call(looked_at)[0] == "Scripted"
+        executor.submit(task())
+        assert isinstance(trained(executor)[-1], Finished)
+
+    def test_slots_are_a_whole_number(self, executor):
+        assert isinstance(executor.slots, int) and executor.slots >= 1
 
     def test_reports_come_in_order_and_then_one_last_message(self, executor):
         executor.submit(task(7, epochs=4))

@@ -16,7 +16,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from tuning.storage.store import Store
 from tuning.tensorboard.layout import Layout
 from tuning.training import checkpoints
 from tuning.training.messages import Decision, Failed, Finished, Lost, Message, Report, Task
+from tuning.training.options import TrainingOptions
 
 INTERRUPTED = "interrupted"
 OUT_OF_TIME = "the time limit is reached"
@@ -56,8 +57,7 @@ class Search:
         engine, executor, store, observers: see their doors.
         path: the study's folder.
         keep: number of best trials whose weights are kept.
-        task_options: what every `Task` is given: `compiled`, `uses_keras`, `patience`, `anneal`, `fit_options`,
-            `log`.
+        training: what all runs have in common.
         deadline: `time.monotonic()` after which running trials pause; None for no limit.
         stopping: why no more is asked for; running trials pause after their epoch.
     """
@@ -69,7 +69,7 @@ class Search:
     path: Path
     observers: Sequence[Observer] = ()
     keep: int = 3
-    task_options: Mapping[str, Any] = field(default_factory=dict)
+    training: TrainingOptions = TrainingOptions()
     deadline: float | None = None
     stopping: str = ""
 
@@ -110,10 +110,13 @@ class Search:
         self._raise_if_all_failed()
 
     def _start_runs(self) -> bool:
-        """Fill the free slots; tell whether anything is under way."""
+        """Fill the free slots; tell whether the search goes on.
+
+        While there are no slots at all, one run is asked for, so that a search that is done ends, and waits for a slot.
+        """
         if self.deadline is not None and time.monotonic() > self.deadline and not self.stopping:
             self.stopping = OUT_OF_TIME
-        while not self.stopping and len(self._under_way) < self.executor.slots:
+        while not self.stopping and (len(self._under_way) < self.executor.slots or self._is_idle):
             if self._waiting:
                 self._start(*self._waiting.pop(0))
                 continue
@@ -125,7 +128,11 @@ class Search:
                 self.stopping = answer.reason
                 return False
             break
-        return bool(self._under_way)
+        return bool(self._under_way) or (bool(self._waiting) and not self.stopping)
+
+    @property
+    def _is_idle(self) -> bool:
+        return not self._under_way and not self._waiting
 
     def _handle(self, message: Message) -> Decision:
         trial, part = self.trials[message.number], message.part
@@ -190,11 +197,11 @@ class Search:
                 trained=trial.checkpoint,
                 best=trial.score,
                 resumable=self.engine.may_continue(number),
+                options=self.training,
                 part=part,
                 fold=fold,
                 files=str(self.path / CALLBACKS / f"trial_{number:04d}" / name),
                 log_folder=str(Layout(self.path / TENSORBOARD).log(number, name)),
-                **self.task_options,
             )
         )
 

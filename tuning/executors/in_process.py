@@ -6,21 +6,37 @@ code takes the search with it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from tuning.data import Data
 from tuning.executors.base import Handler
 from tuning.space import SearchSpace
+from tuning.space.imports import import_keras
 from tuning.training.messages import Decision, Report, Task
 from tuning.training.train import train
 
 
 class InProcessExecutor:
-    """An executor with one slot; `poll` trains the submitted task to its end."""
+    """An executor with one slot; `poll` trains the submitted task to its end.
+
+    Args:
+        imports: modules that training will import. Keras is imported at once, before anything else imports it with
+            TensorFlow's log lines.
+    """
 
     slots = 1
 
-    def __init__(self, space: SearchSpace, data: Data) -> None:
-        self._space, self._data = space, data
+    def __init__(self, imports: Sequence[str] = ()) -> None:
         self._tasks: list[Task] = []
+        if "keras" in imports:
+            import_keras()
+
+    def load(self, source: str | None, space: SearchSpace, data: Data) -> None:
+        self._space, self._data = space, data
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return function(self._space, self._data, *arguments)
 
     def submit(self, task: Task) -> None:
         self._tasks.append(task)

@@ -80,11 +80,6 @@ class ProcessExecutor:
             raise
 
     def load(self, source: str | None, space: SearchSpace, data: Data) -> None:
-        """Give the workers the space and its data, once; `source` finds the space again where it has a name.
-
-        Raises:
-            TuningError: they cannot be pickled, or there is no room for them.
-        """
         record = (source, None if source is not None else space, data)
         with _sendable("the space and its data"), _files_by_value():
             write_payload(self._payload, record)
@@ -93,7 +88,6 @@ class ProcessExecutor:
             worker.send(Load())
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Return `function(space, data, *arguments)`, called in a worker; its errors are raised here."""
         with _sendable("what is passed to fit"), _files_by_value():
             message = Call(cloudpickle.dumps((function, arguments)))
         worker = self._workers[0]

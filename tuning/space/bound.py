@@ -42,8 +42,8 @@ class BoundSpace(SearchSpace):
         given = given() if isinstance(given, type) else given
         self.inner = as_space(given)
         super().__init__(self.inner.name)
-        self.objective, self.patience = self.inner.objective, self.inner.patience
-        self.imports = self.inner.imports
+        for name in ("objective", "description", "imports", "patience", "epochs", "callbacks"):
+            setattr(self, name, getattr(self.inner, name))
         self.meta = dict(meta)
         self._build = getattr(given, "build", given)
 

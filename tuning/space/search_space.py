@@ -130,13 +130,12 @@ class _GivenSpace(SearchSpace):
         return super().load_data() if self._data is None else self._data()
 
 
-def as_space(given: Any, data: Data | None = None, objective: str | Objective | None = None) -> SearchSpace:
+def as_space(given: Any, data: Data | None = None) -> SearchSpace:
     """Return a `SearchSpace` made of a space, a `HyperModel` or a `build_model(hp)` function.
 
     Args:
         given: a `SearchSpace` instance or subclass, anything with a `build(hp)` method, or a function.
         data: used instead of the space's own data.
-        objective: used instead of the space's own objective.
 
     Raises:
         SpaceError: `given` is none of these.
@@ -144,15 +143,15 @@ def as_space(given: Any, data: Data | None = None, objective: str | Objective | 
     if isinstance(given, type):
         given = given()
     own = isinstance(given, SearchSpace)
-    if own and data is None and objective is None:
+    if own and data is None:
         return given
     build = getattr(given, "build", None) or (given if callable(given) else None)
     if build is None:
         raise SpaceError(must("space", "be a SearchSpace, a HyperModel or a build_model(hp) function", given))
     name = getattr(given, "name", None) or getattr(given, "__name__", None) or type(given).__name__
     load = given.load_data if own and data is None else (None if data is None else lambda: data)
-    goal = objective if objective is not None else getattr(given, "objective", "val_loss")
-    space = _GivenSpace(_file_name(str(name)), build, getattr(given, "fit", None), load, goal)
+    objective = getattr(given, "objective", "val_loss")
+    space = _GivenSpace(_file_name(str(name)), build, getattr(given, "fit", None), load, objective)
     space.patience = getattr(given, "patience", None)
     space.epochs = getattr(given, "epochs", None)
     space.callbacks = getattr(given, "callbacks", None)

@@ -77,18 +77,18 @@ def callbacks_of(
     `fit` that stops at the first callback that wants to stop would not come to it.
     """
     folder = Path(task.files or ".")
-    given = (space.callbacks, task.fit_options.get("callbacks"))
+    given = (space.callbacks, task.options.fit_options.get("callbacks"))
     own = [*(callback for each in given for callback in callbacks_.fresh(each, folder)), *schedule]
-    if task.uses_keras and task.patience is not None:
+    if task.options.uses_keras and task.options.patience is not None:
         import keras
 
         own.append(
             keras.callbacks.EarlyStopping(
-                monitor=task.objective.name, mode=task.objective.direction, patience=task.patience
+                monitor=task.objective.name, mode=task.objective.direction, patience=task.options.patience
             )
         )
-    reporting = reporting_callback(listen, task.uses_keras)
-    return [*own, reporting] if task.uses_keras else [reporting, *own]
+    reporting = reporting_callback(listen, task.options.uses_keras)
+    return [*own, reporting] if task.options.uses_keras else [reporting, *own]
 
 
 def reporting_callback(listen: Callable[[Mapping[str, Any]], Decision], uses_keras: bool) -> Any:

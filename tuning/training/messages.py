@@ -15,7 +15,7 @@ from typing import Any
 from tuning.errors import StudyError, one_line
 from tuning.records.objective import Objective
 from tuning.records.trial import Run
-from tuning.training.summaries import Log
+from tuning.training.options import TrainingOptions
 
 MAX_TRACEBACK = 20_000
 """Most characters of a traceback that are kept: its beginning and its end."""
@@ -41,17 +41,11 @@ class Task:
         trained: epochs in the checkpoint to start from; 0 for fresh weights.
         best: the trial's score so far; only a better epoch is kept.
         resumable: whether the last epoch must be kept for a later run.
-        compiled: whether to run epochs as compiled programs where that is possible.
-        uses_keras: whether the space builds Keras models; otherwise Keras is not imported.
-        patience: epochs without a better objective after which the run ends; None for never.
-        anneal: epochs over which the learning rate falls to nearly zero; None to leave it alone.
-        resources: what is to be measured of the trained model; see `tuning.training.resources`.
-        fit_options: further keyword arguments of `fit`.
+        options: what all runs of the search have in common.
         part: which of the trial's trainings this is; None for a trial that is trained once.
         fold: the fold of the data to train on; None for all of them.
         files: the trial's own folder, for what callbacks write; None where there are no callbacks.
-        log: what to write for TensorBoard besides curves and hyperparameters.
-        log_folder: where to write that; None for nowhere.
+        log_folder: where to write what `options.log` asks for; None for nowhere.
     """
 
     run: Run
@@ -61,16 +55,10 @@ class Task:
     trained: int = 0
     best: float | None = None
     resumable: bool = False
-    compiled: bool = True
-    uses_keras: bool = True
-    patience: int | None = None
-    anneal: int | None = None
-    resources: tuple[str, ...] = ()
-    fit_options: Mapping[str, Any] = field(default_factory=dict)
+    options: TrainingOptions = TrainingOptions()
     part: int | None = None
     fold: int | None = None
     files: str | None = None
-    log: Log = Log()
     log_folder: str | None = None
 
     @property

@@ -31,9 +31,9 @@ def train(space: SearchSpace, data: Data, task: Task, report: Reporter) -> Finis
         with (
             generators_kept(),
             numbered_afresh(),
-            summaries.written(task.log, task.log_folder, task.trained, lambda: one_sample(data.x)) as logging,
+            summaries.written(task.options.log, task.log_folder, task.trained, lambda: one_sample(data.x)) as logging,
         ):
-            seed_everything(task.seed, task.uses_keras)
+            seed_everything(task.seed, task.options.uses_keras)
             return _train(space, data, task, report, started, logging)
     except (Exception, SystemExit) as error:
         return failure(task.key, error, time.perf_counter() - started)
@@ -45,21 +45,21 @@ def _train(
     hp = HyperParameters(task.run.values)
     model = space.build(hp)
     # The rate to begin with is that of the fresh model: a checkpoint has the one it was saved with.
-    schedule = [] if task.anneal is None else [annealing(model, task.anneal)]
+    schedule = [] if task.options.anneal is None else [annealing(model, task.options.anneal)]
     if task.trained and not restore(model, data.x, task):
         task = replace(task, trained=0, best=None)
-        seed_everything(task.seed, task.uses_keras)
+        seed_everything(task.seed, task.options.uses_keras)
         hp = HyperParameters(task.run.values)
         model = space.build(hp)  # part of the checkpoint may have been read
     progress = Progress(model, task, report)
-    options = {name: value for name, value in task.fit_options.items() if name != "callbacks"}
+    options = {name: value for name, value in task.options.fit_options.items() if name != "callbacks"}
     outcome = fit_space(
         space,
         hp,
         model,
         data,
         callbacks=[*logging, *callbacks_of(space, task, progress.epoch_ended, schedule)],
-        compiled=task.compiled,
+        compiled=task.options.compiled,
         epochs=task.run.stop,
         initial_epoch=progress.epochs,
         **options,
@@ -76,14 +76,14 @@ def _train(
         compiled,
         reason,
         task.part,
-        measured(model, data.x, task.resources, progress.epoch_seconds) if is_keras_model(model) else {},
+        measured(model, data.x, task.options.resources, progress.epoch_seconds) if is_keras_model(model) else {},
     )
 
 
 def _how_it_was_trained(model: Any, task: Task) -> tuple[bool | None, str | None]:
     if not is_keras_model(model):
         return None, None
-    if not task.compiled:
+    if not task.options.compiled:
         return False, "turned off"
     from tuning import compiled as training
 

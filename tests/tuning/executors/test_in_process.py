@@ -11,7 +11,8 @@ from tuning.executors.in_process import InProcessExecutor
 @pytest.fixture
 def executor():
     space = Scripted()
-    made = InProcessExecutor(space, space.load_data())
+    made = InProcessExecutor()
+    made.load(None, space, space.load_data())
     yield made
     made.close()
 
