@@ -8,7 +8,6 @@ been evaluated is stored before anything is shown.
 from __future__ import annotations
 
 import math
-import os
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, n_samples, with_validation
 from tuning.driver.loop import seed_of_trial
 from tuning.errors import DataError, OptionError, SpaceError, StudyError, TuningError, must
+from tuning.files import replaced, write_text
 from tuning.final.card import CARD, model_card
 from tuning.final.inputs import Inputs
 from tuning.final.record import Final
@@ -290,12 +290,12 @@ def _evaluated(model: Any, x: Any, y: Any, batch_size: int | None) -> dict[str, 
 def _keep(study: Study, store: Store, model: Any, final: Final) -> None:
     """Save model, record and card; whatever dies on the way, no record stands beside another's model."""
     folder = study.path / FINAL_MODEL
-    draft = export.save(model, folder / f"unfinished.{MODEL_FILE}")
-    (folder / MODEL_FILE).unlink(missing_ok=True)
-    store.save_final(final.to_json())
-    os.replace(draft, folder / MODEL_FILE)
+    with replaced(folder / MODEL_FILE) as draft:
+        export.save(model, draft)
+        (folder / MODEL_FILE).unlink(missing_ok=True)
+        store.save_final(final.to_json())
     study.final = final.to_json()
-    (folder / CARD).write_text(model_card(study, final), encoding="utf-8")
+    write_text(folder / CARD, model_card(study, final))
 
 
 def _versions() -> dict[str, str]:

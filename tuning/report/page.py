@@ -5,15 +5,14 @@ Owns the facts that are shown; the template owns their looks.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from tuning.errors import StudyError
+from tuning.files import write_text
 from tuning.final.record import Final
 from tuning.records.ranking import ranked
 from tuning.records.trial import State, Trial
@@ -37,14 +36,9 @@ def write_report(study: Study, path: str | Path | None = None) -> Path:
         StudyError: it cannot be written.
     """
     path = study.path / REPORT if path is None else Path(path)
-    draft = path.with_name(f".{path.name}.unfinished")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(html(study), encoding="utf-8")
-        os.replace(draft, path)
+        write_text(path, html(study))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
         raise StudyError(f"the report {path} could not be written: {error}.") from error
     return path
 

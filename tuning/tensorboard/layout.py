@@ -108,7 +108,7 @@ def our_files(folder: Path) -> Iterator[Path]:
 
 def _look(folder: str) -> Found:
     entries = _entries(folder)
-    labels = tuple(label for entry in entries if (label := label_of(entry.name)))
+    labels = tuple(label for entry in entries if (label := label_of(entry.name)) and entry.stat().st_size)
     return Found(labels, any(entry.name == RUNNING for entry in entries))
 
 

@@ -23,6 +23,8 @@ from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from tuning.files import replaced
+
 SUFFIX = ".tuning"
 """Ends the name of every file written here, so that a user's own files are told apart and left alone."""
 
@@ -64,16 +66,18 @@ class EventFile:
 def write_once(folder: Path, events: Iterable[event_pb2.Event], label: str = "") -> None:
     """Write a complete event file; whoever is killed on the way leaves none that TensorBoard would read.
 
+    The disk is not waited for, which would take longer than all else that the driver does for a trial: what a loss of
+    power has left empty is written again from the store when the study goes on.
+
     Args:
         folder: the run's folder; made if missing.
         events: all the events.
         label: becomes part of the file's name; a word, a hyphen and a word.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     name = file_name(label)
     unfinished = folder / f"unfinished.{name.rpartition('tfevents.')[2]}"
-    unfinished.write_bytes(_encoded([_version(), *events]))
-    os.replace(unfinished, folder / name)
+    with replaced(folder / name, unfinished, synced=False):
+        unfinished.write_bytes(_encoded([_version(), *events]))
 
 
 def file_name(label: str = "") -> str:

@@ -18,6 +18,7 @@ import numpy as np
 
 from tuning.data import Data
 from tuning.errors import DataError, OptionError, guess, must
+from tuning.files import write_text
 from tuning.records.objective import Objective
 from tuning.space import as_space, resolve
 
@@ -168,8 +169,7 @@ def baseline(
         models=tuple(fitted),
     )
     path = Path(logs) / FOLDER / f"{problem.name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(record.to_json(), indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(record.to_json(), indent=2) + "\n")
     return record
 
 

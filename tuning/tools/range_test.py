@@ -20,6 +20,7 @@ from typing import Any
 
 from tuning.data import Data
 from tuning.errors import OptionError, SpaceError, TuningError, guess, must, raise_all
+from tuning.files import write_text
 from tuning.space import Hyperparameter, HyperParameters, as_space, resolve
 from tuning.space.imports import import_keras
 from tuning.tools.picture import curve_picture
@@ -237,17 +238,16 @@ def _write(found: RangeTest) -> None:
 
     folder = Path(found.folder)
     shutil.rmtree(folder / "tensorboard", ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "range_test.json").write_text(json.dumps(found.to_json(), indent=2) + "\n", encoding="utf-8")
+    write_text(folder / "range_test.json", json.dumps(found.to_json(), indent=2) + "\n")
     marks = {} if found.turn is None or found.suggested is None else {
         f"suggested {found.suggested:.2g}": found.suggested, f"turns up at {found.turn:.2g}": found.turn
     }  # fmt: skip
-    (folder / "range_test.svg").write_text(
+    write_text(
+        folder / "range_test.svg",
         curve_picture(
             found.rates, found.losses, found.smoothed, marks, f"Learning-rate range test: {found.space}",
             "learning rate", "loss",
         ),
-        encoding="utf-8",
     )  # fmt: skip
     series = {"learning_rate": found.rates, "loss": found.losses, "smoothed_loss": found.smoothed}
     points = [(f"range_test/{name}", v, i) for name, values in series.items() for i, v in enumerate(values)]

@@ -1,6 +1,6 @@
 """Checkpoints: weights and optimizer state of trials, as files of one folder.
 
-Owns the file names, atomic writing, reading, and deleting what nobody needs. Two kinds exist: `best` holds
+Owns the file names, writing, reading, and deleting what nobody needs. Two kinds exist: `best` holds
 the epoch of the recorded score; `epoch_N` holds the last epoch, from which a later run goes on. A trial with parts
 (folds, repeats) has files of its own for each: `part` is its number there, and None for any other trial. Does not
 know which trials deserve to be kept.
@@ -8,14 +8,13 @@ know which trials deserve to be kept.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from tuning.errors import StudyError
+from tuning.files import replaced
 
 SUFFIX = ".weights.h5"
 _PATTERN = re.compile(
@@ -51,14 +50,9 @@ def save(model: Any, path: Path) -> None:
     """
     draft = path.with_name(f"{path.name.removesuffix(SUFFIX)}.tmp{SUFFIX}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        model.save_weights(draft)
-        with open(draft, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(draft, path)
+        with replaced(path, draft):
+            model.save_weights(draft)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
         raise StudyError(
             f"the checkpoint {path} could not be written: {error}. What was trained before is stored; free some "
             "space, and the same command goes on where it was."

@@ -1,17 +1,16 @@
 """Models as files for others: Keras's own format, weights alone, or a SavedModel of TensorFlow.
 
-Owns which format a name stands for, and writing it wholly or not at all. The name decides, because Keras goes by
+Owns which format a name stands for. The name decides, because Keras goes by
 the name when it loads.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any, Literal
 
 from tuning.errors import OptionError, SpaceError, StudyError, must
+from tuning.files import remove, replaced
 
 Format = Literal["keras", "weights", "saved_model"]
 
@@ -52,23 +51,16 @@ def save(model: Any, path: str | Path, x: Any = None) -> Path:
     ending = {"keras": ".keras", "weights": ".weights.h5", "saved_model": ""}[kind]
     draft = path.with_name(f".{path.name.removesuffix(ending)}.unfinished{ending}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if kind == "keras":
-            model.save(draft)
-        elif kind == "weights":
-            model.save_weights(draft)
-        else:
-            model.export(str(draft), verbose=False, input_signature=_signature(model, x))
-            if path.exists():
-                shutil.rmtree(path)
-        os.replace(draft, path)
+        with replaced(path, draft):
+            if kind == "keras":
+                model.save(draft)
+            elif kind == "weights":
+                model.save_weights(draft)
+            else:
+                remove(draft)
+                model.export(str(draft), verbose=False, input_signature=_signature(model, x))
     except OSError as error:
         raise StudyError(f"the model could not be saved as {path}: {error}.") from error
-    finally:
-        if draft.is_dir():
-            shutil.rmtree(draft, ignore_errors=True)
-        else:
-            draft.unlink(missing_ok=True)
     return path
 
 

@@ -34,6 +34,11 @@ def damage_session_missing(root):
         path.unlink()
 
 
+def damage_session_emptied_by_a_loss_of_power(root):
+    for path in (root / "trial_0000").glob("*session-*"):
+        path.write_bytes(b"")
+
+
 def damage_both_sessions(root):
     shutil.copytree(root / "trial_0012" / "running", root / "trial_0001" / "running")
 
