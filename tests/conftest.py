@@ -1,5 +1,11 @@
-"""Fixtures for all tests: real data where it is cached, quiet TensorFlow, no shared folders."""
+"""Fixtures for all tests: real data where it is cached, quiet TensorFlow, no shared folders.
 
+Two ways to run them besides the default: `--quick` runs what needs neither Keras nor a further process, and with
+`TUNING_CI=1` in the environment a test that would be skipped because something is missing fails instead.
+"""
+
+import importlib.abc
+import multiprocessing.process
 import os
 import subprocess
 import sys
@@ -11,6 +17,50 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ROOT = Path(__file__).parent.parent
 SPACES = Path(__file__).parent / "spaces"
+MAY_BE_MISSING = ("'torch'", "can only be mounted by root")
+"""Of what is skipped even where `TUNING_CI=1`: a package of half a gigabyte, and rights that no installation gives."""
+
+
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="only what needs neither Keras nor a further process")
+
+
+def pytest_configure(config):
+    if config.getoption("--quick"):
+        sys.meta_path.insert(0, _WithoutKeras())
+        subprocess.Popen.__init__ = multiprocessing.process.BaseProcess.start = _start_nothing
+
+
+class _WithoutKeras(importlib.abc.MetaPathFinder):
+    """Skips whoever imports Keras, so that no list has to say which tests those are."""
+
+    def find_spec(self, name, path, target=None):
+        if name in ("keras", "tensorflow"):
+            pytest.skip("needs Keras", allow_module_level=True)
+
+
+def _start_nothing(*_, **__):
+    pytest.skip("starts a process", allow_module_level=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    return _strict((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return _strict((yield))
+
+
+def _strict(report):
+    """Turn a skip into a failure where everything ought to be installed."""
+    if os.environ.get("TUNING_CI") == "1" and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if not any(part in reason for part in MAY_BE_MISSING):
+            report.outcome = "failed"
+            report.longrepr = f"with TUNING_CI=1 nothing may be missing, but this was skipped: {reason}"
+    return report
 
 
 @pytest.fixture
