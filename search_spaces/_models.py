@@ -66,7 +66,8 @@ class LinearClassifier(keras.Model):
                 metric.update_state(loss)
             else:
                 metric.update_state(y, scores, sample_weight=sample_weight)
-        return self.get_metrics_result()
+        result: dict[str, Any] = self.get_metrics_result()
+        return result
 
 
 @keras.saving.register_keras_serializable("search_spaces")

@@ -249,7 +249,8 @@ def _split(read: Callable[[], Pair]) -> dict[str, Pair]:
 
 def _unit(pixels: np.ndarray, highest: int) -> np.ndarray:
     """Return pixels in 0..highest as float32 in [0, 1]."""
-    return np.divide(pixels, np.float32(highest), dtype=np.float32)
+    scaled: np.ndarray = np.divide(pixels, np.float32(highest), dtype=np.float32)
+    return scaled
 
 
 def _floats(x: Any, y: Any, dtype: str = "float32") -> Pair:

@@ -64,7 +64,8 @@ def _saved(study: Any, trial: Any, path: Path) -> float | None:
     if export.format_of(path) == "saved_model":
         return None
     loaded = export.load(path, study.untrained_model(trial))
-    return study.evaluate(trial, loaded).get(study.objective.name.removeprefix("val_"))
+    scores: dict[str, float] = study.evaluate(trial, loaded)
+    return scores.get(study.objective.name.removeprefix("val_"))
 
 
 def _print(study: Any, trial: Any) -> None:

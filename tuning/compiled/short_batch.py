@@ -188,7 +188,7 @@ def _layers_see_whole_batches(model: Any, x: Any, n_valid: tf.Tensor) -> Iterato
 def _first_rows(output: tf.Tensor, n_valid: tf.Tensor) -> tf.Tensor:
     """Shorten an output in such a way that the rows cut off get a gradient of zero."""
 
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
     def first_rows(whole: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             full = _declare.remove_dynamic_dimension_size(upstream, 0)

@@ -13,7 +13,7 @@ from scipy.linalg import solve_triangular
 from sklearn.gaussian_process import GaussianProcessRegressor
 
 
-class GaussianProcess(GaussianProcessRegressor):  # type: ignore[misc]
+class GaussianProcess(GaussianProcessRegressor):
     """scikit-learn's, which gives the same numbers to the last bit; predictions are for arrays that need no checks.
 
     References:

@@ -33,7 +33,7 @@ HyperbandOracle = keras_tuner.oracles.HyperbandOracle
 _OWN = ("tuner/trial_id", "tuner/epochs", "tuner/initial_epoch", "tuner/bracket", "tuner/round")
 
 
-class _BayesianOracle(keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore[misc, name-defined]
+class _BayesianOracle(keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore[name-defined]
     """Counts the random numbers drawn for the acquisition function, so that the stream can be taken up."""
 
     draws = 0

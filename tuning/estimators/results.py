@@ -48,7 +48,7 @@ def cv_results(study: Study) -> dict[str, Any]:
 
 
 def _column(trials: Sequence[Trial], name: str) -> Any:
-    column = numpy.ma.masked_all(len(trials), dtype=object)
+    column: Any = numpy.ma.MaskedArray(numpy.empty(len(trials), dtype=object), mask=True)
     for index, trial in enumerate(trials):
         if name in trial.values:
             column[index] = trial.values[name]

@@ -141,7 +141,8 @@ def _called(message: Call, space: Any, data: Any) -> Returned:
 def _train(channel: Connection, answers: Any, space: Any, data: Any, message: Train) -> None:
     def report(epoch: Report) -> Decision:
         channel.send(epoch)
-        return answers.get()
+        answer: Decision = answers.get()
+        return answer
 
     try:
         task = pickle.loads(message.pickled)

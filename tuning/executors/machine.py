@@ -41,7 +41,7 @@ def free_bytes() -> int:
     """Return the memory that can be had: of the machine, or of the container where it has less."""
     import psutil
 
-    free = psutil.virtual_memory().available
+    free = int(psutil.virtual_memory().available)
     try:
         limit, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
         kept = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())

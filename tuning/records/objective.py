@@ -31,8 +31,8 @@ _MAX = (
     "specificity_at_sensitivity"
 )
 DIRECTIONS: dict[str, Direction] = {
-    **dict.fromkeys(_MIN.split(), "min"),  # type: ignore[dict-item]
-    **dict.fromkeys(_MAX.split(), "max"),  # type: ignore[dict-item]
+    **dict.fromkeys(_MIN.split(), "min"),
+    **dict.fromkeys(_MAX.split(), "max"),
 }
 """Direction of the metrics that Keras ships, by their default names."""
 

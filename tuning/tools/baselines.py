@@ -230,11 +230,12 @@ def _output(y: Any, goal: Objective) -> tuple[Any, str]:
 
 def _targets(y: Any, output: Any) -> np.ndarray:
     """Return the targets [n] or [n, width]; one-hot rows become class numbers."""
-    values = np.asarray(y if output is None else y[output])
+    values: np.ndarray = np.asarray(y if output is None else y[output])
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim == 2 and _are_one_hot(values):
-        return values.argmax(axis=1)
+        classes: np.ndarray = values.argmax(axis=1)
+        return classes
     return values
 
 
