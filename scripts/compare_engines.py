@@ -26,10 +26,10 @@ sys.path.insert(0, str(ROOT))
 
 import tuning  # noqa: E402
 from tuning.engines.registry import hyperband_epochs, make_engine, read_options, settled  # noqa: E402
+from tuning.hyperparameters import Boolean, Choice, Float, Hyperparameter, Int  # noqa: E402
 from tuning.records.definition import Definition  # noqa: E402
 from tuning.records.objective import Objective  # noqa: E402
 from tuning.records.trial import Curve, Run, State, Trial  # noqa: E402
-from tuning.space import Hyperparameter  # noqa: E402
 
 ENGINES = ("optuna", "random", "hyperband")
 REPEATS = 21
@@ -153,13 +153,13 @@ def _space(conditional: bool) -> tuple[Hyperparameter, ...]:
 
     under = (Condition("optimizer", ("sgd",)),) if conditional else ()
     return (
-        Hyperparameter("n_hidden", "int", 2, low=0, high=8, step=1),
-        Hyperparameter("n_neurons", "int", 16, low=16, high=256, step=1),
-        Hyperparameter("learning_rate", "float", 1e-3, low=1e-4, high=1e-1, sampling="log"),
-        Hyperparameter("optimizer", "choice", "sgd", choices=("sgd", "adam")),
-        Hyperparameter("momentum", "float", 0.0, low=0.0, high=0.99, conditions=under),
-        Hyperparameter("normalize", "boolean", False),
-        Hyperparameter("batch_size", "choice", 32, choices=(16, 32, 64, 128), ordered=True),
+        Int("n_hidden", 2, low=0, high=8, step=1),
+        Int("n_neurons", 16, low=16, high=256, step=1),
+        Float("learning_rate", 1e-3, low=1e-4, high=1e-1, sampling="log"),
+        Choice("optimizer", "sgd", choices=("sgd", "adam")),
+        Float("momentum", 0.0, low=0.0, high=0.99, conditions=under),
+        Boolean("normalize", False),
+        Choice("batch_size", 32, choices=(16, 32, 64, 128), ordered=True),
     )
 
 

@@ -3,26 +3,25 @@
 from dataclasses import replace
 
 from tuning.engines.base import Done, Wait
-from tuning.hyperparameters import Condition
+from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Int
 from tuning.records.objective import Objective
 from tuning.records.trial import Part, State, Trial
-from tuning.space import Hyperparameter
 
 OBJECTIVE = Objective("score", "max")
 
 MIXED_SPACE = (
-    Hyperparameter("units", "int", 64, low=16, high=256, step=16),
-    Hyperparameter("batch_size", "int", 32, low=8, high=128, step=2, sampling="log"),
-    Hyperparameter("learning_rate", "float", 1e-3, low=1e-4, high=1e-1, sampling="log"),
-    Hyperparameter("momentum", "float", 0.0, low=0.0, high=0.5, step=0.1),
-    Hyperparameter("bias", "boolean", True),
-    Hyperparameter("optimizer", "choice", "sgd", choices=("sgd", "adam")),
-    Hyperparameter("layers", "choice", 1, choices=(1, 2, 4), ordered=True),
-    Hyperparameter("clip", "choice", None, choices=(None, 1.0)),
-    Hyperparameter("version", "fixed", 3),
-    Hyperparameter("nesterov", "boolean", False, conditions=(Condition("optimizer", ("sgd",)),)),
-    Hyperparameter("beta", "float", 0.9, low=0.8, high=0.99, conditions=(Condition("optimizer", ("adam",)),)),
-    Hyperparameter("rate", "float", 0.1, low=0.05, high=0.5, conditions=(Condition("clip", (1.0,)),)),
+    Int("units", 64, low=16, high=256, step=16),
+    Int("batch_size", 32, low=8, high=128, step=2, sampling="log"),
+    Float("learning_rate", 1e-3, low=1e-4, high=1e-1, sampling="log"),
+    Float("momentum", 0.0, low=0.0, high=0.5, step=0.1),
+    Boolean("bias", True),
+    Choice("optimizer", "sgd", choices=("sgd", "adam")),
+    Choice("layers", 1, choices=(1, 2, 4), ordered=True),
+    Choice("clip", None, choices=(None, 1.0)),
+    Fixed("version", 3),
+    Boolean("nesterov", False, conditions=(Condition("optimizer", ("sgd",)),)),
+    Float("beta", 0.9, low=0.8, high=0.99, conditions=(Condition("optimizer", ("adam",)),)),
+    Float("rate", 0.1, low=0.05, high=0.5, conditions=(Condition("clip", (1.0,)),)),
 )
 
 

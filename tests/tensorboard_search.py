@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from tuning.driver.observer import Observer
-from tuning.hyperparameters import Condition, Hyperparameter
+from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Hyperparameter, Int
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.trial import Run, State, Trial
@@ -22,18 +22,18 @@ OBJECTIVE = Objective("val_accuracy", "max")
 
 _SGD = (Condition("optimizer", ("sgd",)),)
 HYPERPARAMETERS = (
-    Hyperparameter("n_layers", "int", 2, low=1, high=4, step=1),
-    Hyperparameter("units", "int", 64, low=16, high=256, step=1),
-    Hyperparameter("learning_rate", "float", 1e-3, low=1e-4, high=1e-1, sampling="log"),
-    Hyperparameter("normalize", "boolean", False),
-    Hyperparameter("optimizer", "choice", "sgd", choices=("sgd", "adam")),
-    Hyperparameter("batch_size", "choice", 32, choices=(16, 32, 64), ordered=True),
-    Hyperparameter("momentum", "float", 0.0, low=0.0, high=0.8, step=0.1, conditions=_SGD),
-    Hyperparameter("width", "int", 8, low=8, high=64, step=8, conditions=(Condition("n_layers", (1, 2)),)),
-    Hyperparameter("width", "int", 64, low=64, high=512, step=64, conditions=(Condition("n_layers", (3, 4)),)),
-    Hyperparameter("max_features", "choice", "sqrt", choices=("sqrt", 0.5, None)),
-    Hyperparameter("crop", "choice", 1, choices=tuple(range(1, 13)), ordered=True),
-    Hyperparameter("scale", "fixed", 1.5),
+    Int("n_layers", 2, low=1, high=4, step=1),
+    Int("units", 64, low=16, high=256, step=1),
+    Float("learning_rate", 1e-3, low=1e-4, high=1e-1, sampling="log"),
+    Boolean("normalize", False),
+    Choice("optimizer", "sgd", choices=("sgd", "adam")),
+    Choice("batch_size", 32, choices=(16, 32, 64), ordered=True),
+    Float("momentum", 0.0, low=0.0, high=0.8, step=0.1, conditions=_SGD),
+    Int("width", 8, low=8, high=64, step=8, conditions=(Condition("n_layers", (1, 2)),)),
+    Int("width", 64, low=64, high=512, step=64, conditions=(Condition("n_layers", (3, 4)),)),
+    Choice("max_features", "sqrt", choices=("sqrt", 0.5, None)),
+    Choice("crop", 1, choices=tuple(range(1, 13)), ordered=True),
+    Fixed("scale", 1.5),
 )
 
 

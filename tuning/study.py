@@ -282,7 +282,7 @@ class Study:
             text = json.dumps(value) if isinstance(value, (dict, list)) else value
             words += [] if value is None else ["-o", f"{name}={text}"]
         for h in definition.hyperparameters:
-            words += ["--fix", f"{h.name}={h.default}"] if h.kind == "fixed" else []
+            words += ["--fix", f"{h.name}={h.default}"] if h.is_fixed else []
         words += [] if definition.n_folds is None else ["--cv", definition.n_folds]
         words += [] if definition.repeats is None else ["--repeats", definition.repeats]
         patience = self.fit_options()[0].get("patience")

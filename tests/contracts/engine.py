@@ -12,8 +12,9 @@ import pytest
 from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals
 from tuning.engines.base import Done
 from tuning.engines.registry import make_engine, read_options, settled
+from tuning.hyperparameters import Boolean, Choice, Float
 from tuning.records.definition import Definition
-from tuning.space import Hyperparameter, active_values
+from tuning.space import active_values
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "proposals"
 
@@ -131,7 +132,7 @@ class EngineContract:
         assert len(larger.trials) == 6
 
     def test_a_small_space_is_exhausted_without_duplicates(self):
-        space = (Hyperparameter("a", "boolean", False), Hyperparameter("b", "choice", "x", choices=("x", "y", "z")))
+        space = (Boolean("a", False), Choice("b", "x", choices=("x", "y", "z")))
         simulation = Simulation(self.make(0, space=space, limit=50)).go(200)
         tried = [tuple(t.values.items()) for t in simulation.trials.values()]
         assert len(set(tried)) == len(tried) <= 6
@@ -147,7 +148,7 @@ class EngineContract:
 
         simulation = Simulation(self.make(0))
         run = simulation.ask()
-        late = Hyperparameter("late", "float", 0.5, low=0.0, high=1.0)
+        late = Float("late", 0.5, low=0.0, high=1.0)
         trial = simulation.trials[run.number]
         simulation.trials[run.number] = replace(trial, found=(late.to_json(),))
         simulation.train(run)

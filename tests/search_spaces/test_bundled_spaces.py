@@ -9,6 +9,7 @@ import pytest
 
 from search_spaces import california_housing, diabetes, digits, fashion_mnist
 from tuning.errors import DataError
+from tuning.hyperparameters import Number
 from tuning.records.objective import Objective
 from tuning.space import HyperParameters, bundled_spaces, resolve
 
@@ -22,7 +23,7 @@ CLASSIFIER = {
     "n_neurons": ("int", (16, 256), 100),
     "learning_rate": ("float", (1e-4, 1e-2), 1e-2),
     "optimizer": ("choice", ("sgd", "adam"), "sgd"),
-    "normalize": ("boolean", (), False),
+    "normalize": ("boolean", (False, True), False),
     "batch_size": ("choice", (16, 32, 64, 128), 32),
 }
 REGRESSOR = {
@@ -80,7 +81,7 @@ def test_hyperparameters_of_build_and_fit(name):
     model = space.build(hp)
     assert "batch_size" not in hp
     space.fit(hp, model, *made_up(name), verbose=0)
-    found = {h.name: (h.kind, h.choices if h.kind in ("choice", "boolean") else h.bounds, h.default) for h in hp.space}
+    found = {h.name: (h.kind, h.bounds if isinstance(h, Number) else h.values(), h.default) for h in hp.space}
     assert found == (CLASSIFIER if name in CLASSIFIERS else REGRESSOR)
     assert list(found) == list(CLASSIFIER if name in CLASSIFIERS else REGRESSOR)
     assert next(h for h in hp.space if h.name == "learning_rate").sampling == "log"

@@ -24,11 +24,11 @@ from tuning.driver.observer import Observer
 from tuning.engines.base import Done, Engine
 from tuning.errors import SearchFailedError, StudyError
 from tuning.executors.base import Executor
+from tuning.hyperparameters import Hyperparameter
 from tuning.records.definition import Definition
 from tuning.records.parts import as_part, not_ended, with_part, with_part_ended
 from tuning.records.ranking import pareto, ranked, scores_of
 from tuning.records.trial import Part, Run, State, Trial
-from tuning.space import Hyperparameter
 from tuning.storage.folder import CALLBACKS, CHECKPOINTS, TENSORBOARD
 from tuning.storage.store import Store
 from tuning.tensorboard.layout import Layout
@@ -381,12 +381,8 @@ class Search:
         self, space: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]
     ) -> tuple[Mapping[str, Any], ...]:
         """Return the hyperparameters (JSON) that no trial had met before, nor this one, which has `found` some."""
-        known = {(h.name, h.conditions) for h in (*self._space, *map(Hyperparameter.from_json, found))}
-        return tuple(
-            record
-            for record in space
-            if (h := Hyperparameter.from_json(record)) and (h.name, h.conditions) not in known
-        )
+        known = {h.key for h in (*self._space, *map(Hyperparameter.from_json, found))}
+        return tuple(record for record in space if Hyperparameter.from_json(record).key not in known)
 
     def _learn(self, trial: Trial) -> None:
         self._space += tuple(map(Hyperparameter.from_json, trial.found))

@@ -68,7 +68,7 @@ def completed(space: Sequence[Hyperparameter], given: Sequence[Mapping[str, Any]
     mistakes: list[str] = []
     made = []
     for values in given:
-        values = {name: _as_float(space, name, value) for name, value in values.items()}
+        values = {name: _converted(space, name, value) for name, value in values.items()}
         complete = active_values(space, values)
         mistakes += _mistakes(space, values, complete)
         if complete not in made:
@@ -77,10 +77,10 @@ def completed(space: Sequence[Hyperparameter], given: Sequence[Mapping[str, Any]
     return tuple(made)
 
 
-def _as_float(space: Sequence[Hyperparameter], name: str, value: Any) -> Any:
-    """Return a whole number as a float where the hyperparameter is one."""
-    is_float = any(h.name == name and h.kind == "float" for h in space)
-    return float(value) if is_float and isinstance(value, int) and not isinstance(value, bool) else value
+def _converted(space: Sequence[Hyperparameter], name: str, value: Any) -> Any:
+    """Return a value in the type of the first hyperparameter of that name which converts it."""
+    converted = [h.converted(value) for h in space if h.name == name]
+    return next((other for other in converted if type(other) is not type(value)), value)
 
 
 def _mistakes(space: Sequence[Hyperparameter], values: Mapping[str, Any], complete: Mapping[str, Any]) -> list[str]:
@@ -90,8 +90,7 @@ def _mistakes(space: Sequence[Hyperparameter], values: Mapping[str, Any], comple
         if name not in names:
             found.append(must("try", "name hyperparameters of the space", name, guess(name, names)))
         elif not active:
-            conditions = [c for h in space if h.name == name for c in h.conditions]
-            listed = " or ".join(f"{c.name} is {' or '.join(map(repr, c.values))}" for c in conditions)
+            listed = " or ".join(c.describe() for h in space if h.name == name for c in h.conditions)
             found.append(f"`{name}` applies only where {listed}, which is not so in the configuration to try.")
         else:
             found += [must(name, f"be {h.describe()}", value) for h in active if not h.contains(value)]

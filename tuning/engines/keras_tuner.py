@@ -294,7 +294,7 @@ def _engine(
     max_trials: int | None,
     **options: Any,
 ) -> KerasTunerEngine:
-    translation = Translation(space, keras_tuner.HyperParameters)
+    translation = Translation(space, keras_tuner.engine.hyperparameters)
     oracle = kind(
         objective=keras_tuner.Objective(objective.name, objective.direction),
         hyperparameters=translation.hyperparameters(),

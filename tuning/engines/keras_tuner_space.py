@@ -1,16 +1,18 @@
 """The space in KerasTuner's own hyperparameter objects.
 
-Owns what KerasTuner cannot hold as it is: choices of mixed types, of booleans, or with None travel as text,
-and stepped float ranges are widened a little, because KerasTuner's rounding loses their last value.
+Owns what KerasTuner cannot hold as it is. Choices of numbers of both types travel as floats, all other mixtures, and
+those with None, as text; stepped float ranges are widened a little, because KerasTuner's rounding loses their last
+value. Its scopes want a parent that stands in just the same scopes; so its objects are made one by one, each with its
+conditions, and what can never apply is left out. A kind of hyperparameter that is none of those in `_FIELDS` is a
+choice of its listed values.
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tuning.space import Hyperparameter
+from tuning.hyperparameters import Boolean, Fixed, Float, Hyperparameter, Int, Number, unknown
 
 
 class Translation:
@@ -18,29 +20,37 @@ class Translation:
 
     Args:
         space: parents before children.
-        make: KerasTuner's class `HyperParameters`.
+        classes: KerasTuner's module of hyperparameter classes.
     """
 
-    def __init__(self, space: Sequence[Hyperparameter], make: Callable[[], Any]) -> None:
+    def __init__(self, space: Sequence[Hyperparameter], classes: Any) -> None:
         self.space: list[Hyperparameter] = list(space)
-        self._make = make
+        self._classes = classes
 
     def hyperparameters(self) -> Any:
         """Return a `keras_tuner.HyperParameters` with the whole space."""
-        made = self._make()
-        for h in self.space:
-            with contextlib.ExitStack() as scopes:
-                for c in h.conditions:
-                    parents = [self._raw(c.name, value) for value in c.values]
-                    scopes.enter_context(made.conditional_scope(c.name, parents))
-                self._register(made, h)
+        made = self._classes.HyperParameters()
+        for h, parents in self._that_can_apply():
+            word, fields = _FIELDS.get(type(h), ("Choice", _choice))
+            conditions = [
+                {"class_name": "Parent", "config": {"name": name, "values": values}} for name, values in parents.items()
+            ]
+            config = {"name": h.name, **fields(h), "conditions": conditions}
+            made.merge([getattr(self._classes, word).from_config(config)], overwrite=False)
         return made
+
+    def _that_can_apply(self) -> Iterator[tuple[Hyperparameter, dict[str, list[Any]]]]:
+        """Yield each hyperparameter with the oracle's values of each of its parents for which it applies."""
+        found: dict[str, list[Hyperparameter]] = {}
+        for h in self.space:
+            parents = {c.name: _raw_values(found.get(c.name, ()), c.values) for c in h.conditions}
+            if all(parents.values()):
+                found.setdefault(h.name, []).append(h)
+                yield h, parents
 
     def extended(self, found: Sequence[Mapping[str, Any]]) -> Any:
         """Add hyperparameters, given as JSON, and return the whole space."""
-        for h in map(Hyperparameter.from_json, found):
-            if not any(h.name == known.name and h.conditions == known.conditions for known in self.space):
-                self.space.append(h)
+        self.space += unknown(self.space, map(Hyperparameter.from_json, found))
         return self.hyperparameters()
 
     def from_oracle(self, raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,55 +58,78 @@ class Translation:
         values: dict[str, Any] = {}
         for h in self.space:
             if h.name in raw and h.is_active(values):
-                values[h.name] = self._value(h, raw[h.name])
+                values[h.name] = _value(h, raw[h.name])
         return values
 
     def to_oracle(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the oracle's values for the space's."""
-        raw: dict[str, Any] = {}
-        for h in self.space:
-            if h.name in values and h.is_active(values):
-                value = values[h.name]
-                raw[h.name] = _raw_choice(h, value) if h.kind == "choice" else "None" if value is None else value
-        return raw
+        return {h.name: _raw(h, values[h.name]) for h in self.space if h.name in values and h.is_active(values)}
 
-    def _value(self, h: Hyperparameter, raw: Any) -> Any:
-        if h.kind == "choice":
-            return h.choices[int(raw)] if _as_text(h) else raw
-        if h.kind == "float" and h.step is not None and h.sampling == "linear":
-            low, high = h.bounds
-            return min(high, float(f"{low + round((raw - low) / h.step) * h.step:.12g}"))
-        if h.kind == "int":
-            return int(raw)
-        return float(raw) if h.kind == "float" else raw
 
-    @staticmethod
-    def _register(made: Any, h: Hyperparameter) -> None:
-        if h.kind == "fixed":
-            made.Fixed(h.name, h.default if h.default is not None else "None")
-        elif h.kind == "boolean":
-            made.Boolean(h.name, default=h.default)
-        elif h.kind == "choice":
-            choices = [_raw_choice(h, c) for c in h.choices]
-            made.Choice(h.name, choices, ordered=h.ordered, default=_raw_choice(h, h.default))
-        elif h.kind == "int":
-            made.Int(h.name, *h.bounds, step=h.step, sampling=h.sampling, default=h.default)
+def _fixed(h: Fixed) -> dict[str, Any]:
+    return {"value": "None" if h.default is None else h.default}
+
+
+def _boolean(h: Boolean) -> dict[str, Any]:
+    return {"default": h.default}
+
+
+def _number(h: Number) -> dict[str, Any]:
+    low, high = h.bounds
+    if isinstance(h, Float) and h.step is not None and not h.scale.is_logarithmic:
+        high = low + (h.count() - 1 + 1e-6) * h.step
+    return {"min_value": low, "max_value": high, "step": h.step, "sampling": h.sampling, "default": h.default}
+
+
+def _choice(h: Hyperparameter) -> dict[str, Any]:
+    raw = _raw_choices(h)
+    return {"values": raw, "ordered": h.is_ordered and not isinstance(raw[0], str), "default": _raw(h, h.default)}
+
+
+_FIELDS: dict[type[Hyperparameter], tuple[str, Callable[[Any], dict[str, Any]]]] = {
+    Fixed: ("Fixed", _fixed),
+    Boolean: ("Boolean", _boolean),
+    Int: ("Int", _number),
+    Float: ("Float", _number),
+}
+"""For each kind that KerasTuner has, besides choices: its class there, and the arguments of that."""
+
+
+def _raw_choices(h: Hyperparameter) -> list[Any]:
+    """Return what stands for each value of a choice: values of one type, which must be text, int or float."""
+    values = list(h.values() or ())
+    types = {type(value) for value in values}
+    if types in ({str}, {int}, {float}):
+        return values
+    if types == {int, float} and len(set(values)) == len(values):
+        return list(map(float, values))
+    return [str(index) for index in range(len(values))]
+
+
+def _raw(h: Hyperparameter, value: Any) -> Any:
+    """Return the oracle's value for a legal value."""
+    if type(h) not in _FIELDS:
+        return _raw_choices(h)[h.index_of(value)]
+    return "None" if value is None else value
+
+
+def _value(h: Hyperparameter, raw: Any) -> Any:
+    """Return the legal value for the oracle's."""
+    if type(h) not in _FIELDS:
+        return h.value_at(_raw_choices(h).index(raw))
+    if isinstance(h, Float):
+        return h.value_at(h.index_of(raw)) if h.step is not None and not h.scale.is_logarithmic else float(raw)
+    return int(raw) if isinstance(h, Int) else raw
+
+
+def _raw_values(parents: Iterable[Hyperparameter], values: Sequence[Any]) -> list[Any]:
+    """Return the oracle's values for those values of a condition that parents of one name can have."""
+    found: list[Any] = []
+    for parent in parents:
+        if isinstance(parent, Number):
+            found += [float(value) for value in values if isinstance(value, (int, float))]
+        elif parent.is_fixed:
+            found += [_raw(parent, value) for value in values]
         else:
-            low, high = h.bounds
-            if h.step is not None and h.sampling == "linear":
-                high = low + (h.count() - 1 + 1e-6) * h.step
-            made.Float(h.name, low, high, step=h.step, sampling=h.sampling, default=h.default)
-
-    def _raw(self, name: str, value: Any) -> Any:
-        """Return a parent's value as the oracle knows it."""
-        parent = next((h for h in self.space if h.name == name), None)
-        return _raw_choice(parent, value) if parent is not None and parent.kind == "choice" else value
-
-
-def _raw_choice(h: Hyperparameter, value: Any) -> Any:
-    return str(h.choices.index(value)) if _as_text(h) else value
-
-
-def _as_text(h: Hyperparameter) -> bool:
-    """Tell whether the choice's values are not all text, all whole numbers or all floats."""
-    return {type(c) for c in h.choices} not in ({str}, {int}, {float})
+            found += [_raw(parent, value) for value in parent.values() or () if value in values]
+    return list(dict.fromkeys(found))

@@ -26,9 +26,10 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from tuning.engines.base import Answer, Done, Wait
 from tuning.engines.optuna_pruners import Judge
 from tuning.engines.optuna_samplers import Plan, reseed
+from tuning.hyperparameters import Hyperparameter, unknown
 from tuning.records.objective import Objective
 from tuning.records.trial import Run, State, Trial
-from tuning.space import Hyperparameter, active_values
+from tuning.space import active_values
 from tuning.space.distributions import from_sampled, parameter_names, sampled_distribution, to_sampled
 
 DRAWS = 10
@@ -99,7 +100,7 @@ class OptunaEngine:
 
     def tell(self, trial: Trial) -> None:
         row = self._rows[trial.number]
-        self._space += [h for h in map(Hyperparameter.from_json, trial.found) if not self._knows(h)]
+        self._space += unknown(self._space, map(Hyperparameter.from_json, trial.found))
         self._open.discard(trial.number)
         if self._judge is not None:
             self._judge.learn(self._study(), row, trial)
@@ -190,7 +191,7 @@ class OptunaEngine:
         for h in self._space:
             if h.name in values or not h.is_active(values):
                 continue
-            if h.kind == "fixed":
+            if h.is_fixed:
                 values[h.name] = h.default
                 continue
             name, distribution = names[h], sampled_distribution(h)
@@ -254,9 +255,6 @@ class OptunaEngine:
                 params[name], distributions[name] = to_sampled(h, values[h.name]), sampled_distribution(h)
         return params, distributions
 
-    def _knows(self, h: Hyperparameter) -> bool:
-        return any((h.name, h.conditions) == (known.name, known.conditions) for known in self._space)
-
     def _scores(self, trial: Trial) -> Sequence[float] | None:
         """Return the score of each objective; None when the trial has not got them all."""
         scores = (trial.score,) if len(self._objectives) == 1 else trial.scores
@@ -311,7 +309,7 @@ def _completed(space: list[Hyperparameter], values: dict[str, Any]) -> Iterator[
     h, rest = space[0], space[1:]
     if h.name in values or not h.is_active(values):
         yield from _completed(rest, values)
-    elif h.kind == "fixed" or h.count() == math.inf:
+    elif h.is_fixed or h.count() == math.inf:
         yield from _completed(rest, {**values, h.name: h.default})
     else:
         for index in range(int(h.count())):

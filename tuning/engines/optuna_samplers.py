@@ -54,7 +54,7 @@ class Request:
 
     @property
     def varying(self) -> list[Hyperparameter]:
-        return [h for h in self.space if h.kind != "fixed"]
+        return [h for h in self.space if not h.is_fixed]
 
     @property
     def is_conditional(self) -> bool:
@@ -63,7 +63,7 @@ class Request:
     @property
     def categories(self) -> list[str]:
         """Names of the hyperparameters whose values have no order."""
-        return [h.name for h in self.varying if h.kind == "boolean" or (h.kind == "choice" and not h.ordered)]
+        return [h.name for h in self.varying if not h.is_ordered]
 
     @property
     def suits_gp(self) -> bool:
@@ -237,4 +237,4 @@ def mistakes(name: str, model: str | None, request: Request) -> list[str]:
 
 def _drawable(h: Hyperparameter) -> Sequence[Any]:
     """Return all that can be drawn for a hyperparameter with finitely many values."""
-    return [to_sampled(h, h.value_at(index)) for index in range(2 if h.kind == "boolean" else int(h.count()))]
+    return [to_sampled(h, h.value_at(index)) for index in range(int(h.count()))]

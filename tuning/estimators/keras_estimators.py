@@ -102,7 +102,7 @@ class _KerasEstimator(BaseWrapper):
         """Return the constructor's arguments and the hyperparameters of the space, by name."""
         params = {name: getattr(self, name) for name in self._own_names()}
         for h in self._hyperparameters():
-            if params.get(h.name) is None and h.kind != "fixed":
+            if params.get(h.name) is None and not h.is_fixed:
                 params[h.name] = self._values.get(h.name, h.default)
         return {**params, **self._values}
 

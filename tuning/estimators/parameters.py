@@ -14,7 +14,8 @@ from typing import Any
 import numpy
 
 from tuning.errors import OptionError, must, raise_all
-from tuning.space import BoundSpace, Hyperparameter, HyperParameters
+from tuning.hyperparameters import Hyperparameter, Int, Number, unknown
+from tuning.space import BoundSpace, HyperParameters
 from tuning.space.imports import import_keras
 from tuning.training.seeding import generators_kept
 
@@ -46,7 +47,7 @@ def hyperparameters_of(given: Any) -> tuple[Hyperparameter, ...]:
 
 
 def _explored(space: BoundSpace) -> tuple[Hyperparameter, ...]:
-    found: dict[tuple[Any, ...], Hyperparameter] = {}
+    found: list[Hyperparameter] = []
     pending: list[dict[str, Any]] = [{}]
     seen: list[dict[str, Any]] = []
     largest_visited = False
@@ -56,19 +57,19 @@ def _explored(space: BoundSpace) -> tuple[Hyperparameter, ...]:
             continue
         seen.append(values)
         hp = _asked(space, values)
-        for h in hp.space:
-            if (h.name, h.conditions) not in found:
-                found[h.name, h.conditions] = h
-                pending += [{**values, h.name: choice} for choice in _choices(h) if h.name not in values]
+        for h in unknown(found, hp.space):
+            found.append(h)
+            pending += [{**values, h.name: choice} for choice in _choices(h) if h.name not in values]
         pending += [{**values, **{c.name: c.values[0] for c in scope}} for scope in hp.inactive_scopes]
         if not pending and not largest_visited:
             largest_visited = True
-            pending.append({h.name: int(h.bounds[1]) for h in found.values() if h.kind == "int"})
-    return tuple(found.values())
+            pending.append({h.name: h.high for h in found if isinstance(h, Int)})
+    return tuple(found)
 
 
 def _choices(h: Hyperparameter) -> tuple[Any, ...]:
-    values = (False, True) if h.kind == "boolean" else h.choices
+    """Return the values besides the default of what is no range."""
+    values = () if isinstance(h, Number) else h.values() or ()
     return tuple(value for value in values if value != h.default)
 
 

@@ -16,10 +16,11 @@ from typing import Any
 from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, fold
 from tuning.errors import DataError, ObjectiveError, SpaceError, TuningError, guess, raise_all
+from tuning.hyperparameters import Condition, Hyperparameter, Int, unknown
 from tuning.preflight.labels import Outputs, accuracy_mistakes, data_mistakes, label_mistakes, outputs_of
 from tuning.preflight.sample import sample_of
 from tuning.records.objective import Objective
-from tuning.space import Condition, Hyperparameter, HyperParameters, SearchSpace
+from tuning.space import HyperParameters, SearchSpace
 from tuning.space.imports import import_keras
 from tuning.training.callbacks import annealing, fresh
 from tuning.training.fit import fit_space, reporting_callback, returned_epochs
@@ -149,7 +150,7 @@ class _Scout:
             self._quietly(self._visit, values)
             pending += self._scopes
         # A loop such as `for i in range(n_hidden)` shows all its hyperparameters at the largest values.
-        largest = {h.name: int(h.bounds[1]) for h in self.space if h.kind == "int"}
+        largest = {h.name: h.high for h in self.space if isinstance(h, Int)}
         self._quietly(self._build, {**largest, **self._fixed})
 
     def try_callbacks(self, *given: Any) -> None:
@@ -169,7 +170,7 @@ class _Scout:
             first = error
         draws = random.Random(0)
         for _ in range(SPARE_TRIES if self.space else 0):
-            values = {h.name: _drawn(h, draws) for h in self.space} | self._fixed
+            values = {h.name: h.drawn(draws) for h in self.space} | self._fixed
             if self._quietly(self._visit, values):
                 return
         raise SpaceError(
@@ -240,9 +241,7 @@ class _Scout:
                 self.metrics.update(dict.fromkeys(metrics))
 
     def _remember(self, hp: HyperParameters) -> None:
-        for h in hp.space:
-            if not any(h.name == k.name and h.conditions == k.conditions for k in self.space):
-                self.space.append(h)
+        self.space += unknown(self.space, hp.space)
         self._scopes = [scope for scope in hp.inactive_scopes if scope]
 
 
@@ -254,20 +253,6 @@ def _values_inside(scope: tuple[Condition, ...], fixed: Mapping[str, Any]) -> di
             return None
         values.setdefault(condition.name, condition.values[0])
     return values
-
-
-def _drawn(h: Hyperparameter, draws: random.Random) -> Any:
-    if h.kind == "fixed":
-        return h.default
-    if h.kind in ("choice", "boolean"):
-        return draws.choice(h.choices or (False, True))
-    low, high = h.bounds
-    steps = h.step if h.step is not None and h.sampling == "linear" else None
-    if steps is not None:
-        value = low + draws.randrange(int(h.count())) * steps
-    else:
-        value = draws.uniform(low, high)
-    return int(value) if h.kind == "int" else value
 
 
 def _check_reported(name: str, metrics: Mapping[str, None], data: Data) -> None:

@@ -9,10 +9,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tuning.hyperparameters import Hyperparameter, Int, Number
 from tuning.records.objective import Objective
 from tuning.records.ranking import ranked
 from tuning.records.trial import State, Trial
-from tuning.space import Hyperparameter
 from tuning.study import Study
 
 MAX_CURVES = 50
@@ -90,7 +90,7 @@ def slices(study: Study) -> list[tuple[str, Figure]]:
         there = [t for t in trials if t.values.get(h.name) is not None]
         if not there:
             continue
-        is_number = h.kind in ("int", "float")
+        is_number = isinstance(h, Number)
         values = [t.values[h.name] if is_number else str(t.values[h.name]) for t in there]
         trace = {
             "type": "scatter", "mode": "markers", "x": values, "y": [t.score for t in there],
@@ -102,10 +102,10 @@ def slices(study: Study) -> list[tuple[str, Figure]]:
         figure = _figure([trace], h.name, study.objective.name)
         figure["layout"]["height"] = 300
         figure["layout"]["showlegend"] = False
-        if is_number:
+        if isinstance(h, Number):
             figure["layout"]["xaxis"]["type"] = "log" if h.sampling == "log" else "linear"
         else:
-            order = [str(choice) for choice in (h.choices or (False, True))]
+            order = list(map(str, h.values() or ()))
             figure["layout"]["xaxis"] |= {"type": "category", "categoryorder": "array", "categoryarray": order}
         found.append((h.name, figure))
     return found
@@ -167,14 +167,14 @@ def _searched(study: Study) -> list[Hyperparameter]:
         for record in t.found:
             h = Hyperparameter.from_json(record)
             found.setdefault(h.name, h)
-    return [h for h in found.values() if h.kind != "fixed"][:MAX_AXES]
+    return [h for h in found.values() if not h.is_fixed][:MAX_AXES]
 
 
 def _axis(h: Hyperparameter, trials: Sequence[Trial]) -> dict[str, Any]:
     """Return an axis of the parallel coordinates."""
     given = [t.values.get(h.name) for t in trials]
-    if h.kind not in ("int", "float"):
-        names = [str(choice) for choice in (h.choices or (False, True))]
+    if not isinstance(h, Number):
+        names = list(map(str, h.values() or ()))
         names += [NOT_THERE] if any(v is None for v in given) and "None" not in names else []
         index = {name: i for i, name in enumerate(names)}
         values = [index[str(v) if str(v) in index else NOT_THERE] for v in given]
@@ -183,7 +183,7 @@ def _axis(h: Hyperparameter, trials: Sequence[Trial]) -> dict[str, Any]:
     is_log = h.sampling == "log"
     place: Callable[[float], float] = math.log10 if is_log else float
     start, end = place(low), place(high)
-    ticks = _log_ticks(low, high) if is_log else _linear_ticks(low, high, h.kind == "int")
+    ticks = _log_ticks(low, high) if is_log else _linear_ticks(low, high, isinstance(h, Int))
     tickvals, ticktext = [place(tick) for tick in ticks], [f"{tick:.3g}" for tick in ticks]
     beneath = start - 0.12 * ((end - start) or 1)
     if any(v is None for v in given):

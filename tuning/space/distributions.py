@@ -2,7 +2,7 @@
 
 Owns the translation in both directions: a legal value to Optuna's parameter and back. An ordered choice is the
 index of its value, because samplers treat categories as unordered. Hyperparameters that cannot vary are not
-parameters.
+parameters. Numbers have distributions of Optuna's; any other kind is the list of its values and needs nothing here.
 
 Recorded are the values themselves, which a person wants to see on an axis; Optuna has no multiplicative steps, so
 those are left out. Sampled are the indices of a stepped range's values instead: whatever a sampler draws is legal
@@ -12,10 +12,9 @@ as its mirror image, which is `log`.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from optuna.distributions import (
     BaseDistribution,
@@ -24,46 +23,53 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from tuning.hyperparameters import Hyperparameter
+from tuning.hyperparameters import Float, Hyperparameter, Int, Number
+from tuning.hyperparameters.scale import ReverseLog
 
 
 def distribution(h: Hyperparameter) -> BaseDistribution:
-    """Return the distribution that `h` is recorded with; not for `fixed`."""
-    if h.kind == "boolean":
-        return CategoricalDistribution([False, True])
-    if h.kind == "choice":
-        return IntDistribution(0, len(h.choices) - 1) if h.ordered else CategoricalDistribution(h.choices)
-    low, high = h.bounds
-    log = h.sampling == "log"
-    if h.kind == "float":
-        return FloatDistribution(low, high, log=log)
-    step = int(h.step) if h.step is not None and h.sampling == "linear" else 1
-    top = int(low) + step * math.floor((high - low) / step)
-    return IntDistribution(int(low), top, log=log, step=step)
+    """Return the distribution that `h` is recorded with; not for what is fixed."""
+    if isinstance(h, Float):
+        return FloatDistribution(*h.bounds, log=h.sampling == "log")
+    if isinstance(h, Int):
+        low, high = map(int, h.bounds)
+        step = int(h.step) if h.step is not None and not h.scale.is_logarithmic else 1
+        return IntDistribution(low, low + step * ((high - low) // step), log=h.sampling == "log", step=step)
+    values = _listed(h)
+    return IntDistribution(0, len(values) - 1) if h.is_ordered else CategoricalDistribution(values)
 
 
 def to_parameter(h: Hyperparameter, value: Any) -> Any:
     """Return `value` as Optuna's parameter."""
-    if h.kind == "choice" and h.ordered:
-        return h.choices.index(value)
-    if h.kind == "float":
-        low, high = h.bounds
-        return min(max(float(value), low), high)
-    return value
+    if isinstance(h, Float):
+        return min(max(float(value), h.low), h.high)
+    return h.index_of(value) if _is_index(h) else value
 
 
 def from_parameter(h: Hyperparameter, parameter: Any) -> Any:
     """Return the value that Optuna's parameter stands for."""
-    return h.choices[int(parameter)] if h.kind == "choice" and h.ordered else parameter
+    return h.value_at(int(parameter)) if _is_index(h) else parameter
+
+
+def _listed(h: Hyperparameter) -> Sequence[Any]:
+    values = h.values()
+    if values is None:
+        raise TypeError(f"{type(h).__name__} needs a distribution of its own: its values cannot be listed")
+    return values
+
+
+def _is_index(h: Hyperparameter) -> bool:
+    """Tell whether what is recorded is the index of a value: an order that is not one of numbers' size."""
+    return h.is_ordered and not isinstance(h, Number)
 
 
 def _is_sampled_by_index(h: Hyperparameter) -> bool:
     """Tell whether what is sampled is the index of a value; whole numbers with even steps Optuna has itself."""
-    return h.step is not None and (h.kind == "float" or (h.kind == "int" and h.sampling != "linear"))
+    return isinstance(h, Number) and h.step is not None and (isinstance(h, Float) or h.scale.is_logarithmic)
 
 
-def _is_mirrored(h: Hyperparameter) -> bool:
-    return h.sampling == "reverse_log" and h.step is None and h.kind in ("int", "float")
+def _is_mirrored(h: Hyperparameter) -> TypeGuard[Number]:
+    return isinstance(h, Number) and h.step is None and isinstance(h.scale, ReverseLog)
 
 
 def sampled_distribution(h: Hyperparameter) -> BaseDistribution:
@@ -93,9 +99,8 @@ def from_sampled(h: Hyperparameter, drawn: Any) -> Any:
     return from_parameter(h, drawn)
 
 
-def _mirrored(h: Hyperparameter, value: Any) -> Any:
-    low, high = h.bounds
-    return min(max(low + high - value, low), high)
+def _mirrored(h: Number, value: Any) -> Any:
+    return min(max(h.low + h.high - value, h.low), h.high)
 
 
 def parameter_names(space: Iterable[Hyperparameter]) -> dict[Hyperparameter, str]:
@@ -104,7 +109,7 @@ def parameter_names(space: Iterable[Hyperparameter]) -> dict[Hyperparameter, str
     The name itself where it is unique; `name@parent=value` where one name stands under several conditions,
     because Optuna wants one distribution a name.
     """
-    varying = [h for h in space if h.kind != "fixed"]
+    varying = [h for h in space if not h.is_fixed]
     counts: dict[str, int] = {}
     for h in varying:
         counts[h.name] = counts.get(h.name, 0) + 1

@@ -14,28 +14,21 @@ from typing import Any
 import numpy as np
 
 from tuning.errors import OptionError, SpaceError, must, raise_all
-from tuning.hyperparameters import Hyperparameter
-
-MAX_LISTED = 1000
-"""Most values of a range that are listed one by one; longer ranges are drawn from."""
+from tuning.hyperparameters import Float, Hyperparameter, Int, Number
+from tuning.hyperparameters.integer import MAX_LISTED
 
 Grid = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Range:
-    """A distribution of numbers, uniform on a scale, for those scales that SciPy has none for.
+    """A distribution of a range's numbers, uniform on its scale, for those that SciPy has none for.
 
     Attributes:
-        low, high: inclusive bounds.
-        sampling: linear, log or reverse_log, as in `Hyperparameter`.
-        is_whole: whether the numbers are whole: those of the scale, rounded.
+        of: the range; its step is not looked at.
     """
 
-    low: float
-    high: float
-    sampling: str = "linear"
-    is_whole: bool = False
+    of: Number
 
     def rvs(self, size: int | None = None, random_state: Any = None) -> Any:
         """Return one number, or an array of `size` numbers.
@@ -46,19 +39,10 @@ class Range:
         """
         from sklearn.utils import check_random_state
 
-        drawn = [self.at(u) for u in check_random_state(random_state).uniform(size=1 if size is None else size)]
+        places = check_random_state(random_state).uniform(size=1 if size is None else size)
+        drawn = [float(self.of.scale.at(place)) for place in places]
+        drawn = [self.of.rounded(value) for value in drawn] if isinstance(self.of, Int) else drawn
         return drawn[0] if size is None else np.array(drawn)
-
-    def at(self, place: float) -> Any:
-        """Return the number at a place of [0, 1]."""
-        low, high = self.low, self.high
-        if self.sampling == "linear":
-            value = low + place * (high - low)
-        else:
-            value = low * (high / low) ** (place if self.sampling == "log" else 1 - place)
-            value = value if self.sampling == "log" else high + low - value
-        value = min(max(value, low), high)
-        return round(value) if self.is_whole else float(value)
 
 
 def grid_of(hyperparameters: Iterable[Hyperparameter], levels: int = 3) -> Grid | list[Grid]:
@@ -69,7 +53,7 @@ def grid_of(hyperparameters: Iterable[Hyperparameter], levels: int = 3) -> Grid 
         levels: most values of a range. One level is the default; more lie at equal distances on the range's scale,
             its ends included. Choices and booleans have all their values.
     """
-    return _by_case(hyperparameters, lambda h: levels_of(h, levels))
+    return _by_case(hyperparameters, lambda h: h.levels(levels))
 
 
 def distributions_of(hyperparameters: Iterable[Hyperparameter]) -> Grid | list[Grid]:
@@ -79,21 +63,6 @@ def distributions_of(hyperparameters: Iterable[Hyperparameter]) -> Grid | list[G
     are conditions, the list has one dict for each combination of the values that they ask about, all equally likely.
     """
     return _by_case(hyperparameters, _distribution)
-
-
-def levels_of(h: Hyperparameter, levels: int) -> list[Any]:
-    """Return the values that stand for a hyperparameter in a grid."""
-    listed = _all_values(h)
-    if h.kind in ("choice", "boolean", "fixed") or (listed is not None and len(listed) <= levels):
-        return listed or []
-    if levels == 1:
-        return [h.default]
-    places = [i / (levels - 1) for i in range(levels)]
-    if listed is not None and h.step is not None:  # on a grid of its own
-        return list(dict.fromkeys(listed[round(place * (len(listed) - 1))] for place in places))
-    low, high = h.bounds
-    values = [Range(low, high, h.sampling, h.kind == "int").at(place) for place in places]
-    return list(dict.fromkeys(value if h.kind == "int" else float(f"{value:.12g}") for value in values))
 
 
 def checked_grid(given: Any, hyperparameters: Sequence[Hyperparameter]) -> list[Grid]:
@@ -116,8 +85,7 @@ def checked_grid(given: Any, hyperparameters: Sequence[Hyperparameter]) -> list[
             if not kinds:
                 mistakes.append(must("grid", f"name hyperparameters ({', '.join(names)})", name))
                 continue
-            floats = all(h.kind == "float" for h in kinds)
-            checked[-1][name] = [float(v) if floats and type(v) is int else v for v in values]
+            checked[-1][name] = [_converted(kinds, value) for value in values]
             rule = " or ".join(dict.fromkeys(h.describe() for h in kinds))
             mistakes += [
                 must(f"{name} in grid", f"be {rule}", value)
@@ -128,6 +96,12 @@ def checked_grid(given: Any, hyperparameters: Sequence[Hyperparameter]) -> list[
     return checked
 
 
+def _converted(kinds: Sequence[Hyperparameter], value: Any) -> Any:
+    """Return a value in the type that all hyperparameters of a name agree on, else as it is."""
+    converted = [h.converted(value) for h in kinds]
+    return converted[0] if len(set(map(type, converted))) == 1 else value
+
+
 def _by_case(
     hyperparameters: Iterable[Hyperparameter], values_of: Callable[[Hyperparameter], Any]
 ) -> Grid | list[Grid]:
@@ -136,13 +110,13 @@ def _by_case(
     cases: list[dict[str, Any]] = [{}]
     for h in space:
         if h.name in parents:
-            values = [h.default] if h.kind == "fixed" else values_of(h)
+            values = values_of(h)
             if not isinstance(values, list):
                 rule = f"have at most {MAX_LISTED} values, because others have conditions on it"
                 raise SpaceError(must(h.name, rule, h.describe()))
             chosen = [[{**case, h.name: v} for v in values] if h.is_active(case) else [case] for case in cases]
             cases = [case for group in chosen for case in group]
-    fixed = {h.name for h in space if h.kind == "fixed"}
+    fixed = {h.name for h in space if h.is_fixed}
     grids = [
         {h.name: [case[h.name]] if h.name in case else values_of(h) for h in space if h.is_active(case)}
         for case in cases
@@ -151,39 +125,17 @@ def _by_case(
     return grids[0] if len(grids) == 1 else grids
 
 
-def _all_values(h: Hyperparameter) -> list[Any] | None:
-    """Return all values of a hyperparameter in order; None where there are too many."""
-    if h.kind == "fixed":
-        return [h.default]
-    if h.kind == "boolean":
-        return [False, True]
-    if h.kind == "choice":
-        return list(h.choices)
-    if h.count() > MAX_LISTED and h.step in (None, 1):
-        return None
-    low, high = h.bounds
-    n = int(h.count())
-    if h.step is None:
-        return list(range(int(low), int(high) + 1)) if h.kind == "int" else [low]
-    if h.sampling == "linear":
-        values = [low + i * h.step for i in range(n)]
-    else:
-        values = [low * h.step**i for i in range(n)]
-        values = values if h.sampling == "log" else [high + low - value for value in reversed(values)]
-    return [int(value) for value in values] if h.kind == "int" else [float(value) for value in values]
-
-
 def _distribution(h: Hyperparameter) -> Any:
-    listed = _all_values(h)
-    is_log_int = h.kind == "int" and h.sampling != "linear" and h.step is None
-    if listed is not None and not is_log_int:
-        return listed
+    """Return a list of all values, or a distribution where they are too many, or not equally likely."""
+    listed = h.values()
+    is_log_int = isinstance(h, Int) and h.scale.is_logarithmic and h.step is None
+    if not isinstance(h, Number) or (listed is not None and not is_log_int):
+        return list(listed or ())
     from scipy import stats
 
     low, high = h.bounds
-    if h.kind == "int":
-        linear = h.sampling == "linear"
-        return stats.randint(int(low), int(high) + 1) if linear else Range(low, high, h.sampling, is_whole=True)
-    if h.sampling == "reverse_log":
-        return Range(low, high, h.sampling)
-    return stats.loguniform(low, high) if h.sampling == "log" else stats.uniform(low, high - low)
+    if isinstance(h, Float) and h.sampling == "log":
+        return stats.loguniform(low, high)
+    if h.scale.is_logarithmic:
+        return Range(h)
+    return stats.randint(int(low), int(high) + 1) if isinstance(h, Int) else stats.uniform(low, high - low)

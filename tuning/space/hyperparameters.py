@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tuning.errors import SpaceError
-from tuning.hyperparameters import Condition, Hyperparameter, Kind
+from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Hyperparameter, Int, intersected
 
 
 class HyperParameters:
@@ -24,7 +24,7 @@ class HyperParameters:
     Attributes:
         values: the active values, defaults included once they were asked for.
         space: every hyperparameter met so far, parents before children.
-        inactive_scopes: conditions of the scopes that were met and did not hold.
+        inactive_scopes: conditions of the scopes that were met and did not hold, but could.
     """
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
@@ -61,7 +61,7 @@ class HyperParameters:
         if default is None and None not in choices:
             default = choices[0] if choices else None
         return self._get(
-            "choice",
+            Choice,
             name,
             parent_name,
             parent_values,
@@ -87,7 +87,7 @@ class HyperParameters:
         if step is None and sampling == "linear":
             step = 1
         return self._get(
-            "int",
+            Int,
             name,
             parent_name,
             parent_values,
@@ -112,7 +112,7 @@ class HyperParameters:
         """Return a float of [min_value, max_value], both included."""
         low = float(min_value)
         return self._get(
-            "float",
+            Float,
             name,
             parent_name,
             parent_values,
@@ -127,11 +127,11 @@ class HyperParameters:
         self, name: str, default: bool = False, parent_name: str | None = None, parent_values: Any = None
     ) -> Any:
         """Return True or False."""
-        return self._get("boolean", name, parent_name, parent_values, default=bool(default))
+        return self._get(Boolean, name, parent_name, parent_values, default=bool(default))
 
     def Fixed(self, name: str, value: Any, parent_name: str | None = None, parent_values: Any = None) -> Any:
         """Return `value`, which is recorded and never searched."""
-        return self._get("fixed", name, parent_name, parent_values, default=_plain(value))
+        return self._get(Fixed, name, parent_name, parent_values, default=_plain(value))
 
     # Scopes --------------------------------------------------------------------------------------------
 
@@ -158,8 +158,9 @@ class HyperParameters:
         if isinstance(parent_values, (str, bytes)) or not isinstance(parent_values, Iterable):
             parent_values = (parent_values,)
         self._conditions.append(Condition(parent, tuple(_plain(v) for v in parent_values)))
-        if not self._conditions[-1].holds(self.values):
-            self.inactive_scopes.append(tuple(self._conditions))
+        scope = intersected(self._conditions)
+        if not self._conditions[-1].holds(self.values) and all(condition.values for condition in scope):
+            self.inactive_scopes.append(scope)
         try:
             yield
         finally:
@@ -199,13 +200,21 @@ class HyperParameters:
     def _full_name(self, name: str) -> str:
         return "/".join([*self._scopes, str(name)])
 
-    def _get(self, kind: Kind, name: str, parent_name: str | None, parent_values: Any, **fields: Any) -> Any:
+    def _get(
+        self, kind: type[Hyperparameter], name: str, parent_name: str | None, parent_values: Any, **fields: Any
+    ) -> Any:
         if parent_name is not None:
             with self.conditional_scope(parent_name, parent_values):
                 return self._get(kind, name, None, None, **fields)
-        asked = Hyperparameter(self._full_name(name), kind, conditions=tuple(self._conditions), **fields)
-        if not any(h.name == asked.name and h.conditions == asked.conditions for h in self.space):
+        asked = kind(self._full_name(name), conditions=tuple(self._conditions), **fields)
+        known = next((h for h in self.space if h.key == asked.key), None)
+        if known is None:
             self.space.append(asked)
+        elif not known.has_values_of(asked):
+            raise SpaceError(
+                f"`{asked.request}` must have the same values each time it is asked for, but got {asked.describe()}; "
+                f"{known.request} before had {known.describe()}. Use another name, or hp.name_scope."
+            )
         if not asked.is_active(self.values):
             return None
         self._used.setdefault(asked.name)
@@ -220,7 +229,7 @@ def active_values(space: Iterable[Hyperparameter], values: Mapping[str, Any]) ->
     active: dict[str, Any] = {}
     for h in space:
         if h.is_active(active):
-            active[h.name] = h.default if h.kind == "fixed" else values.get(h.name, active.get(h.name, h.default))
+            active[h.name] = h.default if h.is_fixed else values.get(h.name, active.get(h.name, h.default))
     return active
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from google.protobuf import struct_pb2
 from tensorboard.plugins.hparams import api_pb2
 
-from tuning.hyperparameters import Hyperparameter
+from tuning.hyperparameters import Hyperparameter, Number
 
 VISIBLE = 5
 """Hyperparameters, and metrics, that the tab shows before anybody ticks a box. Parallel coordinates drops
@@ -153,18 +153,12 @@ def of_hyperparameter(h: Hyperparameter, always: bool = False) -> Column:
     """Return the column of one hyperparameter; `always` when every trial has a value of it."""
     description = h.describe()
     if h.conditions:
-        conditions = (f"{c.name} is {' or '.join(map(repr, c.values))}" for c in h.conditions)
-        description += f", only where {' and '.join(conditions)}"
-    if h.kind == "fixed":
-        return of_values(h.name, (h.default,), always, description)
-    if h.kind == "boolean":
-        return of_values(h.name, (False, True), always, description)
-    if h.kind == "choice":
-        return of_values(h.name, h.choices, always, description)
-    low, high = h.bounds
-    listed = _steps(h, int(h.count())) if h.count() < FEW else ()
+        description += f", only where {' and '.join(c.describe() for c in h.conditions)}"
+    if not isinstance(h, Number):
+        return of_values(h.name, h.values() or (), always, description)
+    listed = tuple(sorted({h.value_at(index) for index in range(int(h.count()))})) if h.count() < FEW else ()
     column = Column(h.name, "number", listed, always=always, sampling=h.sampling, description=description)
-    return column if listed else replace(column, low=low, high=high)
+    return column if listed else replace(column, low=h.low, high=h.high)
 
 
 def of_info(info: api_pb2.HParamInfo) -> Column:
@@ -178,7 +172,7 @@ def of_info(info: api_pb2.HParamInfo) -> Column:
 
 def of_space(hyperparameters: Sequence[Hyperparameter]) -> dict[str, Column]:
     """Return the columns of a space, by name, in its order; one for each name."""
-    fixed = {h.name: h.default for h in hyperparameters if h.kind == "fixed" and not h.conditions}
+    fixed = {h.name: h.default for h in hyperparameters if h.is_fixed and not h.conditions}
     columns: dict[str, Column] = {}
     for h in hyperparameters:
         column = of_hyperparameter(h, always=h.is_active(fixed))
@@ -200,16 +194,3 @@ def shown_first(columns: Mapping[str, Column], own: Sequence[str], spare: Sequen
         constant = [c.name for c in columns.values() if c.always and not c.varies and c.name not in ours]
         own = [*own, *constant, *spare]
     return set([*names, *own][:VISIBLE])
-
-
-def _steps(h: Hyperparameter, count: int) -> tuple[float, ...]:
-    """Return the values of a stepped range, without the noise of adding floats."""
-    low, high = h.bounds
-    if h.step is None:
-        values = [low + i for i in range(count)]
-    elif h.sampling == "linear":
-        values = [low + i * h.step for i in range(count)]
-    else:
-        values = [low * h.step**i for i in range(count)]
-        values = [low + high - v for v in values] if h.sampling == "reverse_log" else values
-    return tuple(sorted({int(v) if h.kind == "int" else float(f"{v:.12g}") for v in values}))

@@ -21,7 +21,8 @@ from typing import Any
 from tuning.data import Data
 from tuning.errors import OptionError, SpaceError, TuningError, guess, must, raise_all
 from tuning.files import write_text
-from tuning.space import Hyperparameter, HyperParameters, as_space, resolve
+from tuning.hyperparameters import Float, Hyperparameter
+from tuning.space import HyperParameters, as_space, resolve
 from tuning.space.imports import import_keras
 from tuning.tools.picture import curve_picture
 from tuning.training.fit import fit_space
@@ -146,7 +147,7 @@ def range_test(
         tuple(smoothed),
         turn,
         None if turn is None else turn / BELOW_THE_TURN,
-        next((h for h in hp.space if h.kind == "float" and "learning_rate" in h.name), None),
+        next((h for h in hp.space if isinstance(h, Float) and "learning_rate" in h.name), None),
         climb.reason,
         str(Path(logs) / FOLDER / problem.name),
     )

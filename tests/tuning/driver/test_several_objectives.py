@@ -14,12 +14,12 @@ from tests.conftest import SPACES
 from tests.tensorboard_search import MadeUpSearch, definition
 from tuning.engines.registry import make_engine, read_options, settled
 from tuning.errors import ObjectiveError, OptionError, StudyError
+from tuning.hyperparameters import Float
 from tuning.records.definition import Definition
 from tuning.records.objective import RESOURCES, Objective, listed, primary
 from tuning.records.ranking import pareto
 from tuning.records.trial import Curve, State, Trial
 from tuning.report.page import html as page_of
-from tuning.space import Hyperparameter
 from tuning.tensorboard import TensorBoardObserver, hparams
 from tuning.training.resources import measured, predict_ms
 
@@ -236,7 +236,7 @@ def test_what_nobody_reports_is_refused(tmp_path):
 
 def test_a_trial_that_diverges_is_worse_in_every_objective():
     options = read_options("optuna", {"sampler": "random"})
-    space = (Hyperparameter("x", "float", 0.0, low=0.0, high=1.0),)
+    space = (Float("x", 0.0, low=0.0, high=1.0),)
     made = Definition("s", "s", None, space, ACCURACY, "optuna", options, 0, 2, several=(PARAMS, ACCURACY))
     engine = make_engine(settled(made, {}), 9)
     for number, (value, scores) in enumerate([(0.5, (10, 0.5)), (0.75, (30, 0.75)), (math.nan, (1, None))]):

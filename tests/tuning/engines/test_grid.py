@@ -20,14 +20,14 @@ from tests.spaces.ridge import RidgeSpace, regressor
 from tests.tuning.driver.test_parts import KillsWorkers, without_random
 from tuning.engines.base import Wait
 from tuning.errors import OptionError, StudyError
+from tuning.hyperparameters import Boolean, Float
 from tuning.records.trial import State
-from tuning.space import Hyperparameter
 from tuning.space.grids import distributions_of, grid_of
 
 RIDGE = str(SPACES / "ridge.py")
 HYPERPARAMETERS = (
-    Hyperparameter("alpha", "float", 1.0, low=1e-2, high=1e3, sampling="log"),
-    Hyperparameter("fit_intercept", "boolean", True),
+    Float("alpha", 1.0, low=1e-2, high=1e3, sampling="log"),
+    Boolean("fit_intercept", True),
 )
 
 
@@ -38,7 +38,7 @@ class GridContract(EngineContract):
         """They are not: the candidates are known from the beginning."""
         simulation = Simulation(self.make(0))
         run = simulation.ask()
-        late = Hyperparameter("late", "float", 0.5, low=0.0, high=1.0)
+        late = Float("late", 0.5, low=0.0, high=1.0)
         simulation.trials[run.number] = replace(simulation.trials[run.number], found=(late.to_json(),))
         simulation.train(run)
         assert all("late" not in run.values for run in simulation.go(self.length).runs)

@@ -16,20 +16,21 @@ from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals
 from tuning.engines.optuna import every_configuration
 from tuning.engines.registry import make_engine, read_options, remark, settled, stored_options
 from tuning.errors import OptionError, StudyError
+from tuning.hyperparameters import Condition, Float
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.trial import Part, State, Trial
-from tuning.space import Condition, Hyperparameter, active_values
+from tuning.space import active_values
 from tuning.tensorboard.hparams import session_starts_in
 
 FINITE_SPACE = (
     *(h for h in MIXED_SPACE if h.kind != "float"),
-    Hyperparameter("rate", "float", 0.1, low=0.1, high=0.5, step=0.1, conditions=(Condition("clip", (1.0,)),)),
-    Hyperparameter("decay", "float", 0.1, low=0.001, high=0.1, step=10, sampling="log"),
+    Float("rate", 0.1, low=0.1, high=0.5, step=0.1, conditions=(Condition("clip", (1.0,)),)),
+    Float("decay", 0.1, low=0.001, high=0.1, step=10, sampling="log"),
 )
 FLAT_FINITE_SPACE = (
     *(h for h in MIXED_SPACE if h.kind != "float" and not h.conditions and h.name != "units"),
-    Hyperparameter("decay", "float", 0.1, low=0.001, high=0.1, step=10, sampling="reverse_log"),
+    Float("decay", 0.1, low=0.001, high=0.1, step=10, sampling="reverse_log"),
 )
 
 

@@ -11,21 +11,20 @@ import tuning
 from tests import browser as browsers
 from tests.conftest import SPACES
 from tuning.errors import StudyError
-from tuning.hyperparameters import Condition
+from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Int
 from tuning.records.trial import Curve, State, Trial
 from tuning.report import figures, write_report
 from tuning.report.page import MAX_ROWS
 from tuning.report.page import html as page_of
-from tuning.space import Hyperparameter
 from tuning.study import Study
 
 SPACE = (
-    Hyperparameter("rate", "float", 1e-3, low=1e-4, high=1e-1, sampling="log"),
-    Hyperparameter("units", "int", 16, low=8, high=64),
-    Hyperparameter("optimizer", "choice", "sgd", choices=("sgd", "adam")),
-    Hyperparameter("momentum", "float", 0.5, low=0, high=1, conditions=(Condition("optimizer", ("sgd",)),)),
-    Hyperparameter("bias", "boolean", True),
-    Hyperparameter("version", "fixed", 3),
+    Float("rate", 1e-3, low=1e-4, high=1e-1, sampling="log"),
+    Int("units", 16, low=8, high=64),
+    Choice("optimizer", "sgd", choices=("sgd", "adam")),
+    Float("momentum", 0.5, low=0, high=1, conditions=(Condition("optimizer", ("sgd",)),)),
+    Boolean("bias", True),
+    Fixed("version", 3),
 )
 NASTY = "</script><script>alert('x')</script> & <b>bold</b>"
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from tests.simulation import Simulation
 from tuning.engines.keras_tuner_space import Translation
 from tuning.engines.registry import make_engine, read_options, settled
+from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Int, Number
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
-from tuning.space import Condition, Hyperparameter, active_values
+from tuning.space import active_values
 from tuning.space.distributions import (
     distribution,
     from_parameter,
@@ -44,7 +45,8 @@ def ranges(draw, name="h", conditions=()):
         step = draw(st.none() | steps)
     # Steps of a reversed logarithm are counted from the other end, so that `low` need not be one of them.
     default = (high if kind == "int" else float(f"{high:.12g}")) if sampling == "reverse_log" else low
-    return Hyperparameter(name, kind, min(default, high), low, high, step, sampling, conditions=conditions)
+    made = Int if kind == "int" else Float
+    return made(name, min(default, high), low, high, step, sampling, conditions=conditions)
 
 
 @st.composite
@@ -52,7 +54,8 @@ def choices(draw, name="h", conditions=()):
     """Return a choice, ordered where it is one of numbers, a boolean, or something fixed."""
     kind = draw(st.sampled_from(["text", "numbers", "unordered", "mixed", "boolean", "fixed"]))
     if kind in ("boolean", "fixed"):
-        return Hyperparameter(name, kind, False if kind == "boolean" else 7, conditions=conditions)
+        made, default = (Boolean, False) if kind == "boolean" else (Fixed, 7)
+        return made(name, default, conditions=conditions)
     values = {
         "text": st.text("abc", min_size=1, max_size=3),
         "numbers": st.integers(0, 20),
@@ -62,20 +65,20 @@ def choices(draw, name="h", conditions=()):
     listed = tuple(draw(st.lists(values, min_size=1, max_size=4, unique=True)))
     if kind == "mixed" and None not in listed:
         listed = (*listed, None)
-    return Hyperparameter(name, "choice", listed[0], choices=listed, ordered=kind == "numbers", conditions=conditions)
+    return Choice(name, listed[0], choices=listed, ordered=kind == "numbers", conditions=conditions)
 
 
 @st.composite
 def spaces(draw):
     """Return a space with nested conditions, and with one name under several parents."""
-    space = [draw(ranges("first")), Hyperparameter("kind", "choice", "a", choices=("a", "b", "c"))]
+    space = [draw(ranges("first")), Choice("kind", "a", choices=("a", "b", "c"))]
     for index in range(draw(st.integers(0, 3))):
         space.append(draw(ranges(f"flat_{index}") | choices(f"flat_{index}")))
     for value in ("a", "b"):
         if draw(st.booleans()):
             under = (Condition("kind", (value,)),)
             space.append(draw(ranges("shared", under)))
-            space.append(Hyperparameter(f"switch_{value}", "boolean", False, conditions=under))
+            space.append(Boolean(f"switch_{value}", False, conditions=under))
             nested = (*under, Condition(f"switch_{value}", (True,)))
             space.append(draw(ranges("deep", nested) | choices("deep", nested)))
     return tuple(space)
@@ -90,24 +93,24 @@ def engine_of(space, **options):
 
 def assert_legal_for_keras_tuner(space, values):
     """Look every value up among those of KerasTuner's own hyperparameter of that name."""
-    translation = Translation(space, keras_tuner.HyperParameters)
+    translation = Translation(space, keras_tuner.engine.hyperparameters)
     theirs, raw = translation.hyperparameters(), translation.to_oracle(values)
     for h in space:
-        if h.kind == "fixed" or not h.is_active(values):
+        if h.is_fixed or not h.is_active(values):
             continue
         (own,) = [
             one
             for one in theirs._hps[h.name]
             if all(c.name in raw for c in one.conditions) and conditions_hold(one, raw)
         ]
-        if h.kind in ("int", "float"):
+        if isinstance(h, Number):
             assert own.min_value - 1e-9 <= raw[h.name] <= own.max_value + 1e-9
             listed = None if h.step is None else own.values
         else:
             listed = own.values
         if listed is not None:
             assert any(
-                math.isclose(v, raw[h.name], rel_tol=1e-6, abs_tol=1e-9) if h.kind == "float" else v == raw[h.name]
+                math.isclose(v, raw[h.name], rel_tol=1e-6, abs_tol=1e-9) if isinstance(h, Float) else v == raw[h.name]
                 for v in listed
             ), (h, raw[h.name], listed)
         assert 0 <= own.value_to_prob(raw[h.name]) <= 1 if hasattr(own, "value_to_prob") else True
@@ -137,14 +140,10 @@ def test_every_proposal_is_legal_for_keras_tuner_and_comes_back(sampler, space):
 @quickly
 @given(ranges() | choices(), st.floats(0, 1))
 def test_what_is_sampled_stands_for_a_legal_value_and_back(h, part):
-    if h.kind == "fixed":
+    if h.is_fixed:
         return
     drawn_from = sampled_distribution(h)
-    low, high = (
-        (0, len(h.choices or (False, True)) - 1)
-        if not hasattr(drawn_from, "low")
-        else (drawn_from.low, drawn_from.high)
-    )
+    low, high = (0, len(h.values()) - 1) if not hasattr(drawn_from, "low") else (drawn_from.low, drawn_from.high)
     inner = low + part * (high - low)
     if not isinstance(drawn_from.to_external_repr(low), float):
         step = getattr(drawn_from, "step", 1) or 1
@@ -160,10 +159,10 @@ def test_what_is_sampled_stands_for_a_legal_value_and_back(h, part):
 @pytest.mark.parametrize(
     ("h", "values"),
     [
-        (Hyperparameter("m", "float", 0.0, low=0.0, high=0.5, step=0.1), [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]),
-        (Hyperparameter("b", "int", 8, low=8, high=100, step=2, sampling="log"), [8, 16, 32, 64]),
-        (Hyperparameter("r", "int", 8, low=8, high=64, step=2, sampling="reverse_log"), [64, 56, 40, 8]),
-        (Hyperparameter("d", "float", 0.001, low=0.001, high=0.1, step=10, sampling="log"), [0.001, 0.01, 0.1]),
+        (Float("m", 0.0, low=0.0, high=0.5, step=0.1), [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]),
+        (Int("b", 8, low=8, high=100, step=2, sampling="log"), [8, 16, 32, 64]),
+        (Int("r", 8, low=8, high=64, step=2, sampling="reverse_log"), [64, 56, 40, 8]),
+        (Float("d", 0.001, low=0.001, high=0.1, step=10, sampling="log"), [0.001, 0.01, 0.1]),
     ],
 )
 def test_every_step_is_drawn_as_often_as_the_others(h, values):
@@ -174,9 +173,9 @@ def test_every_step_is_drawn_as_often_as_the_others(h, values):
 
 def test_one_name_under_several_parents_is_several_parameters():
     space = (
-        Hyperparameter("kind", "choice", "a", choices=("a", "b")),
-        Hyperparameter("width", "int", 1, low=1, high=5, conditions=(Condition("kind", ("a",)),)),
-        Hyperparameter("width", "int", 10, low=10, high=50, conditions=(Condition("kind", ("b",)),)),
+        Choice("kind", "a", choices=("a", "b")),
+        Int("width", 1, low=1, high=5, conditions=(Condition("kind", ("a",)),)),
+        Int("width", 10, low=10, high=50, conditions=(Condition("kind", ("b",)),)),
     )
     assert list(parameter_names(space).values()) == ["kind", "width@kind=a", "width@kind=b"]
     seen = {(r.values["kind"], r.values["width"]) for r in Simulation(engine_of(space, sampler="tpe")).go(6).runs}

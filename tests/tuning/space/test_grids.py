@@ -9,38 +9,38 @@ from sklearn.model_selection import ParameterGrid, ParameterSampler
 import tuning
 from tests.simulation import MIXED_SPACE
 from tuning.errors import OptionError, SpaceError
-from tuning.hyperparameters import Condition
-from tuning.space import Hyperparameter, active_values
-from tuning.space.grids import Range, checked_grid, distributions_of, grid_of, levels_of
+from tuning.hyperparameters import Boolean, Choice, Condition, Float, Int
+from tuning.space import active_values
+from tuning.space.grids import Range, checked_grid, distributions_of, grid_of
 
 
 @pytest.mark.parametrize(
     "h, levels, expected",
     [
-        (Hyperparameter("n", "int", 1, low=1, high=5, step=1), 3, [1, 3, 5]),
-        (Hyperparameter("n", "int", 1, low=1, high=2, step=1), 3, [1, 2]),
-        (Hyperparameter("n", "int", 16, low=16, high=256, step=16), 3, [16, 144, 256]),
-        (Hyperparameter("n", "int", 16, low=16, high=250, step=16), 2, [16, 240]),
-        (Hyperparameter("n", "int", 8, low=8, high=128, sampling="log"), 3, [8, 32, 128]),
-        (Hyperparameter("n", "int", 8, low=8, high=128, step=2, sampling="log"), 9, [8, 16, 32, 64, 128]),
-        (Hyperparameter("n", "int", 1, low=1, high=5_000, step=1), 3, [1, 2500, 5000]),
-        (Hyperparameter("r", "float", 0.0, low=0.0, high=1.0), 5, [0.0, 0.25, 0.5, 0.75, 1.0]),
-        (Hyperparameter("r", "float", 1e-3, low=1e-4, high=1e-2, sampling="log"), 3, [1e-4, 1e-3, 1e-2]),
-        (Hyperparameter("r", "float", 0.9, low=0.9, high=0.99, sampling="reverse_log"), 2, [0.9, 0.99]),
-        (Hyperparameter("r", "float", 0.0, low=0.0, high=0.5, step=0.1), 3, [0.0, 0.2, 0.5]),
-        (Hyperparameter("r", "float", 0.3, low=0.0, high=1.0), 1, [0.3]),
-        (Hyperparameter("c", "choice", "a", choices=("a", None, 3)), 1, ["a", None, 3]),
-        (Hyperparameter("b", "boolean", True), 1, [False, True]),
+        (Int("n", 1, low=1, high=5, step=1), 3, [1, 3, 5]),
+        (Int("n", 1, low=1, high=2, step=1), 3, [1, 2]),
+        (Int("n", 16, low=16, high=256, step=16), 3, [16, 144, 256]),
+        (Int("n", 16, low=16, high=250, step=16), 2, [16, 240]),
+        (Int("n", 8, low=8, high=128, sampling="log"), 3, [8, 32, 128]),
+        (Int("n", 8, low=8, high=128, step=2, sampling="log"), 9, [8, 16, 32, 64, 128]),
+        (Int("n", 1, low=1, high=5_000, step=1), 3, [1, 2500, 5000]),
+        (Float("r", 0.0, low=0.0, high=1.0), 5, [0.0, 0.25, 0.5, 0.75, 1.0]),
+        (Float("r", 1e-3, low=1e-4, high=1e-2, sampling="log"), 3, [1e-4, 1e-3, 1e-2]),
+        (Float("r", 0.9, low=0.9, high=0.99, sampling="reverse_log"), 2, [0.9, 0.99]),
+        (Float("r", 0.0, low=0.0, high=0.5, step=0.1), 3, [0.0, 0.2, 0.5]),
+        (Float("r", 0.3, low=0.0, high=1.0), 1, [0.3]),
+        (Choice("c", "a", choices=("a", None, 3)), 1, ["a", None, 3]),
+        (Boolean("b", True), 1, [False, True]),
     ],
 )
 def test_levels(h, levels, expected):
-    values = levels_of(h, levels)
-    assert values == pytest.approx(expected) if h.kind == "float" else values == expected
+    values = h.levels(levels)
+    assert values == pytest.approx(expected) if isinstance(h, Float) else values == expected
     assert all(h.contains(value) and type(value) in (int, float, str, bool, type(None)) for value in values)
 
 
 def test_reverse_log_is_dense_at_the_top():
-    values = levels_of(Hyperparameter("r", "float", 0.9, low=0.9, high=0.99, sampling="reverse_log"), 3)
+    values = Float("r", 0.9, low=0.9, high=0.99, sampling="reverse_log").levels(3)
     assert values[1] == pytest.approx(1.89 - math.sqrt(0.9 * 0.99)) and values == sorted(values)
 
 
@@ -57,11 +57,9 @@ def test_conditions_make_a_list_of_grids_in_which_everything_applies():
 
 def test_conditions_within_conditions():
     space = (
-        Hyperparameter("a", "choice", "x", choices=("x", "y")),
-        Hyperparameter("b", "boolean", False, conditions=(Condition("a", ("x",)),)),
-        Hyperparameter(
-            "c", "int", 1, low=1, high=3, step=1, conditions=(Condition("a", ("x",)), Condition("b", (True,)))
-        ),
+        Choice("a", "x", choices=("x", "y")),
+        Boolean("b", False, conditions=(Condition("a", ("x",)),)),
+        Int("c", 1, low=1, high=3, step=1, conditions=(Condition("a", ("x",)), Condition("b", (True,)))),
     )
     assert grid_of(space) == [
         {"a": ["x"], "b": [False]},
@@ -72,8 +70,8 @@ def test_conditions_within_conditions():
 
 def test_a_condition_on_a_range_that_cannot_be_listed_is_refused():
     space = (
-        Hyperparameter("rate", "float", 0.1, low=0.1, high=1.0),
-        Hyperparameter("b", "boolean", False, conditions=(Condition("rate", (0.1,)),)),
+        Float("rate", 0.1, low=0.1, high=1.0),
+        Boolean("b", False, conditions=(Condition("rate", (0.1,)),)),
     )
     with pytest.raises(SpaceError, match="`rate` must have at most 1000 values"):
         distributions_of(space)
@@ -93,15 +91,15 @@ def test_distributions_are_legal_and_keep_their_scale():
 
 @pytest.mark.parametrize("sampling", ["log", "reverse_log"])
 def test_a_range_draws_whole_numbers_within_its_bounds(sampling):
-    drawn = Range(1, 10_000, sampling, is_whole=True).rvs(2_000, random_state=1)
+    drawn = Range(Int("n", 1, 1, 10_000, sampling=sampling)).rvs(2_000, random_state=1)
     assert drawn.dtype.kind == "i" and drawn.min() >= 1 and drawn.max() <= 10_000
     middle = 100 if sampling == "log" else 9_901
     assert 0.45 < (drawn < middle).mean() < 0.55
-    assert isinstance(Range(0.5, 1.0).rvs(random_state=0), float)
+    assert isinstance(Range(Float("x", 0.5, 0.5, 1.0)).rvs(random_state=0), float)
 
 
 def test_large_whole_ranges_are_drawn_from():
-    drawn = distributions_of([Hyperparameter("n", "int", 1, low=1, high=5_000, step=1)])["n"].rvs(500, random_state=0)
+    drawn = distributions_of([Int("n", 1, low=1, high=5_000, step=1)])["n"].rvs(500, random_state=0)
     assert drawn.min() >= 1 and drawn.max() <= 5_000 and len(set(drawn)) > 400
 
 

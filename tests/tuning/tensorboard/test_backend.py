@@ -15,7 +15,7 @@ import pytest
 
 from tests.tensorboard_client import Client, eventually, first_columns, metrics_of_group
 from tests.tensorboard_search import MadeUpSearch, definition, metrics_of, play_everything, values_of
-from tuning.hyperparameters import Hyperparameter
+from tuning.hyperparameters import Int
 from tuning.records.trial import State
 from tuning.tensorboard import TensorBoardObserver, serve
 
@@ -215,7 +215,7 @@ def test_a_search_is_seen_while_it_runs(tmp_path, loader):
         assert so_far == {"objective": pytest.approx(search.trials[0].score)}
         search.epoch(0)
         search.close(0, State.PRUNED)
-        found = Hyperparameter("patience", "int", 3, low=1, high=50, step=1).to_json()
+        found = Int("patience", 3, low=1, high=50, step=1).to_json()
         search.begin(1)
         search.epoch(1, val_auc=0.7)
         search.close(1, values={**values_of(1), "patience": 5}, found=(found,))

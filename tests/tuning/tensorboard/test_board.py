@@ -13,13 +13,13 @@ import pytest
 from tests.tensorboard_client import Client, eventually, first_columns, metrics_of_group
 from tests.tensorboard_search import HYPERPARAMETERS, MadeUpSearch, definition, values_of
 from tuning.errors import OptionError, StudyError, TuningError
-from tuning.hyperparameters import Hyperparameter
+from tuning.hyperparameters import Choice, Int
 from tuning.records.objective import Objective
 from tuning.records.trial import State
 from tuning.tensorboard import Board, TensorBoardObserver, board, compare, serve
 from tuning.tensorboard.hparams import Records, experiments_in
 
-CNN = (*HYPERPARAMETERS[:6], Hyperparameter("filters", "choice", 8, choices=(8, 16)))
+CNN = (*HYPERPARAMETERS[:6], Choice("filters", 8, choices=(8, 16)))
 
 
 def make_study(root, name, n_trials=3, values=values_of, **fields):
@@ -211,7 +211,7 @@ def union_of(*definitions):
 
 
 def test_the_union_of_domains_and_titles():
-    wider = (*HYPERPARAMETERS[:1], Hyperparameter("units", "int", 1, low=1, high=64, step=1), HYPERPARAMETERS[2])
+    wider = (*HYPERPARAMETERS[:1], Int("units", 1, low=1, high=64, step=1), HYPERPARAMETERS[2])
     infos = {i.name: i for i in union_of(definition("a"), definition("b", wider)).hparam_infos}
     assert (infos["units"].domain_interval.min_value, infos["units"].domain_interval.max_value) == (1, 256)
     assert infos["learning_rate"].display_name == "learning_rate (log)"
@@ -220,7 +220,7 @@ def test_the_union_of_domains_and_titles():
 
 
 def test_a_column_of_different_types_is_left_out_of_the_union():
-    words = (Hyperparameter("units", "choice", "few", choices=("few", "many")), *HYPERPARAMETERS[2:4])
+    words = (Choice("units", "few", choices=("few", "many")), *HYPERPARAMETERS[2:4])
     names = {i.name for i in union_of(definition("a"), definition("b", words)).hparam_infos}
     assert "units" not in names
     assert "learning_rate" in names

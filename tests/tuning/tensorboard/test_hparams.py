@@ -16,7 +16,7 @@ import pytest
 from google.protobuf import json_format
 
 from tests.tensorboard_search import HYPERPARAMETERS, OBJECTIVE, START, definition, metrics_of, values_of
-from tuning.hyperparameters import Condition, Hyperparameter
+from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Int
 from tuning.records.objective import Objective
 from tuning.records.trial import Curve, Run, State, Trial
 from tuning.tensorboard import columns, hparams
@@ -99,23 +99,23 @@ def test_session_is_golden(state):
 @pytest.mark.parametrize(
     ("h", "kind", "domain"),
     [
-        (Hyperparameter("h", "int", 16, low=16, high=256, step=1), "number", (16, 256)),
-        (Hyperparameter("h", "int", 16, low=16, high=64, step=16), "number", [16, 32, 48, 64]),
-        (Hyperparameter("h", "int", 1, low=1, high=9, step=1), "number", list(range(1, 10))),
-        (Hyperparameter("h", "int", 1, low=1, high=10, step=1), "number", (1, 10)),
-        (Hyperparameter("h", "int", 1, low=1, high=64, step=2, sampling="log"), "number", [1, 2, 4, 8, 16, 32, 64]),
-        (Hyperparameter("h", "float", 0.0, low=0.0, high=0.5, step=0.1), "number", [0, 0.1, 0.2, 0.3, 0.4, 0.5]),
-        (Hyperparameter("h", "float", 1e-3, low=1e-4, high=1e-2, sampling="log"), "number", (1e-4, 1e-2)),
-        (Hyperparameter("h", "float", 1e-3, low=1e-3, high=1, step=10, sampling="log"), "number", [1e-3, 1e-2, 0.1, 1]),
-        (Hyperparameter("h", "boolean", False), "bool", [False, True]),
-        (Hyperparameter("h", "choice", True, choices=(True, False)), "bool", [False, True]),
-        (Hyperparameter("h", "choice", "b", choices=("b", "a")), "string", ["b", "a"]),
-        (Hyperparameter("h", "choice", 64, choices=(64, 16)), "number", [16, 64]),
-        (Hyperparameter("h", "choice", 0, choices=tuple(range(10))), "number", (0, 9)),
-        (Hyperparameter("h", "choice", "sqrt", choices=("sqrt", 0.5, None)), "string", ["sqrt", "0.5", "None"]),
-        (Hyperparameter("h", "choice", 1.0, choices=(1.0, math.inf)), "string", ["1.0", "inf"]),
-        (Hyperparameter("h", "fixed", 3), "number", [3]),
-        (Hyperparameter("h", "fixed", None), "string", ["None"]),
+        (Int("h", 16, low=16, high=256, step=1), "number", (16, 256)),
+        (Int("h", 16, low=16, high=64, step=16), "number", [16, 32, 48, 64]),
+        (Int("h", 1, low=1, high=9, step=1), "number", list(range(1, 10))),
+        (Int("h", 1, low=1, high=10, step=1), "number", (1, 10)),
+        (Int("h", 1, low=1, high=64, step=2, sampling="log"), "number", [1, 2, 4, 8, 16, 32, 64]),
+        (Float("h", 0.0, low=0.0, high=0.5, step=0.1), "number", [0, 0.1, 0.2, 0.3, 0.4, 0.5]),
+        (Float("h", 1e-3, low=1e-4, high=1e-2, sampling="log"), "number", (1e-4, 1e-2)),
+        (Float("h", 1e-3, low=1e-3, high=1, step=10, sampling="log"), "number", [1e-3, 1e-2, 0.1, 1]),
+        (Boolean("h", False), "bool", [False, True]),
+        (Choice("h", True, choices=(True, False)), "bool", [False, True]),
+        (Choice("h", "b", choices=("b", "a")), "string", ["b", "a"]),
+        (Choice("h", 64, choices=(64, 16)), "number", [16, 64]),
+        (Choice("h", 0, choices=tuple(range(10))), "number", (0, 9)),
+        (Choice("h", "sqrt", choices=("sqrt", 0.5, None)), "string", ["sqrt", "0.5", "None"]),
+        (Choice("h", 1.0, choices=(1.0, math.inf)), "string", ["1.0", "inf"]),
+        (Fixed("h", 3), "number", [3]),
+        (Fixed("h", None), "string", ["None"]),
     ],
 )
 def test_types_and_domains_are_true(h, kind, domain):
@@ -142,11 +142,11 @@ def test_a_name_under_several_conditions_is_one_column():
 
 
 def test_a_name_with_different_types_is_a_column_of_strings():
-    parent = Hyperparameter("kind", "choice", "a", choices=("a", "b"))
+    parent = Choice("kind", "a", choices=("a", "b"))
     space = (
         parent,
-        Hyperparameter("depth", "choice", "all", choices=("all", "none"), conditions=(Condition("kind", ("a",)),)),
-        Hyperparameter("depth", "int", 1, low=1, high=3, step=1, conditions=(Condition("kind", ("b",)),)),
+        Choice("depth", "all", choices=("all", "none"), conditions=(Condition("kind", ("a",)),)),
+        Int("depth", 1, low=1, high=3, step=1, conditions=(Condition("kind", ("b",)),)),
     )
     records = records_of(hyperparameters=space)
     assert list(infos_of(records)["depth"].domain_discrete) == ["all", "none", "1", "2", "3"]
@@ -187,7 +187,7 @@ def test_the_first_five_are_the_first_that_every_trial_has():
 def test_columns_of_the_toolkit_fill_up(n):
     own = {"trial_state", "trial", "budget", "engine", "study"}
     on_sgd = HYPERPARAMETERS[6].conditions
-    conditional = tuple(Hyperparameter(f"a_{i}", "int", 1, low=1, high=5, conditions=on_sgd) for i in range(5))
+    conditional = tuple(Int(f"a_{i}", 1, low=1, high=5, conditions=on_sgd) for i in range(5))
     space = [h for h in HYPERPARAMETERS if not h.conditions][5 - n : 5]
     first = first_five(records_of(hyperparameters=(*space, *conditional)))
     assert {h.name for h in space} <= set(first)
@@ -213,7 +213,7 @@ def test_a_hyperparameter_that_a_trial_did_not_use_is_not_shown_first():
 
 
 def test_a_hyperparameter_with_the_name_of_one_of_ours_keeps_it():
-    space = (Hyperparameter("trial", "choice", "x", choices=("x", "y")),)
+    space = (Choice("trial", "x", choices=("x", "y")),)
     trial = a_trial(values={"trial": "y"})
     start = records_of(hyperparameters=space).session_start(trial)
     assert start.hparams["trial"].string_value == "y"
@@ -224,7 +224,7 @@ def test_a_hyperparameter_with_the_name_of_one_of_ours_keeps_it():
 
 
 def test_a_hyperparameter_found_while_training_is_described():
-    found = Hyperparameter("patience", "int", 3, low=1, high=50, step=1).to_json()
+    found = Int("patience", 3, low=1, high=50, step=1).to_json()
     trial = a_trial(values={**values_of(3), "patience": 7}, found=(found,))
     info = infos_of(records_of(trial))["patience"]
     assert (info.domain_interval.min_value, info.domain_interval.max_value) == (1, 50)
