@@ -33,6 +33,7 @@ from tuning.executors.base import Executor
 from tuning.executors.in_process import InProcessExecutor
 from tuning.executors.processes import ProcessExecutor, visible_gpus
 from tuning.preflight import Findings, check
+from tuning.records.arguments import remembered
 from tuning.records.definition import Definition
 from tuning.records.objective import RESOURCES, Objective, listed, primary
 from tuning.space import as_space, resolve
@@ -368,21 +369,11 @@ def _first(*values: int | None) -> int:
 def _patience(given: int | None, stored: Definition | None, own: int | None) -> int | None:
     """Return the patience of a search: the given one, else that of the study, else the space's own; None for never."""
     if given is None and stored is not None:
-        text = stored.fit.get("patience", "None")
-        return None if text == "None" else int(text)
+        return stored.patience
     return (own if given is None else given) or None
 
 
-def _remembered(fit_options: Mapping[str, Any], patience: int | None, anneal: bool) -> dict[str, str]:
-    """Return what a study keeps of how its trials are trained, as text."""
+def _remembered(fit_options: Mapping[str, Any], patience: int | None, anneal: bool) -> dict[str, Any]:
+    """Return what a study keeps of how its trials are trained."""
     options = {**fit_options, "patience": patience, **({"anneal": True} if anneal else {})}
-    return {name: _as_text(value) for name, value in options.items()}
-
-
-def _as_text(value: Any) -> str:
-    """Return how an argument of `fit` is remembered: as text that is the same in every process."""
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_as_text, value))}]"
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return repr(value)
-    return getattr(value, "__qualname__", type(value).__qualname__)
+    return {name: remembered(value) for name, value in options.items()}

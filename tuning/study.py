@@ -6,7 +6,6 @@ is changed.
 
 from __future__ import annotations
 
-import ast
 import json
 import shlex
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from tuning.data import Data, with_folds
 from tuning.data import fold as data_of_fold
 from tuning.engines.registry import engine_kind
 from tuning.errors import DataError, OptionError, SpaceError, StudyError, must
+from tuning.records import arguments
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.ranking import pareto, ranked
@@ -258,13 +258,13 @@ class Study:
         return size if isinstance(size, int) and not isinstance(size, bool) else None
 
     def fit_options(self) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return the further arguments of `fit`: by value, and as text those that were stored by name only."""
+        """Return the further arguments of `fit`: by value, and in words those that cannot be made again."""
         values, texts = {}, {}
-        for name, text in self.definition.fit.items():
+        for name, form in self.definition.fit.items():
             try:
-                values[name] = ast.literal_eval(text)
-            except (SyntaxError, ValueError):
-                texts[name] = text
+                values[name] = arguments.value_of(form)
+            except ValueError:
+                texts[name] = arguments.in_words(form)
         return values, texts
 
     def command(self) -> str | None:

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuning.hyperparameters import Hyperparameter
+from tuning.records import arguments
 from tuning.records.objective import Objective
 
-DEFINITION_VERSION = 1
+DEFINITION_VERSION = 2
+"""Version 1 remembers arguments of `fit` as text."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Definition:
         seed: the study's seed.
         epochs: the budget of one trial, in epochs.
         data: fingerprint of the data trained and validated on.
-        fit: further arguments of `fit`, as text.
+        fit: patience, annealing, and further arguments of `fit`, in the form of `tuning.records.arguments`.
         cv: how the data are divided into folds, as `tuning.data.folds` describes it; None without folds.
         repeats: how often each configuration is trained, with different seeds; None for once.
         several: all objectives where there are several, `objective` among them, which decides about epochs.
@@ -47,7 +49,7 @@ class Definition:
     seed: int
     epochs: int
     data: Mapping[str, Any] = field(default_factory=dict)
-    fit: Mapping[str, str] = field(default_factory=dict)
+    fit: Mapping[str, Any] = field(default_factory=dict)
     cv: Mapping[str, Any] | None = None
     repeats: int | None = None
     several: tuple[Objective, ...] = ()
@@ -66,7 +68,12 @@ class Definition:
     @property
     def anneal(self) -> bool:
         """Whether the learning rate of each trial falls over its budget of epochs."""
-        return self.fit.get("anneal") == "True"
+        return self.fit.get("anneal") is True
+
+    @property
+    def patience(self) -> int | None:
+        """Epochs without a better objective after which a run ends; None for never."""
+        return self.fit.get("patience")
 
     @property
     def n_folds(self) -> int | None:
@@ -114,6 +121,8 @@ class Definition:
         """Read what `to_json` wrote."""
         fields = {k: v for k, v in record.items() if k != "version"}
         fields["hyperparameters"] = tuple(Hyperparameter.from_json(h) for h in record["hyperparameters"])
+        if record.get("version", 1) < 2:
+            fields["fit"] = {name: arguments.from_text(text) for name, text in record.get("fit", {}).items()}
         fields["objective"] = Objective.parse(record["objective"])
         fields["several"] = tuple(map(Objective.parse, record.get("several", ())))
         fields["tries"] = tuple(record.get("tries", ()))
@@ -133,7 +142,10 @@ class Definition:
         found += _differing("option", self.options, other.options)
         found += _differing("data", self.data, other.data)
         found += _differing("cv", self.cv or {}, other.cv or {})
-        found += _differing("argument of fit", self.fit, other.fit)
+        found += [
+            f"argument of fit '{name}' is {mine}, in the study {theirs}"
+            for name, mine, theirs in arguments.differences(self.fit, other.fit)
+        ]
         found += _differing("hyperparameter", _described(self), _described(other))
         return found
 
