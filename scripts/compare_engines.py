@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import tuning  # noqa: E402
-from tuning.engines.registry import hyperband_epochs, make_engine, read_options, settled  # noqa: E402
+from tuning.engines.keras_tuner_kinds import hyperband_epochs  # noqa: E402
+from tuning.engines.registry import make_engine, read_options, settle  # noqa: E402
 from tuning.hyperparameters import Boolean, Choice, Float, Hyperparameter, Int  # noqa: E402
 from tuning.records.definition import Definition  # noqa: E402
 from tuning.records.objective import Objective  # noqa: E402
@@ -126,7 +127,7 @@ def proposal_seconds(engine: str, options: Mapping[str, Any], trials: int) -> li
         "study", "space", None, space, Objective("score", "max"), engine, read_options(engine, options), 0, 10
     )
     at_random = replace(definition, engine="optuna", options=read_options("optuna", {"sampler": "random"}))
-    drawing, engine_ = (make_engine(settled(d, {}), None) for d in (at_random, definition))
+    drawing, engine_ = (make_engine(settle(d, {}), None) for d in (at_random, definition))
     if engine == "random":
         drawing = engine_  # KerasTuner's engine needs its own notes about its trials
     recorded = []

@@ -22,10 +22,9 @@ from tuning.engines.first import completed
 from tuning.engines.registry import (
     ENGINES,
     engine_kind,
-    load_engine,
     make_engine,
     read_options,
-    settled,
+    settle,
     stored_options,
 )
 from tuning.errors import ObjectiveError, OptionError, StudyError, guess, must, raise_all
@@ -167,7 +166,7 @@ def search(
         else:
             executor = ProcessExecutor(workers, problem.imports, silence_limit, visible_gpus())
         resources.callback(executor.close)
-        load_engine(engine)
+        engine_kind(engine).load()
         data = Data(x, y, validation_data) if x is not None else problem.load_data()
         seed = _first(seed, None if stored is None else stored.seed, random.SystemRandom().randrange(2**31))
         cv, division = _folds_wanted(cv, stored, engine), None
@@ -196,7 +195,7 @@ def search(
             several=several,
             tries=completed(findings.hyperparameters, first),
         )
-        definition = settled(definition, objects)
+        definition = settle(definition, objects)
         _refuse_differences(definition, stored)
         proposing = make_engine(definition, trials if trials is not None else engine_kind(engine).trials, objects)
         resources.enter_context(locked(path))

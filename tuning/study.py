@@ -15,7 +15,7 @@ from typing import Any
 from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, with_folds
 from tuning.data import fold as data_of_fold
-from tuning.engines.registry import engine_kind
+from tuning.engines.registry import engine_kind, engines_that
 from tuning.errors import DataError, OptionError, SpaceError, StudyError, must
 from tuning.records import arguments
 from tuning.records.definition import Definition
@@ -323,12 +323,14 @@ class Study:
         Raises:
             StudyError: another engine searched, or candidates are still to be trained.
         """
-        if self.definition.engine != "grid":
-            raise StudyError(f"study '{self.name}' must be of the engine grid, but it is of {self.definition.engine}.")
-        from tuning.engines.grid import finished_search
-
+        own_results = engine_kind(self.definition.engine).own_results
+        if own_results is None:
+            able = " or ".join(engines_that("own_results"))
+            raise StudyError(
+                f"study '{self.name}' must be of the engine {able}, but it is of {self.definition.engine}."
+            )
         if self._search is None:
-            self._search = finished_search(self.definition, self.trials)
+            self._search = own_results(self.definition, self.trials)
         return self._search
 
     @property

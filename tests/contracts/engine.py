@@ -11,7 +11,7 @@ import pytest
 
 from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals
 from tuning.engines.base import Done
-from tuning.engines.registry import make_engine, read_options, settled
+from tuning.engines.registry import make_engine, read_options, settle
 from tuning.hyperparameters import Boolean, Choice, Float
 from tuning.records.definition import Definition
 from tuning.space import active_values
@@ -44,7 +44,7 @@ class EngineContract:
             seed,
             9,
         )
-        return make_engine(settled(definition, {}), self.limit if limit == -1 else limit)
+        return make_engine(settle(definition, {}), self.limit if limit == -1 else limit)
 
     _searches: ClassVar[dict] = {}
 

@@ -22,7 +22,7 @@ from rich.progress import (
 from tuning.cli.console import remarks
 from tuning.cli.tables import counts, duration, score
 from tuning.driver.observer import Observer
-from tuning.engines.registry import engine_kind, planned_epochs, remark
+from tuning.engines.registry import engine_kind
 from tuning.records.definition import Definition
 from tuning.records.ranking import ranked
 from tuning.records.trial import Curve, State, Trial
@@ -45,7 +45,7 @@ class PlainProgress(Observer):
         self._definition = definition
         self._trials = {trial.number: trial for trial in trials}
         self._say(f"study {definition.study}: {definition.engine} on {definition.space}, seed {definition.seed}")
-        note = remark(definition, self._limit(definition))
+        note = engine_kind(definition.engine).remark(definition, self._limit(definition))
         if note:
             self._say(note)
         if trials:
@@ -105,7 +105,7 @@ class LiveProgress(PlainProgress):
             transient=True,
         )
         done = sum(_trained(trial) for trial in trials)
-        planned = planned_epochs(definition, self._limit(definition))
+        planned = engine_kind(definition.engine).planned_epochs(definition, self._limit(definition))
         self._n_parts = len(definition.part_names) or 1
         total = None if planned is None else planned * self._n_parts
         self._all = self._bar.add_task("search", total=total, completed=done, remark="")

@@ -13,6 +13,7 @@ import typer
 from tuning.cli.app import INTERRUPTED, app
 from tuning.cli.console import error_line, print_json, remarks, results
 from tuning.cli.options import JSON, LOGS, STORAGE, configuration, pairs, seconds
+from tuning.engines.registry import DEFAULT, ENGINES, engines_that
 
 if TYPE_CHECKING:
     from tuning.study import Study
@@ -28,9 +29,7 @@ TOP = 5
 )
 def run(
     space: str = typer.Argument(..., help="A bundled space (see `tune spaces`), a module, or a .py file."),
-    engine: str = typer.Option(
-        "hyperband", "--engine", help="random, hyperband, bayesian, optuna, grid; see `tune engines`."
-    ),
+    engine: str = typer.Option(DEFAULT, "--engine", help=f"{', '.join(ENGINES)}; see `tune engines`."),
     trials: int = typer.Option(
         None, "--trials", min=1, help="Number of trials in all, those of a resumed study included."
     ),
@@ -58,7 +57,8 @@ def run(
         None,
         "--objective",
         metavar="NAME[:max|:min]",
-        help="What to optimise; default: the space's own. Repeated for several, with --engine optuna.",
+        help="What to optimise; default: the space's own. Repeated for several, with --engine "
+        f"{' or '.join(engines_that('many_objectives'))}.",
     ),
     overwrite: bool = typer.Option(False, "--overwrite", help="Delete the study if it exists, and start afresh."),
     patience: int = typer.Option(

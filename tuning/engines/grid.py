@@ -27,6 +27,7 @@ from sklearn.model_selection import (
 )
 
 from tuning.engines.base import Answer, Done, Wait
+from tuning.engines.grid_kind import is_halving as is_halving_search
 from tuning.errors import OptionError, StudyError
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
@@ -299,7 +300,7 @@ def grid(
         K. Jamieson and A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
         AISTATS 2016: successive halving.
     """
-    draws, is_halving = search in ("random", "halving-random"), search.startswith("halving")
+    draws, is_halving = search in ("random", "halving-random"), is_halving_search(search)
     given = None if grid is None else checked_grid(grid, space)
     choices: Any = given if given is not None else distributions_of(space) if draws else grid_of(space, levels)
     options: dict[str, Any] = {"param_distributions" if draws else "param_grid": choices}

@@ -19,8 +19,6 @@ from optuna.pruners import BasePruner, HyperbandPruner, PatientPruner, Successiv
 from tuning.records.objective import Objective
 from tuning.records.trial import Trial
 
-NAMES = ("median", "percentile", "successive_halving", "hyperband", "wilcoxon", "threshold", "patient", "none")
-
 _FORGETFUL = (
     pruners.MedianPruner,
     pruners.PercentilePruner,
@@ -40,7 +38,7 @@ def make_pruner(name: str, options: Mapping[str, Any], epochs: int) -> BasePrune
     """Make the pruner that a study's options name; None for "none".
 
     Args:
-        name: one of `NAMES`.
+        name: one of `tuning.engines.optuna_kind.PRUNERS`, but for auto.
         options: of the engine, complete.
         epochs: budget of a trial.
     """

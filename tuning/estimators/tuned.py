@@ -25,7 +25,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from tuning.api import search, stored_definition
 from tuning.data import Data
 from tuning.driver.loop import seed_of_trial
-from tuning.engines.registry import engine_kind
+from tuning.engines.registry import DEFAULT, engine_kind
 from tuning.errors import OptionError, must
 from tuning.estimators.keras_estimators import KerasClassifier, KerasRegressor
 from tuning.estimators.results import cv_results, signed
@@ -62,7 +62,7 @@ class _Tuned(BaseEstimator):
         self,
         space: Any,
         *,
-        engine: str = "hyperband",
+        engine: str = DEFAULT,
         trials: int | None = None,
         epochs: int = 10,
         options: Mapping[str, Any] | None = None,

@@ -12,7 +12,7 @@ import pytest
 import tuning
 from tests.conftest import SPACES
 from tests.tensorboard_search import MadeUpSearch, definition
-from tuning.engines.registry import make_engine, read_options, settled
+from tuning.engines.registry import make_engine, read_options, settle
 from tuning.errors import ObjectiveError, OptionError, StudyError
 from tuning.hyperparameters import Float
 from tuning.records.definition import Definition
@@ -238,7 +238,7 @@ def test_a_trial_that_diverges_is_worse_in_every_objective():
     options = read_options("optuna", {"sampler": "random"})
     space = (Float("x", 0.0, low=0.0, high=1.0),)
     made = Definition("s", "s", None, space, ACCURACY, "optuna", options, 0, 2, several=(PARAMS, ACCURACY))
-    engine = make_engine(settled(made, {}), 9)
+    engine = make_engine(settle(made, {}), 9)
     for number, (value, scores) in enumerate([(0.5, (10, 0.5)), (0.75, (30, 0.75)), (math.nan, (1, None))]):
         run = replace(engine.ask(), asked=2 * number, ended=2 * number + 1)
         state = State.COMPLETED if scores[1] else State.FAILED

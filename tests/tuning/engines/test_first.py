@@ -8,7 +8,7 @@ import tuning
 from tests.conftest import SPACES
 from tests.simulation import MIXED_SPACE, Simulation, proposals
 from tuning.engines.first import completed
-from tuning.engines.registry import ENGINES, make_engine, read_options, settled
+from tuning.engines.registry import ENGINES, make_engine, read_options, settle
 from tuning.errors import OptionError, SpaceError, StudyError
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
@@ -62,7 +62,7 @@ def engine_of(name, tries, limit=14, **options):
         9,
         tries=completed(MIXED_SPACE, tries),
     )
-    return make_engine(settled(definition, {}), limit)
+    return make_engine(settle(definition, {}), limit)
 
 
 TRIES = [{"optimizer": "adam", "beta": 0.85, "clip": 1.0}, {"units": 256, "momentum": 0.3, "nesterov": True}]

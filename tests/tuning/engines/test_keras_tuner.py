@@ -9,7 +9,7 @@ from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, Ran
 from tests.contracts.engine import EngineContract
 from tests.simulation import MIXED_SPACE, Simulation, score_of
 from tuning.engines.gaussian_process import GaussianProcess
-from tuning.engines.registry import hyperband_epochs
+from tuning.engines.keras_tuner_kinds import hyperband_epochs
 from tuning.records.trial import State
 
 OWN = ("tuner/trial_id", "tuner/epochs", "tuner/initial_epoch", "tuner/bracket", "tuner/round")

@@ -14,7 +14,8 @@ from tests.conftest import ROOT
 from tests.contracts.engine import EngineContract
 from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals
 from tuning.engines.optuna import every_configuration
-from tuning.engines.registry import make_engine, read_options, remark, settled, stored_options
+from tuning.engines.optuna_kind import OPTUNA
+from tuning.engines.registry import make_engine, read_options, settle, stored_options
 from tuning.errors import OptionError, StudyError
 from tuning.hyperparameters import Condition, Float
 from tuning.records.definition import Definition
@@ -191,8 +192,8 @@ def divided(number, scores, run):
 def test_wilcoxon_compares_the_folds_of_trials():
     definition = definition_of(pruner="wilcoxon")
     with pytest.raises(OptionError, match="compares the scores of folds or repeats and there are none"):
-        settled(definition, {})
-    definition = settled(replace(definition, cv={"folds": 8, "splitter": "KFold", "is_number": True}), {})
+        settle(definition, {})
+    definition = settle(replace(definition, cv={"folds": 8, "splitter": "KFold", "is_number": True}), {})
     engine = make_engine(definition, 10)
     good = [0.9, 0.91, 0.92, 0.93, 0.94, 0.95, 0.96, 0.97]
     run = engine.ask()
@@ -309,7 +310,7 @@ SEVERAL = (OBJECTIVE, Objective("n_params", "min"))
 )
 def test_what_cannot_work_is_refused(arguments, says):
     with pytest.raises(OptionError) as error:
-        settled(definition_of(**arguments), {})
+        settle(definition_of(**arguments), {})
     assert says in str(error.value)
 
 
@@ -320,7 +321,7 @@ def test_a_missing_extra_is_named_with_its_command(monkeypatch, sampler, package
         if options.get("model") == "cmaes":
             continue
         with pytest.raises(OptionError) as error:
-            settled(definition_of(**options), {})
+            settle(definition_of(**options), {})
         assert f"pip install 'keras-tuning[{sampler}]'" in str(error.value)
 
 
@@ -345,21 +346,21 @@ def test_auto_begins_with_the_defaults_and_ends_with_a_model(monkeypatch):
     for space, installed, model in ((flat, True, "gp"), (flat, False, "tpe"), (MIXED_SPACE, True, "tpe")):
         for module in ("optuna_definition", "optuna_samplers"):
             monkeypatch.setattr(f"tuning.engines.{module}.is_installed", lambda name, i=installed: i or name != "gp")
-        definition = settled(definition_of(space), {})
+        definition = settle(definition_of(space), {})
         assert definition.options["model"] == model
-        said = remark(definition, 20)
+        said = OPTUNA.remark(definition, 20)
         assert "the default values, then quasi-random points up to 10 trials, then" in said
         assert ("TPE" in said) == (model == "tpe") and ("torch is not installed" in said) == (not installed)
-        assert settled(definition, {}) == definition, "a study that goes on keeps to what was chosen"
+        assert settle(definition, {}) == definition, "a study that goes on keeps to what was chosen"
     runs = Simulation(make_engine(definition, 12)).go(12).runs
     assert runs[0].values == active_values(MIXED_SPACE, {})
-    quasi = Simulation(make_engine(settled(definition_of(sampler="qmc"), {}), 9)).go(9).runs
+    quasi = Simulation(make_engine(settle(definition_of(sampler="qmc"), {}), 9)).go(9).runs
     assert [r.values for r in runs[1:10]] == [r.values for r in quasi]
 
 
 def test_cmaes_says_what_it_draws_at_random():
     pytest.importorskip("cmaes")
-    said = remark(settled(definition_of(sampler="cmaes"), {}), 20)
+    said = OPTUNA.remark(settle(definition_of(sampler="cmaes"), {}), 20)
     assert (
         said
         == "cmaes draws at random what has no order or is not always there: bias, optimizer, clip, nesterov, beta, rate"
@@ -368,18 +369,18 @@ def test_cmaes_says_what_it_draws_at_random():
 
 def test_brute_force_and_grid_visit_everything_once():
     for sampler, space in (("brute_force", FINITE_SPACE[4:]), ("grid", FLAT_FINITE_SPACE[2:])):
-        simulation = Simulation(make_engine(settled(definition_of(space, sampler=sampler), {}), 10_000)).go(10_000)
+        simulation = Simulation(make_engine(settle(definition_of(space, sampler=sampler), {}), 10_000)).go(10_000)
         tried = {repr(run.values) for run in simulation.runs}
         assert len(tried) == len(simulation.runs) == len(list(every_configuration(space)))
 
 
 def test_two_trials_at_once_are_different_and_end_in_any_order():
-    simulation = Simulation(make_engine(settled(definition_of(sampler="tpe", n_startup_trials=2), {}), 20)).go(6)
+    simulation = Simulation(make_engine(settle(definition_of(sampler="tpe", n_startup_trials=2), {}), 20)).go(6)
     first, second, third = simulation.ask(), simulation.ask(), simulation.ask()
     assert len({repr(run.values) for run in (first, second, third)}) == 3
     simulation.train(third)
     simulation.train(first)
-    twin = simulation.resumed_on(make_engine(settled(definition_of(sampler="tpe", n_startup_trials=2), {}), 20))
+    twin = simulation.resumed_on(make_engine(settle(definition_of(sampler="tpe", n_startup_trials=2), {}), 20))
     assert proposals([simulation.ask()]) == proposals([twin.ask()])
 
 

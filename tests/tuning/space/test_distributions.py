@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.simulation import Simulation
 from tuning.engines.keras_tuner_space import Translation
-from tuning.engines.registry import make_engine, read_options, settled
+from tuning.engines.registry import make_engine, read_options, settle
 from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Int, Number
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
@@ -88,7 +88,7 @@ def engine_of(space, **options):
     definition = Definition(
         "study", "space", None, space, Objective("score", "max"), "optuna", read_options("optuna", options), 0, 9
     )
-    return make_engine(settled(definition, {}), 6)
+    return make_engine(settle(definition, {}), 6)
 
 
 def assert_legal_for_keras_tuner(space, values):

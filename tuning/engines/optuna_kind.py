@@ -1,0 +1,71 @@
+"""What the engine `optuna` says of itself; `optuna_definition` makes it.
+
+Owns the names of samplers and pruners, and the options. Loads no library.
+"""
+
+from __future__ import annotations
+
+from tuning.engines.kind import EngineKind, Lazily
+from tuning.engines.options import Option, name_or_object, number, one_of, whole_option
+from tuning.records.definition import Definition
+
+SAMPLERS = ("auto", "tpe", "gp", "cmaes", "qmc", "random", "grid", "brute_force", "nsga2", "nsga3")
+PRUNERS = (
+    "auto",
+    "median",
+    "percentile",
+    "successive_halving",
+    "hyperband",
+    "wilcoxon",
+    "threshold",
+    "patient",
+    "none",
+)
+
+
+def _remark(definition: Definition, max_trials: int | None) -> str:
+    return str(Lazily("tuning.engines.optuna_definition:remark")(definition))
+
+
+OPTUNA = EngineKind(
+    "optuna",
+    Lazily("tuning.engines.optuna_definition:make"),
+    "Optuna: any of its samplers and pruners, several objectives",
+    trials=20,
+    options={
+        "sampler": Option(
+            "auto",
+            f"be one of {', '.join(SAMPLERS)}, or an optuna.samplers.BaseSampler",
+            name_or_object(SAMPLERS, "sample_independent"),
+            f"{', '.join(SAMPLERS)}",
+        ),
+        "model": Option(
+            None,
+            "be tpe or gp",
+            one_of("tpe", "gp"),
+            "what proposes for sampler=auto after its first trials: tpe or gp; default: gp where torch is installed "
+            "and the space is flat and numeric",
+        ),
+        "n_startup_trials": whole_option(10, 0, "trials before the sampler's model proposes"),
+        "population_size": whole_option(10, 2, "trials of a generation, for nsga2 and nsga3"),
+        "pruner": Option(
+            "auto",
+            f"be one of {', '.join(PRUNERS)}, or an optuna.pruners.BasePruner",
+            name_or_object(PRUNERS, "prune"),
+            f"{', '.join(PRUNERS)}; auto is median, with folds wilcoxon, and none for several objectives",
+        ),
+        "warmup_epochs": whole_option(None, 0, "epochs that are not judged; default: 2 or a tenth of --epochs"),
+        "warmup_trials": whole_option(5, 0, "trials before median and percentile judge"),
+        "percentile": Option(
+            25.0, "be a number of 0 .. 100", number(0, 100), "of pruner=percentile: the best that go on"
+        ),
+        "reduction_factor": whole_option(3, 2, "of successive_halving and hyperband: one in so many goes on"),
+        "lower": Option(None, "be a number", number(), "of pruner=threshold: a smaller objective ends the trial"),
+        "upper": Option(None, "be a number", number(), "of pruner=threshold: a larger objective ends the trial"),
+        "patience": whole_option(2, 0, "of pruner=patient: epochs without improvement first"),
+        "p_threshold": Option(0.1, "be a number of 0 .. 1", number(0, 1), "of pruner=wilcoxon: chance of an error"),
+    },
+    settle=Lazily("tuning.engines.optuna_definition:settled"),
+    remark=_remark,
+    many_objectives=True,
+)
