@@ -116,7 +116,9 @@ def _attributes(value: Any, outer: tuple[int, ...]) -> dict[str, Any]:
 
 def _is_a_value(value: Any) -> bool:
     """Tell whether an object is what it shows, such as a date or a path, and not one that changes, such as a file."""
-    return type(value).__eq__ is not object.__eq__ or hasattr(type(value), "__members__")
+    return "__eq__" in {name for base in type(value).__mro__[:-1] for name in vars(base)} or hasattr(
+        type(value), "__members__"
+    )
 
 
 def _is_of_python(kind: type) -> bool:
