@@ -49,7 +49,7 @@ def workers_of(pid=None):
 
 def _is_worker(process):
     try:
-        return "tuning.executors.child" in " ".join(process.cmdline()) and _is_alive(process)
+        return "tuning.executors.worker" in " ".join(process.cmdline()) and _is_alive(process)
     except psutil.Error:
         return False
 

@@ -111,7 +111,8 @@ def search(
             compiled, so a search of hundreds of architectures should have a worker process, which is replaced
             when it has grown, even if it is a single one.
         time_limit: seconds after which running trials end their epoch and the search pauses.
-        silence_limit: seconds without an ended epoch after which a worker is taken for dead; default: never.
+        silence_limit: seconds without an ended epoch after which a worker is taken for dead, infinity for never;
+            default: ten times the longest epoch that was seen, and at least five minutes.
         cv: train each configuration on folds of the data, training and validation data joined, and score it by
             the mean: a number of folds, a splitter of scikit-learn's, or a list of (training rows, validation rows).
         repeats: train each configuration so often, with different seeds, and score it by the mean.

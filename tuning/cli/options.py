@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -49,15 +50,13 @@ def literal(text: str) -> Any:
         return text
 
 
-def seconds(text: str | None) -> float | None:
-    """Read a duration: "90", "90s", "10m", "1h30m"."""
-    if text is None:
-        return None
+def seconds(text: str | None, flag: str) -> float | None:
+    """Read a duration: "90", "90s", "10m", "1h30m"; "never" is infinite."""
+    if text is None or text == "never":
+        return None if text is None else math.inf
     match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
     if match is None or not any(match.groups()):
-        raise typer.BadParameter(
-            f"must be a duration such as 90s, 10m or 1h30m, but got {text!r}", param_hint="--time-limit"
-        )
+        raise typer.BadParameter(f"must be a duration such as 90s, 10m or 1h30m, but got {text!r}", param_hint=flag)
     hours, minutes, rest = (float(part or 0) for part in match.groups())
     return hours * 3600 + minutes * 60 + rest
 

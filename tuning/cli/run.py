@@ -45,6 +45,13 @@ def run(
     time_limit: str = typer.Option(
         None, "--time-limit", metavar="10m", help="Pause the search after this time; the same command goes on."
     ),
+    silence_limit: str = typer.Option(
+        None,
+        "--silence-limit",
+        metavar="30m",
+        help="Replace a worker that ends no epoch for so long, or 'never'; default: 10 times the longest epoch, at "
+        "least 5 minutes.",
+    ),
     seed: int = typer.Option(None, "--seed", min=0, help="Seed of proposals, weights and shuffling; default: drawn."),
     option: list[str] = typer.Option(None, "-o", metavar="OPTION=VALUE", help="Option of the engine; may be repeated."),
     fix: list[str] = typer.Option(
@@ -101,7 +108,8 @@ def run(
         "seed": seed,
         "storage": storage,
         "workers": workers if workers is not None else default_workers(trials),
-        "time_limit": seconds(time_limit),
+        "time_limit": seconds(time_limit, "--time-limit"),
+        "silence_limit": seconds(silence_limit, "--silence-limit"),
         "options": pairs(option, "-o"),
         "fix": pairs(fix, "--fix"),
         "tries": [configuration(text) for text in try_] if try_ else None,

@@ -44,8 +44,14 @@ PAUSES = (INTERRUPTED, OUT_OF_TIME)
 Key = tuple[int, int | None]
 """A trial's number, and the part of it that is trained; None for a trial that is trained once."""
 
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that pause a search."""
+
 MAX_LOST = 1
 """Workers that a run may lose before its trial has failed."""
+
+GRACE_SECONDS = 0.3
+"""Whoever ends a whole job, and so workers and driver alike, does it within that time; so does who sends it twice."""
 
 
 @dataclass
@@ -60,6 +66,7 @@ class Search:
         training: what all runs have in common.
         deadline: `time.monotonic()` after which running trials pause; None for no limit.
         stopping: why no more is asked for; running trials pause after their epoch.
+        stopped_at: `time.monotonic()` when that was.
     """
 
     definition: Definition
@@ -72,6 +79,7 @@ class Search:
     training: TrainingOptions = TrainingOptions()
     deadline: float | None = None
     stopping: str = ""
+    stopped_at: float = 0.0
 
     def __post_init__(self) -> None:
         self.trials: dict[int, Trial] = {}
@@ -115,7 +123,9 @@ class Search:
         While there are no slots at all, one run is asked for, so that a search that is done ends, and waits for a slot.
         """
         if self.deadline is not None and time.monotonic() > self.deadline and not self.stopping:
-            self.stopping = OUT_OF_TIME
+            self._stop(OUT_OF_TIME)
+        if self.stopping and time.monotonic() - self.stopped_at > self.executor.pause_seconds:
+            return False  # what has not reported since is hung; its run is taken up again with the study
         while not self.stopping and (len(self._under_way) < self.executor.slots or self._is_idle):
             if self._waiting:
                 self._start(*self._waiting.pop(0))
@@ -125,7 +135,7 @@ class Search:
                 self._waiting += self._to_train(self._begun(answer))
                 continue
             if isinstance(answer, Done) and not self._under_way:
-                self.stopping = answer.reason
+                self._stop(answer.reason)
                 return False
             break
         return bool(self._under_way) or (bool(self._waiting) and not self.stopping)
@@ -279,18 +289,27 @@ class Search:
     def _run_failed(self, trial: Trial, message: Failed) -> None:
         if message.is_fatal:
             raise StudyError(message.error)
+        if self.stopping == INTERRUPTED:
+            # Its own processes may have got the signal: the run has not ended, and is trained again.
+            self.store.save(self._taken(trial, message.part))
+            return
         self._verdicts.pop((trial.number, message.part), None)
         trial = self._taken(replace(trial, seconds=trial.seconds + message.seconds), message.part)
         self._end_run(replace(trial, state=State.FAILED, error=message.error, traceback=message.traceback))
 
     def _run_lost(self, trial: Trial, message: Lost) -> None:
-        """Train the run again from its checkpoint, unless that was tried before."""
-        if trial.lost >= MAX_LOST:
+        """Train the run again from its checkpoint, unless that was tried before.
+
+        What a stop of the whole job takes with it is no fault of the trial's.
+        """
+        if not self.stopping:
+            time.sleep(GRACE_SECONDS)  # the same hand may be about to stop, or kill, this process
+        if trial.lost >= MAX_LOST and not self.stopping:
             again = f"{trial.lost + 1} times, the last time because {message.reason}"
             self._run_failed(trial, Failed(message.number, f"training was lost {again}", "", 0.0, part=message.part))
             return
         self._verdicts.pop((trial.number, message.part), None)
-        self.store.save(self._taken(replace(trial, lost=trial.lost + 1), message.part))
+        self.store.save(self._taken(replace(trial, lost=trial.lost + (not self.stopping)), message.part))
         self._waiting.append((message.number, message.part))
 
     # Endings ----------------------------------------------------------------------------------------------
@@ -364,6 +383,9 @@ class Search:
             f"all {len(trials)} trials failed: {listed}. `tune show` prints them with their values."
         )
 
+    def _stop(self, reason: str) -> None:
+        self.stopping, self.stopped_at = reason, time.monotonic()
+
     # Small things -----------------------------------------------------------------------------------------
 
     def _scored(self, trial: Trial) -> Trial:
@@ -403,17 +425,19 @@ class Search:
 
     @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """Let the first Ctrl-C (or SIGTERM) pause the running trials; a second one ends at once."""
+        """Let the first Ctrl-C, SIGTERM or SIGHUP pause the running trials; a second one ends at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
 
         def interrupt(signum: int, frame: Any) -> None:
-            if self.stopping == INTERRUPTED:
+            if self.stopping != INTERRUPTED:
+                self._stop(INTERRUPTED)
+            elif time.monotonic() - self.stopped_at > GRACE_SECONDS:  # `timeout`, for one, sends two at once
                 raise KeyboardInterrupt
-            self.stopping = INTERRUPTED
 
-        before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [n for n in STOPS if signal.getsignal(n) is not signal.SIG_IGN]  # as nohup has it
+        before = {number: signal.signal(number, interrupt) for number in numbers}
         try:
             yield
         finally:

@@ -43,6 +43,10 @@ class Executor(Protocol):
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return `function(space, data, *arguments)`, called where runs are trained; its errors are raised here."""
 
+    @property
+    def pause_seconds(self) -> float:
+        """How long a search that pauses waits for tasks that say nothing; they are trained again later."""
+
     def submit(self, task: Task) -> None:
         """Take a task; at most `slots` may be under way."""
 

@@ -6,6 +6,7 @@ code takes the search with it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ class InProcessExecutor:
     """
 
     slots = 1
+    pause_seconds = math.inf
 
     def __init__(self, imports: Sequence[str] = ()) -> None:
         self._tasks: list[Task] = []

@@ -8,6 +8,7 @@ every task under way is lost with it.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import pickle
 import sys
@@ -23,8 +24,10 @@ from tuning.data import Data
 from tuning.errors import TuningError
 from tuning.executors.base import Handler
 from tuning.executors.channel import Call, Key, Load, Loaded, Memory, Returned, Setup, Train, Unable, write_payload
-from tuning.executors.machine import default_workers, environment, visible_gpus
-from tuning.executors.worker_process import WorkerProcess
+from tuning.executors.guardian import Guardian
+from tuning.executors.handle import WorkerHandle
+from tuning.executors.machine import default_workers, environment, free_bytes, visible_gpus
+from tuning.executors.patience import Patience
 from tuning.space import SearchSpace
 from tuning.training.messages import Failed, Finished, Lost, Report, Task
 
@@ -32,9 +35,6 @@ __all__ = ["ProcessExecutor", "default_workers", "visible_gpus"]
 
 MAX_FALSE_STARTS = 3
 """Workers in a row that may die before they are ready; one more ends the search."""
-
-START_SECONDS = 300
-"""A worker that needs longer to be ready is taken for dead, where silence is limited at all."""
 
 CLOSE_SECONDS = 2
 """Time that workers are given to end by themselves."""
@@ -51,7 +51,8 @@ class ProcessExecutor:
     Args:
         slots: number of workers.
         imports: modules that every worker imports ahead.
-        silence_seconds: a worker that reports nothing for so long is killed; None for never.
+        silence_seconds: a worker that reports nothing for so long is killed; infinity for never, None for what
+            follows from the epochs that were seen; see `Patience`.
         devices: ids of GPUs to share out; None to leave the choice to TensorFlow.
     """
 
@@ -63,7 +64,7 @@ class ProcessExecutor:
         devices: Sequence[str] | None = None,
     ) -> None:
         self.slots = slots
-        self._silence = silence_seconds
+        self._patience = Patience(silence_seconds)
         self._devices = devices or ()
         self._setup = Setup([path or os.getcwd() for path in sys.path], tuple(imports))
         # The file has no name: it cannot be cleaned away while workers need it, nor stay behind when all are killed.
@@ -71,7 +72,11 @@ class ProcessExecutor:
         self._is_loaded = False
         self._false_starts = 0
         self._tasks: dict[Key, Train] = {}  # under way
-        self._workers: list[WorkerProcess] = []
+        self._workers: list[WorkerHandle] = []
+        self._share = free_bytes() // slots
+        self._mark = os.urandom(8).hex()
+        self._starts = itertools.count()
+        self._guardian = Guardian(self._mark)
         try:
             for slot in range(slots):
                 self._workers.append(self._started(slot))
@@ -93,8 +98,10 @@ class ProcessExecutor:
         worker = self._workers[0]
         worker.send(message)
         while True:
-            worker.channel.poll(None)  # starting and looking may take their time; only a message may not
             try:
+                # Starting and looking may take their time; only a message may not.
+                if not worker.channel.poll(_POLL_SECONDS) and not worker.has_ended:
+                    continue
                 returned = worker.receive()
             except EOFError:
                 when = "while it looked at the search" if worker.is_ready else "when it started"
@@ -115,37 +122,51 @@ class ProcessExecutor:
         by_channel = {id(worker.channel): worker for worker in self._workers}
         for channel in wait([worker.channel for worker in self._workers], timeout=_POLL_SECONDS):
             self._receive(by_channel[id(channel)], handle)
-        for worker in self._silent():
+        for worker in list(self._workers):
+            if worker.has_ended and not worker.channel.poll():  # what a trial has started lives on and holds its end
+                self._bury(worker, handle, f"its worker process died: {worker.epitaph()}")
+        for worker, limit in self._silent():
             worker.kill()
-            self._bury(worker, handle, f"its worker process reported nothing for {self._silence:g} s")
+            self._bury(worker, handle, f"its worker process reported nothing for {limit:g} s")
+
+    @property
+    def pause_seconds(self) -> float:
+        return self._patience.pause_limit
 
     def close(self) -> None:
         for worker in self._workers:
             worker.hang_up()
         deadline = time.monotonic() + CLOSE_SECONDS
         for worker in self._workers:
-            worker.end(max(0.0, deadline - time.monotonic()))
+            self._end(worker, max(0.0, deadline - time.monotonic()))
+        self._guardian.close()
         self._payload.close()
 
-    def _started(self, slot: int) -> WorkerProcess:
+    def _started(self, slot: int) -> WorkerHandle:
         try:
-            worker = WorkerProcess(environment(slot, self.slots, self._devices), self._payload.fileno())
+            mark = f"{self._mark}-{next(self._starts)}-"
+            worker = WorkerHandle(
+                environment(slot, self.slots, self._devices), self._payload.fileno(), mark, self._share
+            )
         except OSError as error:
             raise TuningError(
                 f"a worker process could not be started: {error}. Search with fewer workers than {self.slots}."
             ) from None
+        self._guardian.watch(worker.pid)
         worker.send(self._setup)
         if self._is_loaded:
             worker.send(Load())
         return worker
 
-    def _receive(self, worker: WorkerProcess, handle: Handler) -> None:
+    def _receive(self, worker: WorkerHandle, handle: Handler) -> None:
+        heard = worker.heard
         try:
             message = worker.receive()
         except EOFError:
             self._bury(worker, handle, f"its worker process died: {worker.epitaph()}")
             return
         if isinstance(message, Report):
+            self._patience.saw(worker.heard - heard)
             worker.send(handle(message))
         elif isinstance(message, (Finished, Failed)):
             worker.task = None
@@ -156,7 +177,7 @@ class ProcessExecutor:
         else:
             self._take_note(worker, message)
 
-    def _take_note(self, worker: WorkerProcess, message: Any) -> None:
+    def _take_note(self, worker: WorkerHandle, message: Any) -> None:
         """Take what a worker says of itself."""
         if isinstance(message, Memory):
             worker.measured(message.resident)
@@ -165,7 +186,7 @@ class ProcessExecutor:
         elif isinstance(message, Unable):
             raise TuningError(f"a worker process could not load the search: {message.error}")
 
-    def _bury(self, worker: WorkerProcess, handle: Handler, reason: str) -> None:
+    def _bury(self, worker: WorkerHandle, handle: Handler, reason: str) -> None:
         """Start another worker in place of a dead one, and say what was lost with it."""
         task = worker.task
         if not worker.is_ready:
@@ -186,20 +207,21 @@ class ProcessExecutor:
             successor.task = task
             successor.send(self._tasks[task])
 
-    def _replace(self, worker: WorkerProcess) -> WorkerProcess:
-        worker.kill()
-        worker.end(0)
+    def _replace(self, worker: WorkerHandle) -> WorkerHandle:
+        self._end(worker, 0)
         slot = self._workers.index(worker)
         self._workers[slot] = self._started(slot)
         return self._workers[slot]
 
-    def _silent(self) -> Iterator[WorkerProcess]:
-        if self._silence is None:
-            return
+    def _silent(self) -> Iterator[tuple[WorkerHandle, float]]:
         for worker in list(self._workers):
-            limit = self._silence if worker.is_ready else max(self._silence, START_SECONDS)
+            limit = self._patience.limit if worker.is_ready else self._patience.start_limit
             if worker.task is not None and worker.is_silent_for(limit):
-                yield worker
+                yield worker, limit
+
+    def _end(self, worker: WorkerHandle, patience_seconds: float) -> None:
+        worker.end(patience_seconds)
+        self._guardian.forget(worker.pid)
 
 
 def _result(returned: Returned) -> Any:

@@ -111,7 +111,9 @@ def test_a_driver_killed_while_its_workers_start_leaves_none(tmp_path):
         driver = Driver(env=EPOCH, **arguments(tmp_path, "random", workers=2))
         time.sleep(wait)
         assert are_gone(driver.kill(), 5)
-    assert not [line for line in _process_list() if "tuning.executors.child" in line and f" {os.getpid()} " not in line]
+    assert not [
+        line for line in _process_list() if "tuning.executors.worker" in line and f" {os.getpid()} " not in line
+    ]
 
 
 def _process_list():

@@ -1,6 +1,7 @@
-"""One worker process as its driver sees it: started, spoken to, measured, and ended for certain.
+"""A worker process as its driver holds it: started, spoken to, measured, and ended for certain.
 
-Owns the process, its end of the channel, and the times and sizes by which the executor judges it.
+Owns the process, its end of the channel, and the times and sizes by which the executor judges it. What goes on inside
+the process is `worker`'s.
 """
 
 from __future__ import annotations
@@ -13,15 +14,22 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from tuning.executors.channel import Key
+from tuning.executors.guardian import MARK, STOPS, end_descendants
 
 MAX_GROWTH_BYTES = 1_500_000_000
 """A worker that has grown by more since its first run is replaced by a fresh one."""
+
+LEAST_GROWTH_BYTES = 100_000_000
+"""A worker that has grown by less is not replaced, however little memory there is: a fresh one would not help."""
+
+FULL = 0.85
+"""The part of its share of the memory that a worker may fill before a run: the run itself needs some more."""
 
 CHANNEL_SECONDS = 30
 """A worker that stands still for so long in the middle of a message is taken for dead."""
@@ -29,15 +37,17 @@ CHANNEL_SECONDS = 30
 _ROOT = Path(__file__).parent.parent.parent  # where the package `tuning` lies
 _START = """import sys
 sys.path.insert(0, sys.argv[1])
-from tuning.executors.child import main
+from tuning.executors.worker import main
 main(*map(int, sys.argv[2:]))"""
 
 
-class WorkerProcess:
-    """A process that trains one task at a time.
+class WorkerHandle:
+    """A worker process that trains one task at a time.
 
     Args:
         environment: of the process.
+        mark: tells it, and what it starts, from all other processes.
+        share: memory that the process may fill, in bytes.
         payload: descriptor of the file that the space and the data are read from.
 
     Attributes:
@@ -46,7 +56,8 @@ class WorkerProcess:
         heard: `time.monotonic()` when it last had something to do or to say.
     """
 
-    def __init__(self, environment: Mapping[str, str], payload: int) -> None:
+    def __init__(self, environment: Mapping[str, str], payload: int, mark: str, share: int) -> None:
+        self._mark, self._share = mark, share
         self.task: Key | None = None
         self.is_ready = False
         self.heard = time.monotonic()
@@ -55,7 +66,7 @@ class WorkerProcess:
         mine, theirs = socket.socketpair()
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             mine.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", CHANNEL_SECONDS, 0))
-        with theirs:
+        with theirs, _stops_held_back():
             # The worker has a session of its own, so that Ctrl-C does not reach what it has started, and all of
             # that can be ended together. What it prints is a remark: standard output is for the driver's results.
             self._process = subprocess.Popen(
@@ -63,7 +74,7 @@ class WorkerProcess:
                 pass_fds=[theirs.fileno(), payload],
                 stdin=subprocess.DEVNULL,
                 stdout=2,
-                env=environment,
+                env={**environment, MARK: mark},
                 start_new_session=True,
             )
         self.channel = Connection(mine.detach())
@@ -100,8 +111,10 @@ class WorkerProcess:
 
     @property
     def has_grown(self) -> bool:
-        """Whether a fresh worker would need much less memory."""
-        return self._first_resident is not None and self._resident - self._first_resident > MAX_GROWTH_BYTES
+        """Whether a fresh worker would need less memory, and that is called for."""
+        growth = 0 if self._first_resident is None else self._resident - self._first_resident
+        is_short = self._resident > FULL * self._share
+        return growth > (min(LEAST_GROWTH_BYTES, MAX_GROWTH_BYTES) if is_short else MAX_GROWTH_BYTES)
 
     def is_silent_for(self, seconds: float) -> bool:
         """Tell whether the worker has said nothing for so long, not even what waits to be read."""
@@ -120,10 +133,12 @@ class WorkerProcess:
         self.hang_up()
         self._has_ended_within(patience_seconds)
         self.kill()
+        if self._process.returncode is None:  # until it is waited for, its session's number is nobody else's
+            end_descendants({self._process.pid}, self._mark)
         self._process.wait()
 
     def kill(self) -> None:
-        """End the process and all that it has started, at once. Does nothing when it has been waited for."""
+        """End the process and its group, at once. Does nothing when it has been waited for."""
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -136,6 +151,11 @@ class WorkerProcess:
         code = self._process.returncode
         return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone: what it has started may live on, and hold its end of the channel open."""
+        return self._has_ended_within(0)
+
     def _has_ended_within(self, seconds: float) -> bool:
         """Wait for the end, but leave the process to be waited for: until then nobody else gets its number."""
         deadline = time.monotonic() + seconds
@@ -147,3 +167,13 @@ class WorkerProcess:
                 return False
             time.sleep(0.005)
         return True
+
+
+@contextlib.contextmanager
+def _stops_held_back() -> Iterator[None]:
+    """Start processes for which signals that stop a job wait until they know what to do with them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,7 +1,8 @@
-"""A worker process, as it sees itself; `worker_process` starts it.
+"""The program of a worker process; `handle` starts it.
 
 Owns the process's life: it waits for tasks on its channel, trains them one after the other, and ends when
-the channel closes or its driver dies, whatever it is doing at that moment.
+the channel closes or its driver dies, whatever it is doing at that moment; signals that stop a whole job are the
+driver's business. What a trial forks has neither the channel nor the worker's way with signals.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from tuning.executors.channel import (
     Unable,
     read_payload,
 )
+from tuning.executors.guardian import STOPS
 from tuning.training.messages import Decision, Report, failure
 from tuning.training.train import train
 
@@ -45,9 +47,12 @@ def main(channel_descriptor: int, payload_descriptor: int, driver: int) -> None:
         driver: process id of the driver.
     """
     _die_with(driver)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides what an interruption means
+    _leave_stops_to_the_driver()
     sys.stdout = sys.stderr  # standard output is for the driver's results
+    for descriptor in (channel_descriptor, payload_descriptor):
+        os.set_inheritable(descriptor, False)
     channel = Connection(channel_descriptor)
+    _keep_forks_apart(channel)
     tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(channel, tasks, answers), daemon=True).start()
@@ -85,6 +90,38 @@ def _die_with(driver: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != driver:  # it died before
         os._exit(0)
+
+
+def _leave_stops_to_the_driver() -> None:
+    """Let signals that stop a whole job pass, without having programs that are started here ignore them."""
+    for number in STOPS:
+        signal.signal(number, lambda *_: None)
+        signal.siginterrupt(number, False)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
+
+def _keep_forks_apart(channel: Connection) -> None:
+    """See to it that what a trial forks has nothing of the worker's.
+
+    With the channel it would hide the worker's end; with the worker's way of taking signals it could not be stopped,
+    not even if that lasted for a moment only.
+    """
+    before: list[Any] = []  # the forking threads' masks; a fork ends before the next one begins
+
+    def as_usual() -> None:
+        channel.close()
+        for number in STOPS:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        unblock()
+
+    def unblock() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before.pop())
+
+    os.register_at_fork(
+        before=lambda: before.append(signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)),
+        after_in_parent=unblock,
+        after_in_child=as_usual,
+    )
 
 
 def _receive(channel: Connection, tasks: Any, answers: Any) -> None:
