@@ -12,7 +12,7 @@ import pytest
 
 from tests.contracts.executor import Scripted, task
 from tests.processes import Driver, are_gone, wait_until
-from tests.tuning.executors.test_processes import heard_until, pid_of, started
+from tests.tuning.executors.test_processes import OPEN, heard_until, pid_of, started
 from tuning.executors.guardian import MARK, end_descendants
 from tuning.executors.patience import LEAST_SECONDS, PAUSE_SECONDS, Patience
 from tuning.training.messages import Lost, Report
@@ -27,6 +27,13 @@ WAYS = {
     "own session": lambda: subprocess.Popen(SLEEP, start_new_session=True),
     "bare": lambda: subprocess.Popen(["/bin/sleep", "100"], env={}),
 }
+
+
+@pytest.fixture(autouse=True)
+def _close_all():
+    yield
+    while OPEN:
+        OPEN.pop().close()
 
 
 class Parent(Scripted):
@@ -107,6 +114,7 @@ def _mark(process):
         return None
 
 
+@pytest.mark.slow
 def test_a_killed_driver_leaves_nothing_of_its_trials(tmp_path):
     space = tmp_path / "parent.py"
     space.write_text(PROGRAM.format(then="time.sleep(100)"))
