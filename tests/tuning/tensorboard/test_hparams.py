@@ -21,7 +21,7 @@ from tuning.records.objective import Objective
 from tuning.records.trial import Curve, Run, State, Trial
 from tuning.tensorboard import columns, hparams
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "hparams"
+GOLDEN = Path(__file__).parents[2] / "golden" / "hparams"
 
 
 def as_json(record):
