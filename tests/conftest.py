@@ -88,6 +88,28 @@ def tune(tmp_path):
     return call
 
 
+@pytest.fixture
+def tune_here(tmp_path, monkeypatch, capsys):
+    """Run the `tune` command in this process, which saves it two seconds; otherwise as `tune`."""
+
+    def call(*arguments: object, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        from tuning.cli import main
+
+        with monkeypatch.context() as patch:
+            patch.chdir(tmp_path)
+            patch.setattr(sys, "argv", ["tune", *map(str, arguments)])
+            patch.setattr(sys, "path", [*sys.path])
+            for name, value in (env or {}).items():
+                patch.setenv(name, value)
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as end:
+                main()
+        out, err = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, end.value.code or 0, out, err)
+
+    return call
+
+
 def needs_real_data() -> None:
     """Skip a test when Fashion-MNIST or California housing is not cached; names what is missing."""
     keras_home = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"))

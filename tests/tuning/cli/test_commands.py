@@ -26,16 +26,16 @@ def logs(tmp_path_factory):
     return path
 
 
-def test_help_shows_every_command_and_an_example(tune):
-    done = tune("--help")
+def test_help_shows_every_command_and_an_example(tune_here):
+    done = tune_here("--help")
     assert done.returncode == 0
     for word in (*COMMANDS, "Example"):
         assert word in done.stdout
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_has_help_with_an_example(tune, command):
-    done = tune(command, "--help")
+def test_each_command_has_help_with_an_example(tune_here, command):
+    done = tune_here(command, "--help")
     assert done.returncode == 0 and "Example" in done.stdout
 
 
@@ -73,20 +73,18 @@ def test_run_prints_a_table_and_where_to_look(tune):
     assert not noise, "TensorFlow's log lines reached the screen"
 
 
-@pytest.mark.slow
-def test_run_json_is_one_object_on_standard_output(tune):
-    done = tune("run", CURVE, "--engine", "random", "--trials", 2, "--epochs", 2, "--seed", 0, "--json", "--study", "s")
+def test_run_json_is_one_object_on_standard_output(tune_here):
+    done = tune_here("run", CURVE, "--engine", "random", "--trials", 2, "--epochs", 2, "--seed", 0, "--json", "--study", "s")
     record = json.loads(done.stdout)
     assert set(record) >= {"study", "path", "space", "engine", "seed", "objective", "best", "trials"}
     assert record["seed"] == 0 and record["objective"] == {"name": "val_loss", "direction": "min"}
     assert [t["state"] for t in record["trials"]] == ["COMPLETED", "COMPLETED"]
-    shown = json.loads(tune("show", "s", "--json").stdout)
+    shown = json.loads(tune_here("show", "s", "--json").stdout)
     assert shown == {**record, "baselines": []}
 
 
-@pytest.mark.slow
-def test_json_has_null_where_a_score_is_missing(tune):
-    done = tune(
+def test_json_has_null_where_a_score_is_missing(tune_here):
+    done = tune_here(
         "run",
         CURVE,
         "--engine",
@@ -107,21 +105,20 @@ def test_json_has_null_where_a_score_is_missing(tune):
     assert done.stderr == ""
 
 
-@pytest.mark.slow
-def test_show_list_spaces_engines(tune, logs):
-    shown = tune("show", "curve-random", "--logs", logs, "--top", 2)
+def test_show_list_spaces_engines(tune_here, logs):
+    shown = tune_here("show", "curve-random", "--logs", logs, "--top", 2)
     assert shown.returncode == 0 and "4 trials: 4 completed" in shown.stdout
-    assert "curve-random" in tune("list", "--logs", logs).stdout
-    listed = json.loads(tune("list", "--logs", logs, "--json").stdout)
+    assert "curve-random" in tune_here("list", "--logs", logs).stdout
+    listed = json.loads(tune_here("list", "--logs", logs, "--json").stdout)
     assert listed[0]["study"] == "curve-random" and listed[0]["trials"] == 4
     assert {"fashion_mnist", "california_housing", "digits", "diabetes"} <= {
-        s["name"] for s in json.loads(tune("spaces", "--json").stdout)
+        s["name"] for s in json.loads(tune_here("spaces", "--json").stdout)
     }
-    engines = {e["name"]: e for e in json.loads(tune("engines", "--json").stdout)}
+    engines = {e["name"]: e for e in json.loads(tune_here("engines", "--json").stdout)}
     assert {"random", "hyperband", "bayesian"} <= set(engines) and engines["hyperband"]["options"]["factor"][
         "default"
     ] == 3
-    assert "fashion_mnist" in tune("spaces").stdout and "factor" in tune("engines").stdout
+    assert "fashion_mnist" in tune_here("spaces").stdout and "factor" in tune_here("engines").stdout
 
 
 @pytest.mark.parametrize(
@@ -140,25 +137,24 @@ def test_show_list_spaces_engines(tune, logs):
         (("fly",), 2, "No such command"),
     ],
 )
-def test_errors_are_one_line_with_their_exit_code(tune, arguments, code, says):
-    done = tune(*arguments)
+def test_errors_are_one_line_with_their_exit_code(tune_here, arguments, code, says):
+    done = tune_here(*arguments)
     assert done.returncode == code, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert code == 2 or len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_space_that_cannot_be_imported_says_why(tune, tmp_path):
+def test_a_space_that_cannot_be_imported_says_why(tune_here, tmp_path):
     (tmp_path / "broken.py").write_text("import nothing_of_that_name\n")
-    done = tune("run", "broken.py")
+    done = tune_here("run", "broken.py")
     assert done.returncode == 1 and "No module named 'nothing_of_that_name'" in done.stderr
 
 
-@pytest.mark.slow
-def test_overwrite_says_what_it_deletes(tune):
+def test_overwrite_says_what_it_deletes(tune_here):
     arguments = ("run", CURVE, "--engine", "random", "--trials", 1, "--epochs", 1, "--study", "s")
-    tune(*arguments, "--seed", 1)
-    refused = tune(*arguments, "--seed", 2)
+    tune_here(*arguments, "--seed", 1)
+    refused = tune_here(*arguments, "--seed", 2)
     assert refused.returncode == 1 and "seed is 2, in the study 1" in refused.stderr
-    done = tune(*arguments, "--seed", 2, "--overwrite")
+    done = tune_here(*arguments, "--seed", 2, "--overwrite")
     assert done.returncode == 0 and "--overwrite deletes logs/s/trials.db" in done.stderr

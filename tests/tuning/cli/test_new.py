@@ -23,9 +23,9 @@ def test_a_new_space_runs_as_it_is_and_is_shown(tune, tmp_path):
     assert record["best"] > 0.8
 
 
-def test_nothing_is_overwritten(tune, tmp_path):
+def test_nothing_is_overwritten(tune_here, tmp_path):
     (tmp_path / "mine.py").write_text("kept = True\n")
-    refused = tune("new", "mine")
+    refused = tune_here("new", "mine")
     assert refused.returncode == 1 and "There is a 'mine.py' already" in refused.stderr
     assert (tmp_path / "mine.py").read_text() == "kept = True\n"
 
@@ -41,8 +41,8 @@ def test_nothing_is_overwritten(tune, tmp_path):
         ("", "letters, digits and '_'"),
     ],
 )
-def test_names_are_checked(tune, tmp_path, name, says):
-    refused = tune("new", name)
+def test_names_are_checked(tune_here, tmp_path, name, says):
+    refused = tune_here("new", name)
     assert refused.returncode == 1 and says in refused.stderr and len(refused.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
 
