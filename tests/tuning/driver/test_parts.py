@@ -384,12 +384,12 @@ def test_folds_that_end_early_leave_the_others_alone(search):
 
 
 @pytest.mark.slow
-def test_tune_run_and_show(tune):
+def test_tune_run_and_show(tune_here):
     limits = ["--trials", 2, "--epochs", 2, "--seed", 0, "--workers", 1]
-    done = tune("run", RIDGE, "--engine", "random", "--cv", 3, *limits)
+    done = tune_here("run", RIDGE, "--engine", "random", "--cv", 3, *limits)
     assert done.returncode == 0 and "± 0.0" in done.stderr and "in 3 parts" in done.stderr, done.stderr
-    shown = tune("show", "ridge-random").stdout
-    record = json.loads(tune("show", "ridge-random", "--json").stdout)
+    shown = tune_here("show", "ridge-random").stdout
+    record = json.loads(tune_here("show", "ridge-random", "--json").stdout)
     assert "3 folds by KFold(n_splits=3, random_state=0, shuffle=True)" in shown
     assert record["cv"]["folds"] == 3 and "repeats" not in record
     for trial in record["trials"]:

@@ -136,14 +136,14 @@ def test_every_trial_has_all_scores(study):
     assert study.definition.options["pruner"] == "none"
 
 
-def test_json_and_tables_name_the_pareto_set(study, tune):
-    shown = tune("show", study.name, "--logs", study.path.parent)
+def test_json_and_tables_name_the_pareto_set(study, tune_here):
+    shown = tune_here("show", study.name, "--logs", study.path.parent)
     numbers = [t.number for t in study.pareto]
     assert (
         f"Pareto set   trials {', '.join(map(str, numbers))}: no other is better in n_params (min) and" in shown.stdout
     )
     assert "n_params:min and val_accuracy:max and predict_ms:min" in shown.stdout
-    record = json.loads(tune("show", study.name, "--logs", study.path.parent, "--json").stdout)
+    record = json.loads(tune_here("show", study.name, "--logs", study.path.parent, "--json").stdout)
     assert record["pareto"] == numbers and record["objectives"][0] == {"name": "n_params", "direction": "min"}
     assert record["trials"][1]["scores"] == list(study.trials[1].scores)
     assert record["objective"]["name"] == "val_accuracy"

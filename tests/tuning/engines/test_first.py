@@ -135,10 +135,10 @@ def test_an_engine_that_cannot_begin_with_them_refuses_before_anything_is_writte
 
 
 @pytest.mark.slow
-def test_from_the_command_line(tune):
+def test_from_the_command_line(tune_here):
     arguments = ("run", CURVE, "--engine", "random", "--trials", 3, "--epochs", 2, "--seed", 1, "--workers", 1)
-    done = tune(*arguments, "--try", "a=0.25,k=z", "--try", "b=9", "--json")
+    done = tune_here(*arguments, "--try", "a=0.25,k=z", "--try", "b=9", "--json")
     trials = json.loads(done.stdout)["trials"]
     assert (trials[0]["values"]["a"], trials[0]["values"]["k"], trials[1]["values"]["b"]) == (0.25, "z", 9)
-    refused = tune(*arguments, "--study", "other", "--try", "a=7")
+    refused = tune_here(*arguments, "--study", "other", "--try", "a=7")
     assert refused.returncode == 1 and refused.stderr.strip() == "error: `a` must be 0.0 .. 1.0, but got 7.0."

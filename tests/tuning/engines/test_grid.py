@@ -300,8 +300,8 @@ def test_candidates_and_folds_are_stored_as_they_end(tmp_path):
 
 
 @pytest.mark.slow
-def test_tune_run(tune):
-    done = tune(
+def test_tune_run(tune_here):
+    done = tune_here(
         "run", RIDGE, "--engine", "grid", "--cv", 2, "--epochs", 1, "--workers", 1, "--seed", 0, "-o",
         'grid={"alpha": [0.1, 10], "fit_intercept": [true]}', "--json",
     )  # fmt: skip

@@ -238,15 +238,15 @@ def searched(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_command_finalizes_once(tune, searched, tmp_path):
+def test_the_command_finalizes_once(tune_here, searched, tmp_path):
     shutil.copytree(searched.path, tmp_path / "logs" / "digits-random")
-    done = tune("finalize", "digits-random", "--seeds", 2)
+    done = tune_here("finalize", "digits-random", "--seeds", 2)
     assert done.returncode == 0, done.stderr
     assert "test        accuracy" in done.stdout and "±" in done.stdout and "final/model_card.md" in done.stdout
     assert "training 2 of 2" in done.stderr
-    refused = tune("finalize", "digits-random")
+    refused = tune_here("finalize", "digits-random")
     assert refused.returncode == 1 and "--again" in refused.stderr and len(refused.stderr.splitlines()) == 1
-    record = json.loads(tune("finalize", "digits-random", "--again", "--json", "--quiet").stdout)
+    record = json.loads(tune_here("finalize", "digits-random", "--again", "--json", "--quiet").stdout)
     assert record["n_training"] == 1347 and record["n_test"] == 450 and len(record["earlier"]) == 1
     x, y = resolve("digits").load_data().load_test()
     opened = tuning.load(tmp_path / "logs" / "digits-random")

@@ -139,13 +139,13 @@ def test_values_are_named_by_their_targets_and_outputs():
 
 
 @pytest.mark.slow
-def test_the_best_trial_answers_and_then_the_final_model(tune, tmp_path):
+def test_the_best_trial_answers_and_then_the_final_model(tune_here, tmp_path):
     study = tuning.search(
         "diabetes", engine="random", trials=1, epochs=2, seed=1, fix={"n_hidden": 1}, logs=tmp_path / "logs"
     )
     x = study.data.validation[0]
     pandas.DataFrame(x).to_csv(tmp_path / "new.csv", index=False)
-    done = tune("predict", "diabetes-random", "--input", "new.csv", "--out", "out/mine.csv")
+    done = tune_here("predict", "diabetes-random", "--input", "new.csv", "--out", "out/mine.csv")
     assert done.returncode == 0 and "83 predictions in out/mine.csv, by the model of trial 0" in done.stdout, (
         done.stderr
     )
@@ -153,9 +153,9 @@ def test_the_best_trial_answers_and_then_the_final_model(tune, tmp_path):
     expected = study.best_model().predict(x, verbose=0)[:, 0]
     assert list(made) == ["Progression"] and made["Progression"].to_numpy() == pytest.approx(expected, rel=1e-4)
     tuning.finalize(study)
-    record = json.loads(tune("predict", "diabetes-random", "--input", "new.csv", "--json").stdout)
+    record = json.loads(tune_here("predict", "diabetes-random", "--input", "new.csv", "--json").stdout)
     assert record["model"] == "final" and record["rows"] == 83 and record["out"] == "predictions.csv"
     made = pandas.read_csv(tmp_path / "predictions.csv")["Progression"].to_numpy()
     assert made == pytest.approx(study.final_model().predict(x, verbose=0)[:, 0], rel=1e-4)
-    refused = tune("predict", "diabetes-random", "--input", "no.csv")
+    refused = tune_here("predict", "diabetes-random", "--input", "no.csv")
     assert refused.returncode == 1 and len(refused.stderr.splitlines()) == 1

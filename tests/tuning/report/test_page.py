@@ -150,11 +150,11 @@ def test_a_study_of_a_program_has_no_command(made):
     assert "made in a program" in page_of(dressed(made, [trial(0, "sgd", 0.5)], space_source=None))
 
 
-def test_the_command_writes_the_report(tune, made, tmp_path):
-    done = tune("report", made.path)
+def test_the_command_writes_the_report(tune_here, made, tmp_path):
+    done = tune_here("report", made.path)
     assert done.returncode == 0 and str(made.path / "report.html") in done.stdout, done.stderr
     assert (made.path / "report.html").read_text().startswith("<!DOCTYPE html>")
-    record = json.loads(tune("report", made.path, "--out", "mine/r.html", "--json").stdout)
+    record = json.loads(tune_here("report", made.path, "--out", "mine/r.html", "--json").stdout)
     assert record == {"study": "curve-random", "report": "mine/r.html", "trials": 2}
     assert (tmp_path / "mine" / "r.html").is_file()
     with pytest.raises(StudyError, match="could not be written"):

@@ -112,14 +112,14 @@ def test_the_published_figure_of_california_housing(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_commands_put_them_beside_the_study(tune, tmp_path):
-    done = tune("baseline", "diabetes", "--model", "linear")
+def test_the_commands_put_them_beside_the_study(tune_here, tmp_path):
+    done = tune_here("baseline", "diabetes", "--model", "linear")
     assert done.returncode == 0 and "LinearRegression" in done.stdout and "fitting linear" in done.stderr
     tuning.search("diabetes", engine="random", trials=1, epochs=1, seed=1, logs=tmp_path / "logs")
-    shown = tune("show", "diabetes-random")
+    shown = tune_here("show", "diabetes-random")
     assert "baseline" in shown.stdout and "LinearRegression" in shown.stdout
-    record = json.loads(tune("show", "diabetes-random", "--json").stdout)
+    record = json.loads(tune_here("show", "diabetes-random", "--json").stdout)
     assert record["baselines"][0]["models"][0]["scores"]["rmse"] > 0
     stored = json.loads((tmp_path / "logs" / "baselines" / "diabetes.json").read_text())
     assert stored == record["baselines"][0]
-    assert json.loads(tune("list", "--json").stdout)[0]["study"] == "diabetes-random"
+    assert json.loads(tune_here("list", "--json").stdout)[0]["study"] == "diabetes-random"

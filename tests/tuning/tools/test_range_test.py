@@ -129,8 +129,8 @@ def test_what_makes_no_range_test_is_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_suggests_a_rate_and_how_to_use_it(tune, tmp_path):
-    done = tune("lr", "diabetes", "--iterations", 60, "--fix", "optimizer=adam", "--json")
+def test_the_command_suggests_a_rate_and_how_to_use_it(tune_here, tmp_path):
+    done = tune_here("lr", "diabetes", "--iterations", 60, "--fix", "optimizer=adam", "--json")
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     assert record["values"]["optimizer"] == "adam" and record["suggested"] > 0

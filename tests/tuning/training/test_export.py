@@ -133,15 +133,15 @@ def test_a_class_that_keras_does_not_know_is_named(tmp_path):
         export.load(study.save(tmp_path / "model.keras"), study.untrained_model(0))
 
 
-def test_the_command_shows_and_saves_the_best(tune, digits, tmp_path):
-    shown = tune("best", digits.path)
+def test_the_command_shows_and_saves_the_best(tune_here, digits, tmp_path):
+    shown = tune_here("best", digits.path)
     assert shown.returncode == 0, shown.stderr
     assert f"trial {digits.best.number} of digits-random" in shown.stdout and "COMPLETED" in shown.stdout
     assert "learning_rate" in shown.stdout and "best.weights.h5" in shown.stdout
-    done = tune("best", digits.path, "--save", "out/model.keras", "--json")
+    done = tune_here("best", digits.path, "--save", "out/model.keras", "--json")
     record = json.loads(done.stdout)
     assert record["number"] == digits.best.number and len(record["curve"]) == 1 and record["saved"] == "out/model.keras"
     assert record["score_of_saved"] == pytest.approx(record["score"], rel=1e-6)
     assert (tmp_path / "out" / "model.keras").is_file()
-    refused = tune("best", digits.path, "--trial", 9)
+    refused = tune_here("best", digits.path, "--trial", 9)
     assert refused.returncode == 1 and "one of the 4 trials" in refused.stderr
