@@ -22,7 +22,7 @@ from tuning.data import Data
 from tuning.errors import OptionError, SpaceError, TuningError, guess, must, raise_all
 from tuning.files import write_text
 from tuning.hyperparameters import Float, Hyperparameter
-from tuning.space import HyperParameters, as_space, resolve
+from tuning.space import HyperParameters, SearchSpace, as_space, resolve
 from tuning.space.imports import import_keras
 from tuning.tools.picture import curve_picture
 from tuning.training.fit import fit_space
@@ -116,23 +116,7 @@ def range_test(
     _prepare(problem.name, model, low)
     given = data if data is not None else problem.load_data()
     climb = _climb(low, high, iterations, listener)
-    try:
-        fit_space(
-            problem,
-            hp,
-            model,
-            replace(given, validation=None),
-            [climb],
-            compiled=False,
-            epochs=iterations,  # of one batch at least
-            initial_epoch=0,
-        )
-    except TuningError:
-        raise
-    except Exception as error:
-        raise SpaceError(
-            f"'{problem.name}' could not be trained: {type(error).__name__}: {' '.join(str(error).split())[:500]}"
-        ) from error
+    _train(problem, hp, model, given, climb, iterations)
     unknown = [name for name in fix or {} if name not in hp.used]
     raise_all(
         [must("fix", f"name one of {', '.join(hp.used)}", name, guess(name, hp.used)) for name in unknown], OptionError
@@ -153,6 +137,23 @@ def range_test(
     )
     _write(found)
     return found
+
+
+def _train(problem: SearchSpace, hp: HyperParameters, model: Any, data: Data, climb: Any, iterations: int) -> None:
+    """Train until `climb` ends it.
+
+    Raises:
+        SpaceError: training raises.
+    """
+    epochs = {"epochs": iterations, "initial_epoch": 0}  # of one batch at least
+    try:
+        fit_space(problem, hp, model, replace(data, validation=None), [climb], compiled=False, **epochs)
+    except TuningError:
+        raise
+    except Exception as error:
+        raise SpaceError(
+            f"'{problem.name}' could not be trained: {type(error).__name__}: {' '.join(str(error).split())[:500]}"
+        ) from error
 
 
 def smooth(losses: Sequence[float], share: float = SMOOTHING) -> list[float]:

@@ -74,7 +74,8 @@ def test_run_prints_a_table_and_where_to_look(tune):
 
 
 def test_run_json_is_one_object_on_standard_output(tune_here):
-    done = tune_here("run", CURVE, "--engine", "random", "--trials", 2, "--epochs", 2, "--seed", 0, "--json", "--study", "s")
+    limits = ("--trials", 2, "--epochs", 2, "--seed", 0)
+    done = tune_here("run", CURVE, "--engine", "random", *limits, "--json", "--study", "s")
     record = json.loads(done.stdout)
     assert set(record) >= {"study", "path", "space", "engine", "seed", "objective", "best", "trials"}
     assert record["seed"] == 0 and record["objective"] == {"name": "val_loss", "direction": "min"}
