@@ -1,4 +1,6 @@
 """The search itself: from what a person asks for to the last event.
 
-`loop` is the search, one page: ask, train, store, tell, observe. `observer` is the interface of whoever is told.
+`request` is what was asked for, checked; `plan` makes of it what will be searched; `opening` opens the study; `run` is
+all of that on one page. `loop` is the search: ask, train, store, tell, observe. `observer` is the interface of whoever
+is told.
 """

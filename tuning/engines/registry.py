@@ -47,8 +47,20 @@ def read_options(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         OptionError: names every option that is unknown or does not fit.
     """
+    read, mistakes = _read(name, given)
+    raise_all(mistakes)
+    return read
+
+
+def option_mistakes(name: str, given: Mapping[str, Any]) -> list[str]:
+    """Name every option that is unknown or does not fit."""
+    return _read(name, given)[1]
+
+
+def _read(name: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     known = engine_kind(name).options
-    read, mistakes = {key: option.default for key, option in known.items()}, []
+    read: dict[str, Any] = {key: option.default for key, option in known.items()}
+    mistakes = []
     for key, value in given.items():
         if key not in known:
             has = f"be one of {', '.join(known)}" if known else "not be given: this engine has none"
@@ -58,8 +70,7 @@ def read_options(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
             read[key] = None if value is None else known[key].read(value)
         except (TypeError, ValueError):
             mistakes.append(must(key, known[key].rule, value))
-    raise_all(mistakes)
-    return read
+    return read, mistakes
 
 
 def stored_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -32,8 +32,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from tuning.api import EPOCHS
 from tuning.data import Data
+from tuning.driver.plan import EPOCHS
 from tuning.errors import OptionError, SpaceError, guess, must
 from tuning.estimators.labels import ClassLabels, Quantities
 from tuning.estimators.parameters import checked, hyperparameters_of

@@ -22,9 +22,10 @@ from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from tuning.api import search, stored_definition
+from tuning.api import search
 from tuning.data import Data
 from tuning.driver.loop import seed_of_trial
+from tuning.driver.opening import stored_definition
 from tuning.engines.registry import DEFAULT, engine_kind
 from tuning.errors import OptionError, must
 from tuning.estimators.keras_estimators import KerasClassifier, KerasRegressor

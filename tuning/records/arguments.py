@@ -24,6 +24,7 @@ MAX_WORDS = 200
 """Most characters in which one argument is shown."""
 
 ABSENT = {"kind": "absent"}
+_PLAIN = (bool, int, float, str)
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]+")
 _NUMPY_NUMBER = re.compile(r"(float|u?int|bool)(\d*|_)")
 
@@ -63,10 +64,9 @@ def _plain_number(value: Any) -> Any:
     """Return a number of NumPy's, or a member of a subclass of int or str, as Python's own."""
     if hasattr(value, "dtype") and getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):
         value = value.item()
-    for kind in (bool, int, float, str):
-        if isinstance(value, kind) and type(value) is not kind and not hasattr(type(value), "__members__"):
-            return kind(value)
-    return value
+    if type(value) in _PLAIN or hasattr(type(value), "__members__"):
+        return value
+    return next((kind(value) for kind in _PLAIN if isinstance(value, kind)), value)
 
 
 def _name(thing: Any) -> str:

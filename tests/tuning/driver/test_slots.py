@@ -41,7 +41,7 @@ def search(tmp_path, monkeypatch):
 
     def call(script, **arguments):
         kind = type("Scripted", (ComingAndGoing,), {"script": tuple(script)})
-        monkeypatch.setattr("tuning.api.InProcessExecutor", lambda imports: made.append(kind(imports)) or made[-1])
+        monkeypatch.setattr("tuning.driver.run.executor_for", lambda request: made.append(kind()) or made[-1])
         given = {"engine": "random", "trials": 4, "epochs": 2, "seed": 0, "logs": tmp_path, **arguments}
         return tuning.search(CURVE, **given), made[-1]
 

@@ -46,6 +46,7 @@ def thirds(epoch):
 
 PAIRS = {
     "number": (1, 2),
+    "truth": (True, 1),
     "float": (0.5, float("nan")),
     "text": ("1", 1),
     "none": (None, "None"),
@@ -111,6 +112,7 @@ def test_a_difference_is_named_where_it_is():
 
 
 def test_equal_meanings_are_equal():
+    assert remembered(True) is True and remembered(np.bool_(True)) is True and remembered(False) is False
     assert remembered((1, 2)) == remembered([1, 2]) and remembered(np.float32(0.5)) == 0.5
     assert remembered({1: "a", 0: "b"}) == remembered({0: "b", 1: "a"})
     assert remembered(np.arange(6).reshape(2, 3).T) == remembered(np.ascontiguousarray(np.arange(6).reshape(2, 3).T))

@@ -1,0 +1,190 @@
+"""What a person asks `search` for, checked.
+
+Owns the record of checked arguments and the checks that need nothing but the arguments. All mistakes of one call are
+collected and raised once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tuning.data import Data
+from tuning.driver.observer import Observer
+from tuning.engines.registry import DEFAULT, ENGINES, option_mistakes
+from tuning.errors import OptionError, TuningError, guess, must
+from tuning.records.objective import Objective, listed, primary
+from tuning.space import SearchSpace, as_space, resolve
+from tuning.training import callbacks
+from tuning.training.summaries import Log
+
+STUDY_NAME = re.compile(r"[A-Za-z0-9._-]*[A-Za-z0-9][A-Za-z0-9._-]*")
+
+LEAST = {"trials": 1, "epochs": 1, "seed": 0, "keep": 0, "patience": 0, "workers": 1, "repeats": 1}
+"""Arguments that are whole numbers, each with the least that it may be."""
+
+SECONDS = ("time_limit", "silence_limit")
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of one call of `search`, each as it is described there; None where the study or a default decides.
+
+    Attributes:
+        space: the space, whatever form it was given in.
+        source: the name by which the space was given; None for one that was made in a program.
+        data: what was given to train and validate on; None for the space's own.
+        goals: the objectives as they were given, or the space's own.
+        path: the study's folder.
+        log: what to write for TensorBoard besides, read.
+    """
+
+    space: SearchSpace
+    source: str | None
+    data: Data | None
+    goals: tuple[str | Objective, ...]
+    path: Path
+    log: Log = Log()
+    engine: str = DEFAULT
+    trials: int | None = None
+    epochs: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    fix: Mapping[str, Any] = field(default_factory=dict)
+    tries: tuple[Mapping[str, Any], ...] | None = None
+    storage: str | None = None
+    seed: int | None = None
+    overwrite: bool = False
+    patience: int | None = None
+    anneal: bool | None = None
+    compiled: bool = True
+    keep: int = 3
+    workers: int = 1
+    in_process: bool = True
+    time_limit: float | None = None
+    silence_limit: float | None = None
+    cv: Any = None
+    repeats: int | None = None
+    observers: tuple[Observer, ...] = ()
+    fit_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def goal(self) -> str | Objective:
+        """The objective that decides about epochs."""
+        return primary(self.goals)
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Request:
+        """Check the arguments of `search`, by name.
+
+        Raises:
+            TuningError: names everything that does not fit.
+        """
+        mistakes = _Mistakes()
+        source = given["space"] if isinstance(given["space"], str) else None
+        space = mistakes.caught(
+            lambda: as_space(given["space"] if source is None else resolve(source)), SearchSpace("unknown")
+        )
+        name = f"{space.name}-{given['engine']}" if given["study"] is None else given["study"]
+        mistakes.add(*_number_mistakes(given), *_engine_mistakes(given), *_name_mistakes(name), *_data_mistakes(given))
+        mistakes.add(*_tries_mistakes(given["tries"]), *callbacks.mistakes(given["fit_options"].get("callbacks")))
+        mistakes.add(*callbacks.mistakes(space.callbacks))
+        log = mistakes.caught(lambda: Log.read(given["log"]), Log())
+        wanted = space.objective if given["objective"] is None else given["objective"]
+        goals: tuple[str | Objective, ...] = mistakes.caught(lambda: tuple(listed(wanted)), ())
+        mistakes.raise_all()
+        taken = {name: given[name] for name in cls.__dataclass_fields__ if name in given}
+        return cls(
+            **{
+                **taken,
+                "space": space,
+                "source": source,
+                "data": None if given["x"] is None else Data(given["x"], given["y"], given["validation_data"]),
+                "goals": goals,
+                "path": Path(given["logs"]) / name,
+                "log": log,
+                "options": dict(given["options"] or {}),
+                "fix": dict(given["fix"] or {}),
+                "tries": None if given["tries"] is None else tuple(given["tries"]),
+                "in_process": given["workers"] == 1 if given["in_process"] is None else given["in_process"],
+                "observers": tuple(given["observers"]),
+            }
+        )
+
+
+class _Mistakes:
+    """Collects what does not fit; a single mistake keeps its kind of error."""
+
+    def __init__(self) -> None:
+        self._errors: list[TuningError] = []
+
+    def add(self, *texts: str) -> None:
+        self._errors += map(OptionError, texts)
+
+    def caught(self, make: Callable[[], Value], instead: Value) -> Value:
+        """Return what `make` returns; when it raises an error of ours, that is a mistake, and `instead` is returned."""
+        try:
+            return make()
+        except TuningError as error:
+            self._errors.append(error)
+            return instead
+
+    def raise_all(self) -> None:
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        if self._errors:
+            listed = " ".join(f"({i}) {error}" for i, error in enumerate(self._errors, 1))
+            raise OptionError(f"{len(self._errors)} things do not fit: {listed}")
+
+
+def _number_mistakes(given: Mapping[str, Any]) -> list[str]:
+    mistakes = []
+    for name, least in LEAST.items():
+        value = given[name]
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            mistakes.append(must(name, f"be a whole number >= {least}", value))
+    for name in SECONDS:
+        value = given[name]
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0):
+            mistakes.append(must(name, "be a number of seconds > 0", value))
+    if given["in_process"] and given["workers"] != 1:
+        mistakes.append("`in_process` must be False with several workers.")
+    return mistakes
+
+
+def _engine_mistakes(given: Mapping[str, Any]) -> list[str]:
+    engine, options = given["engine"], given["options"]
+    if engine not in ENGINES:
+        return [must("engine", f"be one of {', '.join(ENGINES)}", engine, guess(str(engine), ENGINES))]
+    return option_mistakes(engine, options or {})
+
+
+def _name_mistakes(name: Any) -> list[str]:
+    if isinstance(name, str) and STUDY_NAME.fullmatch(name):
+        return []
+    return [must("study", "be made of letters, digits, '.', '_' and '-', because it names a folder", name)]
+
+
+def _data_mistakes(given: Mapping[str, Any]) -> list[str]:
+    if given["validation_data"] is None:
+        return []
+    mistakes, engine = [], given["engine"]
+    has_folds = given["cv"] is not None or (engine in ENGINES and ENGINES[engine].folds is not None)
+    if given["x"] is None:
+        mistakes.append("`validation_data` must come with x and y, but x is None.")
+    if has_folds:
+        mistakes.append("`validation_data` must be None with folds: each validates on a part of x and y.")
+    return mistakes
+
+
+def _tries_mistakes(tries: Any) -> list[str]:
+    is_list = isinstance(tries, Sequence) and all(isinstance(values, Mapping) for values in tries)
+    return (
+        []
+        if tries is None or is_list
+        else [must("tries", "be a list of configurations, such as [{'units': 64}]", tries)]
+    )

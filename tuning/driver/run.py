@@ -1,0 +1,78 @@
+"""A whole search on one page: look, plan, open, search.
+
+Owns the order: everything that was given is checked, preflight has looked at the data, and a stored study has been
+compared, before anything is written or deleted.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
+from typing import Any
+
+from tuning.data import Data, with_folds
+from tuning.driver.loop import Search
+from tuning.driver.opening import opened, stored_definition
+from tuning.driver.plan import continued, plan, training_options
+from tuning.driver.request import Request
+from tuning.engines.registry import engine_kind, make_engine, stored_options
+from tuning.executors.base import Executor
+from tuning.executors.in_process import InProcessExecutor
+from tuning.executors.processes import ProcessExecutor, visible_gpus
+from tuning.preflight import check
+from tuning.storage.folder import TENSORBOARD
+from tuning.storage.lock import locked, refuse_if_locked
+from tuning.tensorboard import TensorBoardObserver
+
+
+def run(request: Request) -> Data:
+    """Search, or go on with the study when it exists; return the data that trials trained and validated on.
+
+    Raises:
+        TuningError: preflight refuses, the study is another search, or every trial failed.
+        KeyboardInterrupt: interrupted; running trials are stored and the study can be resumed.
+    """
+    path, deadline = request.path, None if request.time_limit is None else time.monotonic() + request.time_limit
+    refuse_if_locked(path)
+    stored = None if request.overwrite else stored_definition(path, request.storage)
+    request = continued(request, stored, random.SystemRandom().randrange(2**31))
+    with ExitStack() as resources:
+        executor = resources.enter_context(closing(executor_for(request)))
+        engine_kind(request.engine).load()  # while worker processes start
+        data, division = load_data(request)
+        executor.load(request.source, request.space, data)
+        findings = executor.call(check, request.goal, request.fix, request.fit_options, request.anneal)
+        definition = plan(request, stored, findings, data.fingerprint(), division)
+        engine = make_engine(definition, request.trials, stored_options(request.options)[1])
+        resources.enter_context(locked(path))
+        store = resources.enter_context(closing(opened(path, request.storage, definition, request.overwrite)))
+        Search(
+            definition=definition,
+            engine=engine,
+            executor=executor,
+            store=store,
+            path=path,
+            observers=[TensorBoardObserver(path / TENSORBOARD), *request.observers],
+            keep=request.keep,
+            training=training_options(request, definition, findings),
+            deadline=deadline,
+        ).run()
+    return data
+
+
+def executor_for(request: Request) -> Executor:
+    """Return what trains the runs; worker processes begin to start at once."""
+    imports = request.space.imports
+    if request.in_process:
+        return InProcessExecutor(imports)
+    return ProcessExecutor(request.workers, imports, request.silence_limit, visible_gpus())
+
+
+def load_data(request: Request) -> tuple[Data, Mapping[str, Any] | None]:
+    """Return the data of a continued request, divided into its folds, and how; None without folds."""
+    data = request.space.load_data() if request.data is None else request.data
+    if request.cv is None or request.seed is None:
+        return data, None
+    return with_folds(data, request.cv, request.seed)
