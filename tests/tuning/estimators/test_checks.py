@@ -1,7 +1,7 @@
 """scikit-learn's own judgement of the estimators: all of `check_estimator`, with one expected failure."""
 
 import pytest
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 import tuning
 from tests.spaces import tiny
@@ -33,12 +33,41 @@ class Space(tuning.SearchSpace):
 CLASSIFIER, REGRESSOR = Space(tiny.build_classifier), Space(tiny.build_regressor)
 
 
+SLOW = """
+    check_classifier_data_not_an_array check_class_weight_classifiers check_classifiers_classes
+    check_classifiers_one_label_sample_weights check_dont_overwrite_parameters check_dtype_object
+    check_estimators_dtypes check_estimators_overwrite_params check_estimators_partial_fit_n_features
+    check_fit2d_1feature check_fit_idempotent check_fit_score_takes_y check_n_features_in_after_fitting
+    check_positive_only_tag_during_fit check_sample_weight_equivalence_on_dense_data check_sample_weights_list
+    check_sample_weights_pandas_series check_sample_weights_shape
+"""
+"""Those with data of a shape of their own, for which a program is compiled."""
+
+
 def expected(estimator):
     return EXPECTED
 
 
-@parametrize_with_checks([KerasClassifier(CLASSIFIER, epochs=40, **LINEAR)], expected_failed_checks=expected)
+def checks(are_slow):
+    """Return the parameters of those of scikit-learn's checks that are slow, or of the others."""
+    found = estimator_checks_generator(
+        KerasClassifier(CLASSIFIER, epochs=40, **LINEAR), legacy=True, expected_failed_checks=EXPECTED, mark="xfail"
+    )
+    return [one for one in found if (name_of(getattr(one, "values", one)[1]) in SLOW.split()) == are_slow]
+
+
+def name_of(value):
+    return value.func.__name__ if hasattr(value, "func") else ""
+
+
+@pytest.mark.parametrize(("estimator", "check"), checks(are_slow=False), ids=name_of)
 def test_the_classifier(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("estimator", "check"), checks(are_slow=True), ids=name_of)
+def test_the_classifier_with_data_of_other_shapes(estimator, check):
     check(estimator)
 
 
