@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from importlib import metadata
 
 
 class TuningError(Exception):
@@ -38,10 +39,32 @@ class SearchFailedError(TuningError):
     """Every trial of a search failed."""
 
 
+class MovedError(TuningError, ImportError):
+    """A release of another package has moved or removed what the toolkit needs of it."""
+
+
+def moved(package: str, what: str) -> MovedError:
+    """Return the error that the installed release of `package` (its name for pip) has no `what`."""
+    try:
+        version = metadata.version(package)
+    except metadata.PackageNotFoundError:
+        version = "of unknown version"
+    return MovedError(
+        f"{package} {version} has no {what}, which this version of keras-tuning needs. Install another release of "
+        f"{package} (setup.cfg says from which on), or a newer keras-tuning."
+    )
+
+
 def must(name: str, rule: str, value: object, advice: str = "") -> str:
     """Word a mistake in the house style: `name` must RULE, but got VALUE. ADVICE."""
     text = f"`{name}` must {rule}, but got {value!r}."
     return f"{text} {advice}" if advice else text
+
+
+def whole_number(name: str, value: object, least: int) -> list[str]:
+    """Return the mistake that `value` is no whole number of at least `least`; none when it is. True is no number."""
+    is_one = isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return [] if is_one else [must(name, f"be a whole number >= {least}", value)]
 
 
 def guess(word: str, known: Iterable[str]) -> str:

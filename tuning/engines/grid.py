@@ -17,17 +17,11 @@ from typing import Any
 
 import numpy
 from sklearn.base import BaseEstimator
-from sklearn.experimental import enable_halving_search_cv  # noqa: F401  (makes the next import possible)
-from sklearn.model_selection import (
-    GridSearchCV,
-    HalvingGridSearchCV,
-    HalvingRandomSearchCV,
-    ParameterGrid,
-    RandomizedSearchCV,
-)
+from sklearn.model_selection import ParameterGrid
 
 from tuning.engines.base import Answer, Done, Wait
 from tuning.engines.grid_kind import is_halving as is_halving_search
+from tuning.engines.scikit_learn import SEARCHES, MissingError, replayed
 from tuning.errors import OptionError, StudyError
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
@@ -44,14 +38,6 @@ N_ITER = 10
 Candidate = Mapping[str, Any]
 Recorded = Callable[[Candidate], Sequence[float] | None]
 """Gives the scores of a candidate's splits, greater is better; None while there are none."""
-
-
-class _MissingError(Exception):
-    """scikit-learn wants the scores of these candidates."""
-
-    def __init__(self, candidates: Sequence[Candidate]) -> None:
-        super().__init__()
-        self.candidates = candidates
 
 
 class _StandIn(BaseEstimator):
@@ -79,32 +65,7 @@ class _StandIn(BaseEstimator):
         return math.nan if scores is None else scores[int(X[0, 0])]
 
 
-class _Replayed:
-    """Lets a search see a batch of candidates only when all their scores are there."""
-
-    estimator: _StandIn
-
-    def _run_search(self, evaluate_candidates: Callable[..., Any], callback_ctx: Any = None) -> None:
-        def evaluate(candidates: Any, *arguments: Any, **more: Any) -> Any:
-            candidates = list(candidates)
-            if any(self.estimator.recorded(candidate) is None for candidate in candidates):
-                raise _MissingError(candidates)
-            return evaluate_candidates(candidates, *arguments, **more)
-
-        context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}  # scikit-learn 1.9 and later
-        super()._run_search(evaluate, **context)  # type: ignore[misc]
-
-
-def _replayed(kind: type) -> type:
-    return type(kind.__name__, (_Replayed, kind), {})
-
-
-_KINDS = {
-    "grid": _replayed(GridSearchCV),
-    "random": _replayed(RandomizedSearchCV),
-    "halving-grid": _replayed(HalvingGridSearchCV),
-    "halving-random": _replayed(HalvingRandomSearchCV),
-}
+_KINDS = {name: replayed(kind) for name, kind in SEARCHES.items()}
 
 
 class GridEngine:
@@ -219,7 +180,7 @@ class GridEngine:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # remarks on scores that are NaN: trials that failed
                 search.fit(numpy.arange(self._n_splits).reshape(-1, 1))
-        except _MissingError as missing:
+        except MissingError as missing:
             wanted = {_key(values): (values, epochs) for values, epochs in map(self._as_run, missing.candidates)}
             self._batch, self._batch_epochs = set(wanted), max(epochs for _, epochs in wanted.values())
             for key, (values, epochs) in wanted.items():

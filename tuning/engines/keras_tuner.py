@@ -8,55 +8,23 @@ stepped float range is reached, and a Bayesian search goes on after a restart as
 
 from __future__ import annotations
 
-import copy
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy
-import threadpoolctl
 
+from tuning.engines import keras_tuner_private as private
 from tuning.engines.base import Answer, Done, Wait
-from tuning.engines.gaussian_process import GaussianProcess
-from tuning.engines.keras_tuner_import import import_keras_tuner
+from tuning.engines.keras_tuner_private import BayesianOracle, HyperbandOracle, keras_tuner
 from tuning.engines.keras_tuner_space import Translation
 from tuning.records.objective import Objective
 from tuning.records.parts import best_of_run
 from tuning.records.trial import Run, State, Trial
 from tuning.space import Hyperparameter, active_values
 
-keras_tuner = import_keras_tuner()
-HyperbandOracle = keras_tuner.oracles.HyperbandOracle
-
 _OWN = ("tuner/trial_id", "tuner/epochs", "tuner/initial_epoch", "tuner/bracket", "tuner/round")
-
-
-class _BayesianOracle(keras_tuner.oracles.BayesianOptimizationOracle):  # type: ignore[name-defined]
-    """Counts the random numbers drawn for the acquisition function, so that the stream can be taken up."""
-
-    draws = 0
-
-    def _make_gpr(self) -> Any:
-        return GaussianProcess.like(super()._make_gpr())
-
-    def populate_space(self, trial_id: str) -> Any:
-        # The matrices are small: more than one thread costs time, and the order of sums varies with threads.
-        with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
-            warnings.simplefilter("ignore")  # scikit-learn's remarks on how well a Gaussian process converged
-            return super().populate_space(trial_id)
-
-    def _get_hp_bounds(self) -> Any:
-        bounds = super()._get_hp_bounds()
-        self.draws += 50 * len(bounds)  # `populate_space` starts its search from 50 uniform points
-        return bounds
-
-    def skip(self, draws: int) -> None:
-        """Take up the stream after `draws` numbers."""
-        self._random_state = numpy.random.RandomState(self.seed)
-        self._random_state.random_sample(draws)
-        self.draws = draws
 
 
 class KerasTunerEngine:
@@ -92,10 +60,10 @@ class KerasTunerEngine:
         if proposal["status"] == "STOPPED":
             if self._oracle.ongoing_trials:
                 return Wait()
-            return Done("" if self._has_finished() else self._exhausted)
+            return Done("" if private.has_finished(self._oracle) else self._exhausted)
         run = self._run(run_id, proposal["values"])
         if run.parent is None and self._max_trials is not None and run.number >= self._max_trials:
-            self._load(before)
+            private.load(self._oracle, before)
             return Wait() if self._oracle.ongoing_trials else Done()
         self._register(run)
         return run
@@ -110,8 +78,8 @@ class KerasTunerEngine:
         """Return the oracle's proposal; what has been tried is not proposed again."""
         proposal = self._oracle.populate_space(run_id)
         values = proposal.get("values")
-        if values and "tuner/trial_id" not in values and self._oracle._duplicate(values):
-            values = self._oracle._random_values()  # the Gaussian process does not look at what was tried
+        if values and "tuner/trial_id" not in values and private.is_known(self._oracle, values):
+            values = private.random_values(self._oracle)  # the Gaussian process does not look at what was tried
             return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
         return proposal
 
@@ -124,7 +92,7 @@ class KerasTunerEngine:
             record.status = "FAILED"
         else:
             record.status, (record.best_step, record.score) = "COMPLETED", best
-        self._oracle._record_values(record)
+        private.record(self._oracle, record)
         self._oracle.end_order.append(record.trial_id)
         self._oracle.ongoing_trials.pop(record.trial_id, None)
 
@@ -132,24 +100,10 @@ class KerasTunerEngine:
         return False
 
     def may_continue(self, number: int) -> bool:
-        for bracket in getattr(self._oracle, "_brackets", ()):
-            for index, entries in enumerate(bracket["rounds"][:-1]):
-                later = bracket["rounds"][index + 1]
-                if len(later) >= self._oracle._get_size(bracket["bracket_num"], index + 1):
-                    continue
-                promoted = {entry["past_id"] for entry in later}
-                if any(self._numbers[e["id"]] == number and e["id"] not in promoted for e in entries):
-                    return True
-        return False
+        return any(self._numbers[run_id] == number for run_id in private.unpromoted(self._oracle))
 
     def dump(self) -> dict[str, Any]:
-        oracle, state = self._oracle, {"seed_state": self._oracle._seed_state}
-        if isinstance(oracle, HyperbandOracle):
-            state["brackets"] = copy.deepcopy(oracle._brackets)
-            state["current"] = [oracle._current_bracket, oracle._current_iteration]
-        if isinstance(oracle, _BayesianOracle):
-            state["draws"] = oracle.draws
-        return state
+        return private.state(self._oracle)
 
     def restore(self, trials: Sequence[Trial], state: Any) -> None:
         events: list[tuple[Any, Any, Any]] = []
@@ -162,16 +116,7 @@ class KerasTunerEngine:
         for _, replay, record in sorted(events, key=lambda event: event[0]):
             replay(record)
         if state is not None:
-            self._load(state)
-
-    def _load(self, state: Mapping[str, Any]) -> None:
-        oracle = self._oracle
-        oracle._seed_state = state["seed_state"]
-        if isinstance(oracle, HyperbandOracle):
-            oracle._brackets = copy.deepcopy(state["brackets"])
-            oracle._current_bracket, oracle._current_iteration = state["current"]
-        if isinstance(oracle, _BayesianOracle):
-            oracle.skip(state["draws"])
+            private.load(self._oracle, state)
 
     def _run(self, run_id: str, proposed: Mapping[str, Any]) -> Run:
         raw = {name: _plain(value) for name, value in proposed.items()}
@@ -191,22 +136,12 @@ class KerasTunerEngine:
         """Make the oracle know a run as its own ongoing trial."""
         hyperparameters = self._oracle.hyperparameters.copy()
         hyperparameters.values = {**run.note["values"], **run.note["own"]}
-        record = keras_tuner.engine.trial.Trial(hyperparameters=hyperparameters, trial_id=run.note["id"])
-        self._oracle._record_values(record)
+        record = private.new_trial(hyperparameters, run.note["id"])
+        private.record(self._oracle, record)
         self._oracle.trials[record.trial_id] = record
         self._oracle.ongoing_trials[record.trial_id] = record  # keyed by worker in KerasTuner; one a run here
         self._oracle.start_order.append(record.trial_id)
         self._numbers[record.trial_id] = run.number
-
-    def _has_finished(self) -> bool:
-        """Tell whether Hyperband has been through all its brackets."""
-        oracle = self._oracle
-        return (
-            isinstance(oracle, HyperbandOracle)
-            and oracle._current_bracket == 0
-            and oracle._current_iteration + 1 == oracle.hyperband_iterations
-            and all(len(b["rounds"][0]) >= oracle._get_size(b["bracket_num"], 0) for b in oracle._brackets)
-        )
 
 
 def _as_it_was(trial: Trial, index: int) -> Trial:
@@ -273,7 +208,7 @@ def bayesian(
         J. Snoek et al., "Practical Bayesian Optimization of Machine Learning Algorithms", NIPS 2012.
     """
     return _engine(
-        _BayesianOracle,
+        BayesianOracle,
         space,
         objective,
         seed,
@@ -302,8 +237,5 @@ def _engine(
         max_consecutive_failed_trials=math.inf,
         **options,
     )
-    oracle.seed = oracle._seed_state = seed
-    if isinstance(oracle, _BayesianOracle):
-        oracle.skip(0)
-        oracle.gpr = oracle._make_gpr()
+    private.seed(private.checked(oracle), seed)
     return KerasTunerEngine(oracle, translation, objective, epochs, max_trials)

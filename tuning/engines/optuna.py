@@ -24,8 +24,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tuning.engines.base import Answer, Done, Wait
+from tuning.engines.optuna_private import contains, reseed
 from tuning.engines.optuna_pruners import Judge
-from tuning.engines.optuna_samplers import Plan, reseed
+from tuning.engines.optuna_samplers import Plan
 from tuning.hyperparameters import Hyperparameter, unknown
 from tuning.records.objective import Objective
 from tuning.records.trial import Run, State, Trial
@@ -218,7 +219,7 @@ class OptunaEngine:
             return sampler.sample_relative(study, trial, {n: d for n, d in every.items() if not d.single()})
         shared = sampler.infer_relative_search_space(study, trial)
         drawn = sampler.sample_relative(study, trial, shared)
-        return {n: v for n, v in drawn.items() if shared[n]._contains(shared[n].to_internal_repr(v))}
+        return {n: v for n, v in drawn.items() if contains(shared[n], v)}
 
     # The study in memory ----------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from typing import Any
 from optuna import Study, pruners
 from optuna.pruners import BasePruner, HyperbandPruner, PatientPruner, SuccessiveHalvingPruner
 
+from tuning.engines.optuna_private import storage_of, wrapped_pruner
 from tuning.records.objective import Objective
 from tuning.records.trial import Trial
 
@@ -83,15 +84,15 @@ class Judge:
         self._show(study, trial_id, trial, is_asked=not self._is_forgetful)
 
     def _show(self, study: Study, trial_id: int, trial: Trial, is_asked: bool) -> bool:
-        shown = study._storage.get_trial(trial_id).intermediate_values
+        shown = storage_of(study).get_trial(trial_id).intermediate_values
         stops = False
         for step, value in self._values(trial):
             is_last = not self._by_parts and step == trial.epochs - 1  # reported again after a worker was lost
             if (step in shown and not is_last) or not math.isfinite(value):
                 continue
-            study._storage.set_trial_intermediate_value(trial_id, step, value)
+            storage_of(study).set_trial_intermediate_value(trial_id, step, value)
             if is_asked and (self._by_parts or step >= self._warmup):
-                stops = self.pruner.prune(study, study._storage.get_trial(trial_id))
+                stops = self.pruner.prune(study, storage_of(study).get_trial(trial_id))
         return stops
 
     def _values(self, trial: Trial) -> list[tuple[int, float]]:
@@ -103,5 +104,5 @@ class Judge:
 
 def _is_forgetful(pruner: BasePruner | None) -> bool:
     if isinstance(pruner, PatientPruner):
-        return _is_forgetful(pruner._wrapped_pruner)
+        return _is_forgetful(wrapped_pruner(pruner))
     return pruner is None or type(pruner) in _FORGETFUL

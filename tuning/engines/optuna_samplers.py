@@ -8,7 +8,6 @@ what is known of the trials and on nothing that happened in this process.
 from __future__ import annotations
 
 import copy
-import hashlib
 import importlib.util
 import math
 import warnings
@@ -18,8 +17,8 @@ from typing import Any
 
 from optuna import samplers
 from optuna.samplers import BaseSampler
-from optuna.samplers._lazy_random_state import LazyRandomState
 
+from tuning.engines.optuna_private import is_in_grid, is_of_optuna, reseed, set_sequence
 from tuning.errors import must
 from tuning.space import Hyperparameter
 from tuning.space.distributions import parameter_names, to_sampled
@@ -140,7 +139,7 @@ class Plan:
     def can_draw(self, h: Hyperparameter, parameter: str) -> bool:
         """Tell whether the sampler can draw a hyperparameter that may have been found after trial 0."""
         if isinstance(self.model, samplers.GridSampler):
-            return parameter in self.model._search_space
+            return is_in_grid(self.model, parameter)
         return not isinstance(self.model, samplers.BruteForceSampler) or h.count() < math.inf
 
 
@@ -169,26 +168,8 @@ def given_plan(sampler: BaseSampler, seed: int) -> Plan:
     """Return the plan of a sampler that a person has made."""
     sampler = copy.deepcopy(sampler)
     if isinstance(sampler, samplers.QMCSampler):
-        sampler._seed = seed % 2**32  # the whole sequence follows from it
-    return Plan(sampler, is_given=True, keeps_state=not type(sampler).__module__.startswith("optuna.samplers"))
-
-
-def reseed(sampler: Any, text: str) -> None:
-    """Seed every random generator of a sampler, and of the samplers and strategies inside it."""
-    seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
-    for index, generator in enumerate(_generators(sampler, set())):
-        generator.rng.seed((seed + index) % 2**32)
-
-
-def _generators(thing: Any, seen: set[int]) -> list[LazyRandomState]:
-    if id(thing) in seen:
-        return []
-    seen.add(id(thing))
-    if isinstance(thing, LazyRandomState):
-        return [thing]
-    if not type(thing).__module__.startswith("optuna.samplers") and not isinstance(thing, BaseSampler):
-        return []
-    return [g for part in vars(thing).values() if hasattr(part, "__dict__") for g in _generators(part, seen)]
+        set_sequence(sampler, seed)
+    return Plan(sampler, is_given=True, keeps_state=not is_of_optuna(sampler))
 
 
 # What samplers need ---------------------------------------------------------------------------------------

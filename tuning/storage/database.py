@@ -80,6 +80,8 @@ class Database:
     def _open(self, exclusive: bool) -> None:
         from sqlalchemy import create_engine, event
 
+        from tuning.storage.schema import check
+
         options: dict[str, Any] = {}
         if self._backend == "sqlite":
             options = {"timeout": BUSY_SECONDS}
@@ -88,9 +90,13 @@ class Database:
         if exclusive:
             if self._backend == "sqlite":
                 _use_write_ahead_log(str(self._url.database))
-            self._storage = _optuna_storage(self._url, {"connect_args": options})
+            try:
+                self._storage = _optuna_storage(self._url, {"connect_args": options})
+            except RuntimeError as error:  # Optuna's, about tables of another release
+                raise StudyError(f"the database {_shown(self._url)} could not be opened: {error}") from error
             self._resources.callback(self._storage.remove_session)
             self.engine = self._storage.engine
+            check(self.engine)
         else:
             self.engine = create_engine(self._url, connect_args=options)
         self._resources.callback(self.engine.dispose)

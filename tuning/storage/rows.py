@@ -14,11 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from optuna.distributions import BaseDistribution, distribution_to_json
-from sqlalchemy import Connection, Engine, MetaData, Table, func, insert, select, update
+from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 
 from tuning.errors import StudyError
-
-_TABLES = ("trials", "trial_params", "trial_user_attributes", "trial_intermediate_values", "trial_values")
+from tuning.storage.schema import tables
 
 
 class Rows:
@@ -34,9 +33,7 @@ class Rows:
 
     def __init__(self, engine: Engine, key: str) -> None:
         self._engine, self._key = engine, key
-        metadata = MetaData()
-        metadata.reflect(engine, only=_TABLES)
-        self._tables = metadata.tables
+        self._tables = tables(engine)
 
     def add(
         self,
