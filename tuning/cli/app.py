@@ -21,14 +21,14 @@ ORDER = (
     *("best", "finalize", "predict", "report"),
     *("spaces", "engines", "lr", "baseline"),
 )
-"""The commands in the order in which they are listed."""
+"""The commands in the order in which they are listed; others come after them."""
 
 
 class _Commands(TyperGroup):
     """Turns errors of ours into one line, and Ctrl-C into its exit code; lists commands in order of use."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [name for name in ORDER if name in self.commands]
+        return sorted(self.commands, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -77,10 +77,6 @@ class Inputs:
         """Read what `to_json` wrote."""
         return cls(record["kind"], tuple(Part(**{**p, "shape": tuple(p["shape"])}) for p in record["parts"]))
 
-    def sample(self) -> Any:
-        """Return one sample of zeros in the structure of the inputs."""
-        return self._packed({part.name: np.zeros((1, *part.shape), part.dtype) for part in self.parts})
-
     def read(self, path: str | Path) -> tuple[Any, int]:
         """Return the samples in a file, and how many there are.
 

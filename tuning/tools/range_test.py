@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning.data import Data
-from tuning.errors import OptionError, SpaceError, TuningError, guess, must, raise_all
+from tuning.errors import OptionError, SpaceError, TuningError, guess, must, raise_all, whole_number
 from tuning.files import write_text
 from tuning.hyperparameters import Float, Hyperparameter
 from tuning.space import HyperParameters, SearchSpace, as_space, resolve
@@ -103,7 +103,7 @@ def range_test(
     raise_all(
         [
             *([] if 0 < low < high else [must("low, high", "be 0 < low < high", (low, high))]),
-            *([] if iterations >= 10 else [must("iterations", "be a whole number >= 10", iterations)]),
+            *whole_number("iterations", iterations, 10),
         ]
     )
     problem = as_space(resolve(space) if isinstance(space, str) else space)
