@@ -1,6 +1,6 @@
 """Targets as a model wants them, and what it predicts as scikit-learn wants it.
 
-Two target encoders in SciKeras's sense. Its own encoder of labels is not used: it gives two classes to a softmax
+Two target encoders in SciKeras's sense, whose own are not used: that of labels gives two classes to a softmax
 with categorical crossentropy as one column, and returns the probabilities of a single sample as a vector. Which
 encoding is right depends on the loss, which may be a hyperparameter, so it is read off the compiled model.
 """
@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy
-from scikeras.utils.transformers import RegressorTargetEncoder
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -57,7 +56,7 @@ class ClassLabels(BaseEstimator):
             ValueError: they are no classes, or all the same.
         """
         check_classification_targets(y)
-        self.classes_ = numpy.unique(y if self.classes is None else self.classes)
+        self.classes_ = np.unique(y if self.classes is None else self.classes)
         if len(self.classes_) < 2:
             raise TargetError(f"`y` must hold at least two classes, but got 1 class: {self.classes_[0]!r}.")
         self.one_hot_ = self.from_logits_ = False
@@ -75,14 +74,14 @@ class ClassLabels(BaseEstimator):
         Raises:
             TargetError: a label is none of the classes.
         """
-        strangers = numpy.setdiff1d(y, self.classes_)
+        strangers = np.setdiff1d(y, self.classes_)
         if len(strangers):
             raise TargetError(
                 f"`y` must hold none but the classes {self.classes_.tolist()}, but got {strangers[:5].tolist()}. "
                 "The first partial_fit takes all of them: classes=numpy.unique(y_of_all_batches)."
             )
-        numbers = numpy.searchsorted(self.classes_, y).astype("int32")
-        return numpy.eye(len(self.classes_), dtype="float32")[numbers] if self.one_hot_ else numbers
+        numbers = np.searchsorted(self.classes_, y).astype("int32")
+        return np.eye(len(self.classes_), dtype="float32")[numbers] if self.one_hot_ else numbers
 
     def inverse_transform(self, outputs: Any, return_proba: bool = False) -> Any:
         """Return the outputs of a model as labels [n], or as probabilities [n, n_classes]."""
@@ -91,7 +90,7 @@ class ClassLabels(BaseEstimator):
             function = keras.ops.sigmoid if is_single else keras.ops.softmax
             outputs = keras.ops.convert_to_numpy(function(outputs))
         if is_single:
-            outputs = numpy.column_stack([1 - outputs, outputs])
+            outputs = np.column_stack([1 - outputs, outputs])
         return outputs if return_proba else self.classes_[outputs.argmax(axis=1)]
 
     def get_metadata(self) -> Mapping[str, Any]:
@@ -109,20 +108,41 @@ class ClassLabels(BaseEstimator):
             )
 
 
-class Quantities(RegressorTargetEncoder):
-    """Targets of a regression: SciKeras's encoder, with predictions in the precision of the targets."""
+class Quantities(BaseEstimator):
+    """Targets of a regression: Keras's precision for the model, the targets' own for predictions.
+
+    Attributes:
+        n_outputs_: number of targets of a sample.
+        shape_: of one sample's targets.
+        dtype_: of the targets.
+    """
+
+    def fit(self, y: Any) -> Quantities:
+        """Learn what the targets are like."""
+        self.n_outputs_, self.shape_, self.dtype_ = _width(y), y.shape[1:], y.dtype
+        return self
 
     def suit(self, model: Any) -> None:
         """Do nothing: no loss wants them otherwise."""
 
     def transform(self, y: Any) -> Any:
-        """Return targets in Keras's precision."""
-        return super().transform(y).astype(keras.config.floatx())
+        """Return targets in Keras's precision.
+
+        Raises:
+            TargetError: they are not as many for a sample as in `fit`.
+        """
+        if _width(y) != self.n_outputs_:
+            raise TargetError(f"`y` must have {self.n_outputs_} targets a sample, as in fit, but has {_width(y)}.")
+        return y.astype(keras.config.floatx())
 
     def inverse_transform(self, outputs: Any) -> Any:
         """Return outputs in the shape of the targets; float64 for whole numbers."""
-        floating = self._y_dtype if self._y_dtype.kind == "f" else "float64"
-        return super().inverse_transform(outputs).astype(floating)
+        floating = self.dtype_ if self.dtype_.kind == "f" else "float64"
+        return outputs.reshape(-1, *self.shape_).astype(floating)
+
+    def get_metadata(self) -> Mapping[str, Any]:
+        """Return what the estimator and a `build(hp, meta)` learn."""
+        return {"n_outputs_": self.n_outputs_, "n_outputs_expected_": 1}
 
     def check(self, width: int) -> None:
         """Refuse a model with another number of outputs than there are targets."""
@@ -131,3 +151,7 @@ class Quantities(RegressorTargetEncoder):
                 f"the model must have {self.n_outputs_} outputs, one for each target, but has {width}. A "
                 "build_model(hp, meta) can ask for meta['n_outputs_']."
             )
+
+
+def _width(y: Any) -> int:
+    return 1 if y.ndim == 1 else y.shape[1]

@@ -1,21 +1,24 @@
 """The hyperparameters of a space, found without data, as parameters of an estimator.
 
-Owns how they are found: the space is built with its defaults, inside each of its conditional scopes, with each
-value of its choices, and with its largest whole numbers, as preflight does when it has data.
+Owns `get_params` and `set_params`, and how hyperparameters are found: the space is built with its defaults, inside each
+of its conditional scopes, with each value of its choices, and with its largest whole numbers, as preflight does when it
+has data.
 """
 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import weakref
 from collections.abc import Mapping
 from typing import Any
 
-import numpy
+import numpy as np
 
-from tuning.errors import OptionError, must, raise_all
+from tuning.errors import OptionError, SpaceError, guess, must, raise_all
+from tuning.estimators.sci_keras import PREFIXES, routed
 from tuning.hyperparameters import Hyperparameter, Int, Number, unknown
-from tuning.space import BoundSpace, HyperParameters
+from tuning.space import BoundSpace, HyperParameters, active_values
 from tuning.space.imports import import_keras
 from tuning.training.seeding import generators_kept
 
@@ -25,7 +28,7 @@ MAX_VISITS = 50
 _found: dict[Any, tuple[Any, tuple[Hyperparameter, ...]]] = {}
 
 
-def hyperparameters_of(given: Any) -> tuple[Hyperparameter, ...]:
+def found_without_data(given: Any) -> tuple[Hyperparameter, ...]:
     """Return the hyperparameters of a space, fixed ones included, parents before children.
 
     Args:
@@ -80,8 +83,8 @@ def _asked(space: BoundSpace, values: Mapping[str, Any]) -> HyperParameters:
         model = space.build(hp)
         model.fit = _stop
         shape = model.inputs[0].shape[1:] if getattr(model, "inputs", None) else (2,)
-        x = numpy.zeros((2, *(size or 1 for size in shape)), "float32")
-        space.fit(hp, model, x, numpy.zeros(2, "int32"), epochs=1, initial_epoch=0, callbacks=[], verbose=0)
+        x = np.zeros((2, *(size or 1 for size in shape)), "float32")
+        space.fit(hp, model, x, np.zeros(2, "int32"), epochs=1, initial_epoch=0, callbacks=[], verbose=0)
     return hp
 
 
@@ -103,7 +106,7 @@ def checked(found: tuple[Hyperparameter, ...], values: Mapping[str, Any]) -> dic
     Raises:
         OptionError: (a `ValueError`) names every value that is not allowed.
     """
-    plain = {name: value.item() if isinstance(value, numpy.generic) else value for name, value in values.items()}
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
     mistakes = []
     for name, value in plain.items():
         known = [h for h in found if h.name == name]
@@ -111,3 +114,78 @@ def checked(found: tuple[Hyperparameter, ...], values: Mapping[str, Any]) -> dic
             mistakes.append(must(name, f"be {' or '.join(dict.fromkeys(h.describe() for h in known))}", value))
     raise_all(mistakes, OptionError)
     return plain
+
+
+class SpaceParameters:
+    """What an estimator with the attributes `space` and `_values` does about parameters."""
+
+    space: Any
+    _values: dict[str, Any]
+    _found: Any
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the constructor's arguments and the hyperparameters of the space, by name."""
+        params = {name: getattr(self, name) for name in self._own_names()}
+        for h in self._hyperparameters():
+            if params.get(h.name) is None and not h.is_fixed:
+                params[h.name] = self._values.get(h.name, h.default)
+        return {**params, **self._values}
+
+    def set_params(self, **params: Any) -> Any:
+        """Set arguments of the constructor and hyperparameters.
+
+        Raises:
+            OptionError: (a `ValueError`) a name is none of these.
+        """
+        own = self._own_names()
+        for name in sorted(params, key="space".__ne__):  # the other names depend on the space
+            if name in own:
+                setattr(self, name, params[name])
+            else:
+                if name not in self._values:
+                    self._refuse_unknown(name)
+                self._values = {**self._values, name: params[name]}
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a hyperparameter; only called for what is no attribute otherwise."""
+        is_public = not name.startswith("_") and not name.endswith("_")
+        if is_public and "_values" in vars(self) and name not in self._own_names():
+            params = self.get_params()
+            if name in params:
+                return params[name]
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    @classmethod
+    def _own_names(cls) -> list[str]:
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
+
+    def _hyperparameters(self) -> tuple[Hyperparameter, ...]:
+        """Return those of the space; none while `space` is no space, which `fit` will say."""
+        found = vars(self).get("_found")
+        if found is None or found[0] is not self.space:
+            try:
+                found = self._found = (self.space, found_without_data(self.space))
+            except SpaceError:
+                return ()
+        return found[1]
+
+    def _refuse_unknown(self, name: str, asked: Mapping[str, Any] | None = None) -> None:
+        """Refuse a name that is neither a hyperparameter nor routed."""
+        prefix, parted, rest = name.partition("__")
+        known = [*(asked or {}), *self._own_names(), *(h.name for h in self._hyperparameters())]
+        if name in known or (parted and prefix in PREFIXES and (prefix != "model" or rest in known)):
+            return
+        rule = f"be a parameter of {type(self).__name__} or a hyperparameter of its space ({', '.join(sorted(known))})"
+        raise OptionError(must("a parameter", rule, name, guess(name, known)))
+
+    def _space_values(self) -> dict[str, Any]:
+        """Return the value of every hyperparameter that applies, checked."""
+        found = self._hyperparameters()
+        names = {h.name for h in found}
+        given = {name: value for name, value in self.get_params().items() if name in names or "__" not in name}
+        given = {name: value for name, value in given.items() if name in names or name in self._values}
+        given |= routed(self._values, "model")
+        values = checked(found, given)
+        return active_values(found, values) | {name: values[name] for name in values if name not in names}

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 import tuning
 from tests.spaces import tiny
 from tuning import KerasClassifier, KerasRegressor
-from tuning.estimators.keras_estimators import outputs
+from tuning.estimators.base import outputs
 
 IRIS = load_iris(return_X_y=True)
 DIABETES = load_diabetes(return_X_y=True)[0], load_diabetes().target / 100
