@@ -20,7 +20,6 @@ TOO_LARGE = {
     "tuning/cli/run.py:run",
     "tuning/compiled/fitting.py:fit",
     "tuning/driver/loop.py",
-    "tuning/estimators/keras_estimators.py",
     "tuning/estimators/tuned.py:__init__",
 }
 """What breaks the rules today. Nothing is added here, and what no longer breaks them must go."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from tuning.driver.command import why_none
 from tuning.final.record import Final
 from tuning.records.trial import State
 from tuning.storage.folder import FINAL_MODEL, MODEL_FILE
@@ -101,7 +102,9 @@ def _search(study: Study) -> list[tuple[str, str]]:
 def _command(study: Study, final: Final) -> str:
     command = study.command()
     n_seeds, flag = len(final.seeds), " --anneal" if final.annealed else ""
-    return f"```\n{command}\ntune finalize {study.name} --seeds {n_seeds}{flag}\n```" if command is not None else ""
+    if command is None:
+        return f"No command repeats the search, because {why_none(study.definition)}."
+    return f"```\n{command}\ntune finalize {study.name} --seeds {n_seeds}{flag}\n```"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

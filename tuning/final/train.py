@@ -18,7 +18,7 @@ from typing import Any
 from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, n_samples, with_validation
 from tuning.driver.loop import seed_of_trial
-from tuning.errors import DataError, OptionError, SpaceError, StudyError, TuningError, must
+from tuning.errors import DataError, OptionError, SpaceError, StudyError, TuningError, raise_all, whole_number
 from tuning.files import replaced, write_text
 from tuning.final.card import CARD, model_card
 from tuning.final.inputs import Inputs
@@ -83,8 +83,7 @@ def finalize(
         DataError: there is no test split, or the data cannot be joined or have changed since the search.
         SpaceError: the training raises, or the space's models are not Keras's.
     """
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise OptionError(must("seeds", "be a whole number >= 1", seeds))
+    raise_all(whole_number("seeds", seeds, 1))
     anneal = study.definition.anneal if anneal is None else anneal
     with locked(study.path):
         store = Store.of(study.path, storage, exclusive=True)

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from tuning.driver.command import why_none
 from tuning.errors import StudyError
 from tuning.files import write_text
 from tuning.final.record import Final
@@ -98,6 +99,7 @@ def _facts(study: Study) -> dict[str, Any]:
         "searched": _when(trials),
         "written": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "command": study.command(),
+        "why_no_command": why_none(study.definition),
         "options": {k: v for k, v in study.definition.options.items() if v is not None},
     }
 

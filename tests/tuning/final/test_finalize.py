@@ -206,7 +206,9 @@ def test_values_found_on_folds_are_trained_on_all_of_them(space, tmp_path):
     opened = tuning.load(study.path, space=Line())
     final = tuning.finalize(opened)
     assert final.n_training == 160 and final.epochs == study.best.best_epoch + 1
-    assert opened.final_model().built and opened.command() is None, "the space was made in a program"
+    assert opened.final_model().built and opened.command() is None
+    card = (study.path / "final" / "model_card.md").read_text(encoding="utf-8")
+    assert "No command repeats the search, because its space was made in a program." in card
 
 
 def test_structures_and_weights_are_joined():

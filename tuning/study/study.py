@@ -1,32 +1,33 @@
-"""A study as its user sees it: trials, the best of them, its model.
+"""`Study`: trials, the best of them, their models.
 
-Owns reading. Everything comes from the store and the checkpoints; nothing is trained here, and nothing of the study
-is changed.
+Owns what a study holds for its user, and finding the space and data that its models need. Everything comes from the
+store and the checkpoints; nothing is trained here, and nothing of the study is changed.
 """
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tuning.compiled.naming import numbered_afresh
-from tuning.data import Data, with_folds
-from tuning.data import fold as data_of_fold
+from tuning.data import Data
+from tuning.driver.command import command
 from tuning.engines.registry import engine_kind, engines_that
-from tuning.errors import DataError, OptionError, SpaceError, StudyError, must
+from tuning.errors import SpaceError, StudyError, raise_all, whole_number
 from tuning.records import arguments
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.ranking import pareto, ranked
 from tuning.records.trial import Trial
-from tuning.space import HyperParameters, SearchSpace, resolve
-from tuning.storage.folder import CHECKPOINTS, DATABASE, FINAL_MODEL, MODEL_FILE
+from tuning.space import SearchSpace, as_space, resolve
+from tuning.storage.folder import CHECKPOINTS, DATABASE
 from tuning.storage.store import Store, without_password
-from tuning.training import checkpoints, export
-from tuning.training.models import ensure_built
+from tuning.study import models, tables
+from tuning.training import checkpoints
+
+if TYPE_CHECKING:
+    import pandas
 
 
 class Study:
@@ -34,7 +35,8 @@ class Study:
 
     Args:
         path: the study's folder, such as `logs/fashion_mnist-hyperband`.
-        space: the space it searches; needed for models of a space that was made in a program.
+        space: what was searched, or its name: whatever `search` takes; needed for the models of a space that was made
+            in a program.
         data: the data of `space`, where they were given to `search`.
         storage: URL of its database; None for the file in the folder.
 
@@ -45,7 +47,7 @@ class Study:
     """
 
     def __init__(
-        self, path: str | Path, space: SearchSpace | None = None, data: Data | None = None, storage: str | None = None
+        self, path: str | Path, space: Any = None, data: Data | None = None, storage: str | None = None
     ) -> None:
         self.path = Path(path)
         store = Store.of(self.path, storage)
@@ -59,8 +61,7 @@ class Study:
             self.final: Mapping[str, Any] | None = store.final()
         finally:
             store.close()
-        self._space, self._data = space, data
-        self._search: Any = None
+        self._given, self._data = space if space is None or isinstance(space, str) else as_space(space), data
 
     def __repr__(self) -> str:
         best = self.best
@@ -84,13 +85,12 @@ class Study:
     @property
     def pareto(self) -> list[Trial]:
         """The trials that no other beats in every objective; empty for studies of one objective."""
-        several = self.definition.several
-        return pareto(self.trials, several) if several else []
+        objectives = self.definition.objectives
+        return pareto(self.trials, objectives) if len(objectives) > 1 else []
 
     def top(self, n: int) -> list[Trial]:
         """Return the `n` best trials that have a score, best first; fewer when there are fewer."""
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise OptionError(must("n", "be a whole number >= 1", n))
+        raise_all(whole_number("n", n, 1))
         return ranked(self.trials, self.objective)[:n]
 
     def best_values(self, n: int) -> list[dict[str, Any]]:
@@ -105,17 +105,16 @@ class Study:
             )
         return best
 
-    @property
+    @cached_property
     def space(self) -> SearchSpace:
         """The space, found again by its source where it was not given."""
-        if self._space is None:
-            if self.definition.space_source is None:
-                raise SpaceError(
-                    f"the space of study '{self.name}' was made in a program, so it cannot be found again. "
-                    "Pass it: tuning.load(path, space=...)."
-                )
-            self._space = resolve(self.definition.space_source)
-        return self._space
+        given = self.definition.space_source if self._given is None else self._given
+        if given is None:
+            raise SpaceError(
+                f"the space of study '{self.name}' was made in a program, so it cannot be found again. "
+                "Pass it: tuning.load(path, space=...)."
+            )
+        return resolve(given) if isinstance(given, str) else given
 
     @property
     def data(self) -> Data:
@@ -144,13 +143,7 @@ class Study:
         Raises:
             StudyError: its checkpoint was not kept, only those of the best trials are; or it has several models.
         """
-        trial = self._trial(trial)
-        if trial.parts:
-            raise StudyError(
-                f"trial {trial.number} has no model of its own but {len(trial.parts)}, of {self._parts_in_words()}: "
-                f"study.models({trial.number}) returns them. `tune finalize` trains one model of its values."
-            )
-        return self._model(trial, None)
+        return models.only(self, self._trial(trial))
 
     def models(self, trial: Trial | int) -> list[Any]:
         """Return the models of a trial's parts in order, each with the weights of its best epoch.
@@ -160,10 +153,7 @@ class Study:
         Raises:
             StudyError: their checkpoints were not kept, or the trial has but one model.
         """
-        trial = self._trial(trial)
-        if not trial.parts:
-            raise StudyError(f"trial {trial.number} has one model: study.model({trial.number}) returns it.")
-        return [self._model(trial, part) for part in range(len(trial.parts))]
+        return models.every(self, self._trial(trial))
 
     def fold_data(self, fold: int) -> Data:
         """Return the training and validation data of a fold.
@@ -171,46 +161,11 @@ class Study:
         Raises:
             StudyError: the study has no folds, or its data are not to be had again.
         """
-        description, data = self.definition.cv, self.data
-        if description is None:
-            raise StudyError(f"study '{self.name}' must be one with folds (cv=K), but it has none.")
-        if data.folds is None and description["is_number"]:
-            divided, found = with_folds(data, description["folds"], self.definition.seed)
-            data = divided if found == description else data
-        if data.folds is None:
-            raise StudyError(f"the folds of study '{self.name}' cannot be made again: its data or splitter were given.")
-        return data_of_fold(data, fold)
-
-    def _parts_in_words(self) -> str:
-        d = self.definition
-        words = [f"{n} {what}" for n, what in ((d.n_folds, "folds"), (d.repeats, "repeats")) if n is not None]
-        return " x ".join(words)
-
-    def _model(self, trial: Trial, part: int | None) -> Any:
-        path = self.checkpoint(trial, part)
-        if path is None:
-            kept = checkpoints.kept_trials(self.path / CHECKPOINTS)
-            raise StudyError(
-                f"the weights of trial {trial.number} are not kept; kept are those of trials {kept}. "
-                "Search again with a larger keep=, or train the trial's values again."
-            )
-        model = self.untrained_model(trial)
-        checkpoints.restore(model, path)
-        return model
+        return models.data_of(self, fold)
 
     def untrained_model(self, trial: Trial | int) -> Any:
         """Return the model of a trial's values, built and compiled, with fresh weights."""
-        return self._built(self._trial(trial).values)
-
-    def _built(self, values: Mapping[str, Any]) -> Any:
-        from tuning.space.imports import import_keras
-
-        import_keras()
-        with numbered_afresh():  # the metrics have the names that the trial has reported
-            model = self.space.build(HyperParameters(values))
-        if not getattr(model, "built", True):
-            ensure_built(model, self.data.x)
-        return model
+        return models.built(self, self._trial(trial).values)
 
     def final_model(self) -> Any:
         """Return the model that `tuning.finalize` trained, compiled.
@@ -218,11 +173,7 @@ class Study:
         Raises:
             StudyError: there is none.
         """
-        path = self.path / FINAL_MODEL / MODEL_FILE
-        if self.final is None or not path.is_file():
-            what = "has none" if self.final is None else f"its file {path} is missing"
-            raise StudyError(f"study '{self.name}' must have a final model, but {what}. `tune finalize` makes one.")
-        return export.load_weights(path, self._built(self.final["values"]))
+        return models.final(self)
 
     def checkpoint(self, trial: Trial | int, part: int | None = None) -> Path | None:
         """Return the file with the weights of a trial's (or its part's) best epoch; None when they were not kept."""
@@ -244,13 +195,7 @@ class Study:
             DataError: there are no validation data.
         """
         trial = self._best() if trial is None else self._trial(trial)
-        model = self.model(trial) if model is None else model
-        if self.data.validation is None:
-            raise DataError(f"study '{self.name}' must have validation data to evaluate on, but has none.")
-        given = self.data.validation if isinstance(self.data.validation, tuple) else (self.data.validation,)
-        named = dict(zip(("x", "y", "sample_weight"), given, strict=False))
-        batch_size = self.batch_size(trial) if "y" in named else None  # a Dataset comes in batches
-        return model.evaluate(**named, batch_size=batch_size, verbose=0, return_dict=True)
+        return models.evaluated(self, trial, self.model(trial) if model is None else model)
 
     def batch_size(self, trial: Trial) -> int | None:
         """Return the batch size of a trial, as far as it is known: by the hyperparameter or argument of that name."""
@@ -268,27 +213,8 @@ class Study:
         return values, texts
 
     def command(self) -> str | None:
-        """Return the command that searches the same again; None for a space or folds that were made in a program."""
-        definition = self.definition
-        if definition.space_source is None or not (definition.cv or {}).get("is_number", True):
-            return None
-        words = ["tune", "run", definition.space_source, "--engine", definition.engine, "--epochs", definition.epochs]
-        words += ["--seed", definition.seed]
-        words += [word for objective in definition.objectives for word in ("--objective", objective)]
-        is_limited = any("candidates" in run.note for trial in self.trials for run in trial.runs)
-        if is_limited or engine_kind(definition.engine).trials is not None:
-            words += ["--trials", len(self.trials)]
-        for name, value in definition.options.items():
-            text = json.dumps(value) if isinstance(value, (dict, list)) else value
-            words += [] if value is None else ["-o", f"{name}={text}"]
-        for h in definition.hyperparameters:
-            words += ["--fix", f"{h.name}={h.default}"] if h.is_fixed else []
-        words += [] if definition.n_folds is None else ["--cv", definition.n_folds]
-        words += [] if definition.repeats is None else ["--repeats", definition.repeats]
-        patience = self.fit_options()[0].get("patience")
-        words += [] if patience is None else ["--patience", patience]
-        words += ["--anneal"] if definition.anneal else []
-        return shlex.join([*map(str, words), "--study", self.name])
+        """Return the `tune run` command that searches the same again; None where no command can say it."""
+        return command(self.definition, self.trials)
 
     def save(self, path: str | Path, trial: Trial | int | None = None) -> Path:
         """Save a trial's model; return where it is.
@@ -302,9 +228,7 @@ class Study:
             OptionError: the name says none of these.
             StudyError: the weights were not kept, or the file cannot be written.
         """
-        needs_inputs = export.format_of(path) == "saved_model"
-        model = self.model(self._best() if trial is None else trial)
-        return export.save(model, path, self.data.x if needs_inputs else None)
+        return models.saved(self, self._best() if trial is None else self._trial(trial), path)
 
     def _trial(self, trial: Trial | int) -> Trial:
         if isinstance(trial, Trial):
@@ -313,7 +237,7 @@ class Study:
             raise StudyError(f"`trial` must be one of the {len(self.trials)} trials, counted from 0, but got {trial}.")
         return self.trials[trial]
 
-    @property
+    @cached_property
     def search_(self) -> Any:
         """The search object of scikit-learn's of a study of the engine "grid", as its `fit` leaves it.
 
@@ -329,9 +253,7 @@ class Study:
             raise StudyError(
                 f"study '{self.name}' must be of the engine {able}, but it is of {self.definition.engine}."
             )
-        if self._search is None:
-            self._search = own_results(self.definition, self.trials)
-        return self._search
+        return own_results(self.definition, self.trials)
 
     @property
     def cv_results_(self) -> dict[str, Any]:
@@ -343,11 +265,17 @@ class Study:
         """The `best_params_` of scikit-learn's search; see `search_`."""
         return self.search_.best_params_
 
-    def dataframe(self) -> Any:
-        """Return one row a trial as a `pandas.DataFrame`; hyperparameters are columns named `values.NAME`."""
-        import pandas
+    def dataframe(self) -> pandas.DataFrame:
+        """Return one row a trial.
 
-        return pandas.json_normalize([trial.to_json() for trial in self.trials])
+        Hyperparameters are columns named `values.NAME`, all metrics at the best epoch `metrics.NAME`; `started_at` and
+        `ended_at` are times in UTC.
+        """
+        return tables.of_trials(self.trials)
+
+    def curves(self) -> pandas.DataFrame:
+        """Return one row an epoch: `trial`, `epoch` from 0, and a column for each metric; with folds, their mean."""
+        return tables.of_epochs(self.trials)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `tune run --json` and `tune show --json` print."""
@@ -362,12 +290,12 @@ class Study:
             **({} if self.definition.cv is None else {"cv": dict(self.definition.cv)}),
             **({} if self.definition.repeats is None else {"repeats": self.definition.repeats}),
             "best": None if best is None else best.score,
-            **self._several(),
+            **self._objectives(),
             "final": self.final,
             "trials": [trial.to_json() for trial in self.trials],
         }
 
-    def _several(self) -> dict[str, Any]:
+    def _objectives(self) -> dict[str, Any]:
         """Return what is told of a study of several objectives besides."""
         objectives = self.definition.objectives
         if len(objectives) == 1:
@@ -383,14 +311,13 @@ def find_studies(logs: str | Path) -> list[Path]:
     return sorted(path.parent for path in Path(logs).glob(f"*/{DATABASE}"))
 
 
-def load(
-    path: str | Path, space: SearchSpace | None = None, storage: str | None = None, data: Data | None = None
-) -> Study:
+def load(path: str | Path, space: Any = None, storage: str | None = None, data: Data | None = None) -> Study:
     """Open a study by its folder.
 
     Args:
         path: such as `logs/fashion_mnist-hyperband`.
-        space: needed to rebuild models when the study searched a space that was made in a program.
+        space: needed to rebuild models when the study searched a space that was made in a program: the same
+            `SearchSpace`, `HyperModel` or `build_model(hp)` function, instance or class, or the name of one.
         storage: URL of its database, where it is not the file in the folder.
         data: needed to evaluate models when the study searched data that were given to `search`.
 

@@ -1,0 +1,9 @@
+"""A study as its user sees it.
+
+`study` says what a study holds, `models` makes its trials' models again, `tables` puts trials into data frames. This
+room only reads: nothing is trained here, and nothing of a study is changed.
+"""
+
+from tuning.study.study import Study, find_studies, load
+
+__all__ = ["Study", "find_studies", "load"]

@@ -1,0 +1,111 @@
+"""The models of a study's trials, made again from their values and checkpoints.
+
+Owns building, restoring, evaluating and saving them, and what is said where that cannot be. `Study` has the methods
+that people call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuning.compiled.naming import numbered_afresh
+from tuning.data import Data, with_folds
+from tuning.data import fold as data_of_fold
+from tuning.errors import DataError, StudyError
+from tuning.records.trial import Trial
+from tuning.space import HyperParameters
+from tuning.space.imports import import_keras
+from tuning.storage.folder import CHECKPOINTS, FINAL_MODEL, MODEL_FILE
+from tuning.training import checkpoints, export
+from tuning.training.models import ensure_built
+
+if TYPE_CHECKING:
+    from tuning.study.study import Study
+
+
+def only(study: Study, trial: Trial) -> Any:
+    """Return the model of a trial that has one."""
+    if trial.parts:
+        raise StudyError(
+            f"trial {trial.number} has no model of its own but {len(trial.parts)}, of {_parts_in_words(study)}: "
+            f"study.models({trial.number}) returns them. `tune finalize` trains one model of its values."
+        )
+    return restored(study, trial, None)
+
+
+def every(study: Study, trial: Trial) -> list[Any]:
+    """Return the models of a trial that has several."""
+    if not trial.parts:
+        raise StudyError(f"trial {trial.number} has one model: study.model({trial.number}) returns it.")
+    return [restored(study, trial, part) for part in range(len(trial.parts))]
+
+
+def restored(study: Study, trial: Trial, part: int | None) -> Any:
+    """Return the model of a trial, or of a part of it, with the weights of its best epoch."""
+    path = study.checkpoint(trial, part)
+    if path is None:
+        kept = checkpoints.kept_trials(study.path / CHECKPOINTS)
+        raise StudyError(
+            f"the weights of trial {trial.number} are not kept; kept are those of trials {kept}. "
+            "Search again with a larger keep=, or train the trial's values again."
+        )
+    model = built(study, trial.values)
+    checkpoints.restore(model, path)
+    return model
+
+
+def built(study: Study, values: Mapping[str, Any]) -> Any:
+    """Return the model of a configuration, compiled, with fresh weights."""
+    import_keras()
+    with numbered_afresh():  # the metrics have the names that the trial has reported
+        model = study.space.build(HyperParameters(values))
+    if not getattr(model, "built", True):
+        ensure_built(model, study.data.x)
+    return model
+
+
+def final(study: Study) -> Any:
+    """Return the model that was trained at the end."""
+    path = study.path / FINAL_MODEL / MODEL_FILE
+    if study.final is None or not path.is_file():
+        what = "has none" if study.final is None else f"its file {path} is missing"
+        raise StudyError(f"study '{study.name}' must have a final model, but {what}. `tune finalize` makes one.")
+    return export.load_weights(path, built(study, study.final["values"]))
+
+
+def evaluated(study: Study, trial: Trial, model: Any) -> dict[str, float]:
+    """Return the metrics of a model on the validation data, in batches of the trial's size."""
+    validation = study.data.validation
+    if validation is None:
+        raise DataError(f"study '{study.name}' must have validation data to evaluate on, but has none.")
+    given = validation if isinstance(validation, tuple) else (validation,)
+    named = dict(zip(("x", "y", "sample_weight"), given, strict=False))
+    batch_size = study.batch_size(trial) if "y" in named else None  # a Dataset comes in batches
+    return model.evaluate(**named, batch_size=batch_size, verbose=0, return_dict=True)
+
+
+def saved(study: Study, trial: Trial, path: str | Path) -> Path:
+    """Save a trial's model in the format that the name stands for; return where it is."""
+    needs_inputs = export.format_of(path) == "saved_model"
+    return export.save(only(study, trial), path, study.data.x if needs_inputs else None)
+
+
+def data_of(study: Study, fold: int) -> Data:
+    """Return the training and validation data of a fold."""
+    description, data = study.definition.cv, study.data
+    if description is None:
+        raise StudyError(f"study '{study.name}' must be one with folds (cv=K), but it has none.")
+    if data.folds is None and description["is_number"]:
+        divided, found = with_folds(data, description["folds"], study.definition.seed)
+        data = divided if found == description else data
+    if data.folds is None:
+        raise StudyError(f"the folds of study '{study.name}' cannot be made again: its data or splitter were given.")
+    return data_of_fold(data, fold)
+
+
+def _parts_in_words(study: Study) -> str:
+    d = study.definition
+    words = [f"{n} {what}" for n, what in ((d.n_folds, "folds"), (d.repeats, "repeats")) if n is not None]
+    return " x ".join(words)
