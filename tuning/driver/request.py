@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from tuning.data import Data
 from tuning.driver.observer import Observer
 from tuning.engines.registry import DEFAULT, ENGINES, option_mistakes
-from tuning.errors import OptionError, TuningError, guess, must
+from tuning.errors import OptionError, TuningError, guess, must, whole_number
 from tuning.records.objective import Objective, listed, primary
 from tuning.space import SearchSpace, as_space, resolve
 from tuning.training import callbacks
@@ -145,8 +145,7 @@ def _number_mistakes(given: Mapping[str, Any]) -> list[str]:
     mistakes = []
     for name, least in LEAST.items():
         value = given[name]
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-            mistakes.append(must(name, f"be a whole number >= {least}", value))
+        mistakes += [] if value is None else whole_number(name, value, least)
     for name in SECONDS:
         value = given[name]
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0):

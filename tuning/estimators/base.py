@@ -17,6 +17,7 @@ import contextlib
 import copy
 import tempfile
 from collections.abc import Iterator, Mapping
+from numbers import Number
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from tuning.driver.plan import EPOCHS
 from tuning.data import Data
+from tuning.driver.plan import EPOCHS
 from tuning.errors import OptionError, SpaceError, must, raise_all
 from tuning.estimators.parameters import SpaceParameters
 from tuning.estimators.sci_keras import FIT, Wrapper, callbacks, routed
@@ -319,7 +320,7 @@ def sample_weights(given: Any, n: int) -> Any:
         ValueError: they are no numbers, or not as many.
     """
     dtype = keras.config.floatx()
-    if np.ndim(given) == 0:
+    if isinstance(given, Number):
         return np.full(n, given, dtype)
     weights = check_array(given, ensure_2d=False, allow_nd=True, dtype=dtype, input_name="sample_weight")
     if weights.shape != (n,):
