@@ -20,6 +20,7 @@ from tuning.executors import processes
 from tuning.executors.processes import ProcessExecutor
 from tuning.space import SearchSpace, resolve
 from tuning.training.messages import Failed, Finished, Lost, Report
+from tuning.training.options import TrainingOptions
 
 OPEN = []
 
@@ -276,7 +277,9 @@ def test_what_cannot_be_sent_is_named(where, executor):
         elif where == "task":
             from dataclasses import replace
 
-            executor.submit(replace(task(), fit_options={"callbacks": [unsendable]}))
+            executor.submit(
+                replace(task(), options=TrainingOptions(uses_keras=False, fit_options={"callbacks": [unsendable]}))
+            )
         else:
             executor.call(len, unsendable)
 
@@ -288,7 +291,9 @@ def test_a_task_that_cannot_be_read_has_failed(executor):
 
     from dataclasses import replace
 
-    executor.submit(replace(task(4), fit_options={"callbacks": [Unreadable()]}))
+    executor.submit(
+        replace(task(4), options=TrainingOptions(uses_keras=False, fit_options={"callbacks": [Unreadable()]}))
+    )
     (last,) = trained(executor)
     assert isinstance(last, Failed) and last.number == 4 and "not a number" in last.error
 
