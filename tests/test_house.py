@@ -1,6 +1,8 @@
 """The rules of the house that a program can check: sizes, and the pages that say where things are."""
 
 import ast
+import configparser
+import re
 
 import pytest
 
@@ -71,3 +73,39 @@ def test_nothing_is_too_large_but_what_is_listed():
 )
 def test_what_is_too_large_is_found(text, is_too_large):
     assert bool(too_large("file.py", text)) == is_too_large
+
+
+# Pages that say where things are ---------------------------------------------------------------------------
+
+
+def rooms_of_the_listing():
+    folder = ROOT / "tuning"
+    modules = {path.stem for path in folder.glob("*.py") if path.stem != "__init__"}
+    return modules | {path.parent.name for path in folder.glob("*/__init__.py")}
+
+
+def test_the_architecture_has_every_room_on_the_floor_that_is_checked():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    layers = setup["importlinter:contract:floors"]["layers"].split("\n")
+    floors = [set(re.split(r"\s*\|\s*", layer)) for layer in layers if layer]
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", text, re.MULTILINE)
+    told = [{room for floor, room in rows if int(floor) == number} for number in reversed(range(len(floors)))]
+    assert told == floors
+    assert set().union(*floors) == rooms_of_the_listing()
+
+
+PATH = re.compile(r"`((?:tuning|tests|search_spaces|scripts|docs|\.ci)/[\w./-]*|[\w.]+\.(?:md|cfg))`")
+
+
+def test_every_path_that_contributing_names_exists():
+    named = set(PATH.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
+    assert len(named) > 30
+    assert not [path for path in named if "ROOM" not in path and not (ROOT / path).exists()]
+
+
+def test_every_target_of_make_that_contributing_names_exists():
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    named = re.findall(r"(?:^|`)make ([\w-]+)", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(named) <= set(targets) and {"test", "quick"} <= set(named)
