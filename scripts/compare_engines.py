@@ -30,7 +30,7 @@ from tuning.engines.registry import make_engine, read_options, settle  # noqa: E
 from tuning.hyperparameters import Boolean, Choice, Float, Hyperparameter, Int  # noqa: E402
 from tuning.records.definition import Definition  # noqa: E402
 from tuning.records.objective import Objective  # noqa: E402
-from tuning.records.trial import Curve, Run, State, Trial  # noqa: E402
+from tuning.records.trial import Curve, Run, State, Training, Trial  # noqa: E402
 
 ENGINES = ("optuna", "random", "hyperband")
 REPEATS = 21
@@ -167,8 +167,8 @@ def _space(conditional: bool) -> tuple[Hyperparameter, ...]:
 def _trained(run: Run, event: int) -> Trial:
     score = run.values["n_neurons"] / 256 - abs(run.values["learning_rate"] - 0.01)
     ended = replace(run, asked=event, ended=event + 1, until=1)
-    curve = Curve(({"score": score},))
-    return Trial(run.number, run.values, State.COMPLETED, curve, score, 0, runs=(ended,))
+    training = Training(Curve(({"score": score},)), score, 0, untils=(1,))
+    return Trial(run.number, run.values, State.COMPLETED, (training,), runs=(ended,))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from dataclasses import replace
 from tuning.engines.base import Done, Wait
 from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Int
 from tuning.records.objective import Objective
-from tuning.records.trial import Part, State, Trial
+from tuning.records.trainings import extended, joined
+from tuning.records.trial import State, Training, Trial
 
 OBJECTIVE = Objective("score", "max")
 
@@ -41,8 +42,8 @@ def hash_of(name, value):
 class Simulation:
     """Asks and tells one engine; `runs` are its proposals in order, `trials` what became of them."""
 
-    def __init__(self, engine, fails=lambda values: False, n_parts=0):
-        self.engine, self._fails, self._n_parts = engine, fails, n_parts
+    def __init__(self, engine, fails=lambda values: False, n_trainings=1):
+        self.engine, self._fails, self._n_trainings = engine, fails, n_trainings
         self.runs, self.trials, self.done = [], {}, None
         self._event = 0
         self.state = None
@@ -53,28 +54,29 @@ class Simulation:
             self.done = answer
             return None
         run = replace(answer, asked=self._next())
-        trial = self.trials.get(run.number) or Trial(run.number, run.values)
+        trial = self.trials.get(run.number) or self._new(run)
         self.trials[run.number] = replace(trial, runs=(*trial.runs, run), values=run.values, state=State.RUNNING)
         self.runs.append(run)
         self.state = self.engine.dump()
         return run
 
+    def _new(self, run):
+        joint = Training() if self._n_trainings > 1 else None
+        return Trial(run.number, run.values, trainings=self._n_trainings * (Training(),), joint=joint)
+
     def train(self, run):
         trial = self.trials[run.number]
         failed = self._fails(run.values)
-        curve = trial.curve
-        for epoch in range(len(curve), run.stop):
-            curve = curve.extended({"score": score_of(run.values, epoch)})
-        ended = replace(run, ended=self._next(), until=len(curve))
+        training = trial.trainings[0]
+        for epoch in range(len(training.curve), run.stop):
+            training = extended(training, epoch, {"score": score_of(run.values, epoch)}, OBJECTIVE)
+        n_epochs = len(training.curve)
+        training = replace(training, checkpoint=n_epochs, untils=(*training.untils, n_epochs))
+        ended = replace(run, ended=self._next(), until=n_epochs)
         state = State.FAILED if failed else State.RUNNING
-        best = OBJECTIVE.best(curve.values("score"))
-        trial = replace(
-            trial, runs=(*trial.runs[:-1], ended), curve=curve, score=best[1], best_epoch=best[0], state=state
-        )
-        if self._n_parts:  # that agree with each other, so that their mean is exactly what one would be
-            before = trial.parts[0].untils if trial.parts else ()
-            part = Part(curve, best[1], best[0], checkpoint=len(curve), untils=(*before, len(curve)))
-            trial = replace(trial, parts=self._n_parts * (part,))
+        # Several trainings agree with each other, so that their mean is exactly what one would be.
+        trial = replace(trial, runs=(*trial.runs[:-1], ended), trainings=self._n_trainings * (training,), state=state)
+        trial = joined(trial, OBJECTIVE)
         if state is State.RUNNING and not self.engine.may_continue(run.number):
             trial = replace(trial, state=State.COMPLETED)
         self.trials[run.number] = trial
@@ -91,7 +93,7 @@ class Simulation:
 
     def resumed_on(self, engine):
         """Return a simulation that goes on with a new engine, told only what a store knows."""
-        twin = Simulation(engine, self._fails, self._n_parts)
+        twin = Simulation(engine, self._fails, self._n_trainings)
         twin.runs, twin.trials, twin._event, twin.state = list(self.runs), dict(self.trials), self._event, self.state
         engine.restore([twin.trials[n] for n in sorted(twin.trials)], self.state)
         return twin
@@ -102,5 +104,5 @@ class Simulation:
 
 
 def proposals(runs):
-    """Return what the runs propose, without the places in the order of events."""
-    return [(r.number, dict(r.values), r.start, r.stop, r.parent) for r in runs]
+    """Return what the runs propose, without the places in the order of events; last, whose weights they go on from."""
+    return [(r.number, dict(r.values), r.start, r.stop, r.number if r.start else None) for r in runs]

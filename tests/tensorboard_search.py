@@ -15,6 +15,7 @@ from tuning.driver.observer import Observer
 from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Hyperparameter, Int
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
+from tuning.records.trainings import cut, extended
 from tuning.records.trial import Run, State, Trial
 
 START = 1_700_000_000.0
@@ -94,19 +95,23 @@ class MadeUpSearch:
         trial = self.trials.get(number)
         if trial is None:
             trial = Trial(number, values_of(number) if values is None else values, started_at=START + 10 * number)
-        curve = trial.curve if keep is None else trial.curve.until(keep)
-        runs = (*trial.runs, Run(number, trial.values, len(curve), stop))
-        self._tell("run_started", self._scored(replace(trial, curve=curve, runs=runs)))
+        training = trial.trainings[0] if keep is None else cut(trial.trainings[0], keep, OBJECTIVE)
+        runs = (*trial.runs, Run(number, trial.values, len(training.curve), stop))
+        self._tell("run_started", replace(trial, trainings=(training,), runs=runs))
 
     def epoch(self, number: int, **metrics: float) -> None:
         """End an epoch; with the metrics of the made-up study except for those given."""
         trial = self.trials[number]
-        curve = trial.curve.extended({**metrics_of(number, trial.epochs), **metrics})
-        self._tell("epoch_ended", self._scored(replace(trial, curve=curve)))
+        metrics = {**metrics_of(number, trial.epochs), **metrics}
+        longer = replace(trial, trainings=(extended(trial.trainings[0], trial.epochs, metrics, OBJECTIVE),))
+        self._tell("training_epoch_ended", longer, 0)
+        self._tell("epoch_ended", longer)
 
     def rest(self, number: int) -> None:
         """End a run of a trial that may be continued."""
-        self._tell("run_ended", replace(self.trials[number], seconds=1.5 * self.trials[number].epochs))
+        trial = self.trials[number]
+        timed = replace(trial.trainings[0], seconds=1.5 * trial.epochs)
+        self._tell("run_ended", replace(trial, trainings=(timed,)))
 
     def close(self, number: int, state: State = State.COMPLETED, **fields: Any) -> None:
         """End a trial."""
@@ -120,13 +125,9 @@ class MadeUpSearch:
             self.epoch(number)
         self.close(number)
 
-    def _scored(self, trial: Trial) -> Trial:
-        epoch, score = OBJECTIVE.best(trial.curve.values(OBJECTIVE.name)) or (None, None)
-        return replace(trial, best_epoch=epoch, score=score)
-
-    def _tell(self, event: str, trial: Trial) -> None:
+    def _tell(self, event: str, trial: Trial, *more: Any) -> None:
         self.trials[trial.number] = trial
-        getattr(self.observer, event)(trial)
+        getattr(self.observer, event)(trial, *more)
 
 
 def play_everything(search: MadeUpSearch) -> None:

@@ -116,8 +116,8 @@ class EngineContract:
 
     def test_it_learns_from_folds_what_it_learns_from_their_mean(self):
         cut = self.length // 2
-        resumed = Simulation(self.make(0), n_parts=2).go(cut).resumed_on(self.make(0)).go(self.length - cut)
-        assert all(len(trial.parts) == 2 for trial in resumed.trials.values())
+        resumed = Simulation(self.make(0), n_trainings=2).go(cut).resumed_on(self.make(0)).go(self.length - cut)
+        assert all(len(trial.trainings) == 2 for trial in resumed.trials.values())
         assert proposals(resumed.runs) == self.straight()
 
     def test_failed_trials_do_not_stop_it(self):
@@ -159,5 +159,5 @@ class EngineContract:
     def _new_runs(simulation):
         while (run := simulation.ask()) is not None:
             simulation.train(run)
-            if run.parent is None:
+            if not run.start:
                 yield run

@@ -49,10 +49,12 @@ class Scripted(SearchSpace):
         return Data(numpy.arange(10.0))
 
 
-def task(number=0, epochs=3, part=None, **values):
+def task(number=0, epochs=3, training=0, **values):
     values = {"raises_at": -1, "exits": False, "seconds": 0.0, **values}
     run = Run(number, values, 0, epochs)
-    return Task(run, seed=0, objective=Objective("score", "max"), options=TrainingOptions(uses_keras=False), part=part)
+    return Task(
+        run, seed=0, objective=Objective("score", "max"), options=TrainingOptions(uses_keras=False), training=training
+    )
 
 
 def trained(executor, answer=lambda message: Decision.GO):
@@ -141,13 +143,13 @@ class ExecutorContract:
 
     def test_parts_of_one_trial_are_told_apart(self, executor):
         for part in range(executor.slots):
-            executor.submit(task(5, epochs=2 + part, part=part, seconds=0.01, raises_at=1 if part == 1 else -1))
+            executor.submit(task(5, epochs=2 + part, training=part, seconds=0.01, raises_at=1 if part == 1 else -1))
         heard = []
         while sum(not isinstance(message, Report) for message in heard) < executor.slots:
             heard += trained(executor)
         assert {message.number for message in heard} == {5}
         for part in range(executor.slots):
-            *reports, last = [message for message in heard if message.part == part]
+            *reports, last = [message for message in heard if message.training == part]
             assert [m.epoch for m in reports] == list(range(1 if part == 1 else 2 + part))
             assert isinstance(last, Failed if part == 1 else Finished)
 

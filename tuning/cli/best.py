@@ -80,8 +80,8 @@ def _print(study: Any, trial: Any) -> None:
     values = [v for v in trial.curve.values(name) if v == v]
     if values:
         lines += [f"curve       {score(values[0])} {sparkline(values)} {score(values[-1])}"]
-    parts: list[int | None] = [*range(len(trial.parts))] if trial.parts else [None]
-    paths = [str(path) for part in parts if (path := study.checkpoint(trial, part)) is not None]
+    found = (study.checkpoint(trial, training) for training in range(len(trial.trainings)))
+    paths = [str(path) for path in found if path is not None]
     lines += [f"weights     {', '.join(paths) or 'not kept; `tune run --keep N` keeps more'}"]
     for line in lines:
         console.print(line, markup=False)

@@ -1,12 +1,15 @@
 """Progress of a search: a live display on a terminal, plain lines elsewhere.
 
 An observer; both displays write to standard error. A display that fails must not fail the search, so it
-does no more than count and format.
+does no more than count and format. What it counts is kept from trial to trial: an epoch costs the same however many
+trials there are.
 """
 
 from __future__ import annotations
 
+import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.progress import (
@@ -20,12 +23,18 @@ from rich.progress import (
 )
 
 from tuning.cli.console import remarks
-from tuning.cli.tables import counts, duration, score
+from tuning.cli.tables import counts, duration, in_words, score
 from tuning.driver.observer import Observer
 from tuning.engines.registry import engine_kind
 from tuning.records.definition import Definition
-from tuning.records.ranking import ranked
-from tuning.records.trial import Curve, State, Trial
+from tuning.records.ranking import Ranking
+from tuning.records.trial import State, Trial
+
+MAX_BARS = 16
+"""Trials that have a bar of their own: drawing a hundred of them would cost half a core."""
+
+REMARK_SECONDS = 0.1
+"""Least time between two changes of the words beside the bar; it is not drawn more often."""
 
 
 class PlainProgress(Observer):
@@ -38,12 +47,16 @@ class PlainProgress(Observer):
     def __init__(self, max_trials: int | None = None) -> None:
         self._max_trials = max_trials
         self._trials: dict[int, Trial] = {}
+        self._states: Counter[State] = Counter()
+        self._ranking: Ranking | None = None
         self._definition: Definition | None = None
         self._started = time.monotonic()
 
     def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
         self._definition = definition
-        self._trials = {trial.number: trial for trial in trials}
+        self._trials, self._states, self._ranking = {}, Counter(), Ranking(definition.objective)
+        for trial in trials:
+            self._count(trial)
         self._say(f"study {definition.study}: {definition.engine} on {definition.space}, seed {definition.seed}")
         note = engine_kind(definition.engine).remark(definition, self._limit(definition))
         if note:
@@ -52,13 +65,13 @@ class PlainProgress(Observer):
             self._say(f"resumed with {counts(trials)}")
 
     def run_ended(self, trial: Trial) -> None:
-        self._trials[trial.number] = trial
+        self._count(trial)
         if trial.state is State.FAILED:
             result = f"failed: {trial.error}"
         else:
             name = self._definition.objective.name if self._definition is not None else "score"
             stopped = "stopped, " if trial.state is State.PRUNED else ""
-            where = f"in {len(trial.parts)} parts" if trial.parts else f"in epoch {trial.best_epoch}"
+            where = f"in {len(trial.trainings)} parts" if trial.is_divided else f"in epoch {trial.best_epoch}"
             spread = f" ± {score(trial.score_std)}" if trial.score_std is not None else ""
             result = f"{stopped}{name} {score(trial.score)}{spread} {where}"
         self._say(
@@ -66,7 +79,7 @@ class PlainProgress(Observer):
         )
 
     def trial_ended(self, trial: Trial) -> None:
-        self._trials[trial.number] = trial
+        self._count(trial)
 
     def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
         why = f" ({reason})" if reason else ""
@@ -76,21 +89,30 @@ class PlainProgress(Observer):
         return self._max_trials if self._max_trials is not None else engine_kind(definition.engine).trials
 
     def _best_so_far(self) -> str:
-        if self._definition is None:
-            return ""
-        best = ranked(list(self._trials.values()), self._definition.objective)[:1]
-        return f"; best {score(best[0].score)} (trial {best[0].number})" if best else ""
+        best = [] if self._ranking is None else self._ranking.first(1)
+        return f"; best {score(self._trials[best[0]].score)} (trial {best[0]})" if best else ""
+
+    def _count(self, trial: Trial) -> None:
+        """Take in what a trial is by now."""
+        before = self._trials.get(trial.number)
+        if before is not None:
+            self._states[before.state] -= 1
+        self._states[trial.state] += 1
+        self._trials[trial.number] = trial
+        if self._ranking is not None:
+            self._ranking.update(trial)
 
     def _say(self, text: str) -> None:
         remarks().print(text, markup=False)
 
 
 class LiveProgress(PlainProgress):
-    """A bar over all epochs and one for each running trial; lines for what ended."""
+    """A bar over all epochs and one for each running trial, up to `MAX_BARS`; lines for what ended."""
 
     def __init__(self, max_trials: int | None = None) -> None:
         super().__init__(max_trials)
         self._running: dict[int, TaskID] = {}
+        self._said_at = -math.inf
 
     def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
         self._bar = Progress(
@@ -106,33 +128,35 @@ class LiveProgress(PlainProgress):
         )
         done = sum(_trained(trial) for trial in trials)
         planned = engine_kind(definition.engine).planned_epochs(definition, self._limit(definition))
-        self._n_parts = len(definition.part_names) or 1
-        total = None if planned is None else planned * self._n_parts
+        self._n_trainings = len(definition.training_names)
+        total = None if planned is None else planned * self._n_trainings
         self._all = self._bar.add_task("search", total=total, completed=done, remark="")
         self._bar.start()
         super().search_started(definition, trials)
 
     def run_started(self, trial: Trial) -> None:
         self._remove(trial)  # a run that was lost starts again
+        if len(self._running) >= MAX_BARS:
+            return
         self._running[trial.number] = self._bar.add_task(
-            f"trial {trial.number}", total=trial.run.stop * self._n_parts, completed=_trained(trial), remark=""
+            f"trial {trial.number}", total=trial.run.stop * self._n_trainings, completed=_trained(trial), remark=""
         )
 
-    def epoch_ended(self, trial: Trial) -> None:
-        if not trial.parts:
-            self._show(trial, trial.curve)
-
-    def part_epoch_ended(self, trial: Trial, part: int) -> None:
-        self._show(trial, trial.parts[part].curve)
-
-    def _show(self, trial: Trial, curve: Curve) -> None:
+    def training_epoch_ended(self, trial: Trial, training: int) -> None:
         self._bar.advance(self._all)
-        task = self._bar.tasks[0]
-        left = "" if task.time_remaining is None else f"  about {duration(task.time_remaining)} left"
-        self._bar.update(self._all, remark=f"{counts(list(self._trials.values()))}{self._best_so_far()}{left}")
-        values = curve.values(self._definition.objective.name) if self._definition is not None else []
-        now = f"{self._definition.objective.name} {score(values[-1])}" if self._definition is not None else ""
-        self._bar.update(self._running[trial.number], completed=_trained(trial), remark=now)
+        now = time.monotonic()
+        if now - self._said_at >= REMARK_SECONDS:
+            self._said_at = now
+            self._bar.update(self._all, remark=f"{in_words(self._states)}{self._best_so_far()}{self._left()}")
+        task = self._running.get(trial.number)
+        if task is not None and self._definition is not None:
+            name = self._definition.objective.name
+            value = trial.trainings[training].curve.epochs[-1].get(name, math.nan)
+            self._bar.update(task, completed=_trained(trial), remark=f"{name} {score(value)}")
+
+    def _left(self) -> str:
+        seconds = self._bar.tasks[0].time_remaining
+        return "" if seconds is None else f"  about {duration(seconds)} left"
 
     def run_ended(self, trial: Trial) -> None:
         self._remove(trial)
@@ -149,5 +173,5 @@ class LiveProgress(PlainProgress):
 
 
 def _trained(trial: Trial) -> int:
-    """Return the epochs of a trial, those of all its parts."""
-    return sum(len(part.curve) for part in trial.parts) if trial.parts else trial.epochs
+    """Return the epochs of all trainings of a trial."""
+    return sum(len(training.curve) for training in trial.trainings)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -58,11 +59,11 @@ def trials_table(study: Study, top: int | None) -> Table:
     names = list(dict.fromkeys(name for trial in shown for name in trial.values))
     as_columns = len(names) <= MAX_COLUMNS
     made = table()
-    parts = _parts_title(study)
+    trainings = _trainings_title(study)
     further = study.definition.further
-    beside = [*(["sd", parts] if parts else []), *(o.name for _, o in further)]
+    beside = [*(["sd", trainings] if trainings else []), *(o.name for _, o in further)]
     for column in ("trial", study.objective.name, *beside, "epoch", "epochs", "time"):
-        is_list = column == parts  # of scores, which may stand below each other
+        is_list = column == trainings  # of scores, which may stand below each other
         made.add_column(column, justify="right", no_wrap=not is_list, min_width=7 if is_list else None)
     made.add_column("state", no_wrap=True)
     for name in names if as_columns else ["values"]:
@@ -84,8 +85,8 @@ def pareto_line(study: Study) -> list[str]:
     return [f"Pareto set   trials {numbers}: no other is better in {names}"]
 
 
-def _parts_title(study: Study) -> str:
-    """Return what the parts of trials are called; empty where trials are trained once."""
+def _trainings_title(study: Study) -> str:
+    """Return what the trainings of trials are called; empty where trials are trained once."""
     d = study.definition
     return " x ".join([*(["repeats"] if d.repeats is not None else []), *(["folds"] if d.cv is not None else [])])
 
@@ -94,11 +95,11 @@ def _start(trial: Trial, further: Sequence[int]) -> list[str]:
     state = f"[{STYLES[trial.state]}]{trial.state.value}[/]"
     if trial.compiled is False:
         state += " (not compiled)"
-    several = [score(trial.score_std), " ".join(score(s) or "-" for s in trial.part_scores)] if trial.parts else []
+    each = " ".join(score(s) or "-" for s in trial.part_scores)
     return [
         str(trial.number),
         score(trial.score),
-        *several,
+        *([score(trial.score_std), each] if trial.is_divided else []),
         *(number(trial.scores[i]) if i < len(trial.scores) else "" for i in further),
         number(trial.best_epoch),
         str(trial.epochs),
@@ -159,7 +160,13 @@ def uncompiled(trials: Sequence[Trial]) -> list[str]:
 
 def counts(trials: Sequence[Trial], shown: int | None = None) -> str:
     """Return "12 trials: 10 completed, 2 failed", and how many of them are `shown` where not all are."""
-    by_state = [f"{n} {state.value.lower()}" for state in State if (n := sum(t.state is state for t in trials))]
-    listed = f": {', '.join(by_state)}" if by_state else ""
     partly = f"; the best {shown} are shown (--top)" if shown is not None and shown < len(trials) else ""
-    return f"{len(trials)} trial{'s' * (len(trials) != 1)}{listed}{partly}"
+    return in_words(Counter(trial.state for trial in trials)) + partly
+
+
+def in_words(states: Mapping[State, int]) -> str:
+    """Return "12 trials: 10 completed, 2 failed" for the number of trials in each state."""
+    by_state = [f"{states[state]} {state.value.lower()}" for state in State if states.get(state)]
+    listed = f": {', '.join(by_state)}" if by_state else ""
+    total = sum(states.values())
+    return f"{total} trial{'s' * (total != 1)}{listed}"

@@ -7,45 +7,37 @@ started again goes on where it was. Knows nothing of how proposals are made, run
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import math
-import signal
-import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tuning.driver.interruption import interruptible
+from tuning.driver.known_space import KnownSpace
 from tuning.driver.observer import Observer
+from tuning.driver.seeds import seed_of_trial
+from tuning.driver.weights import Weights
 from tuning.engines.base import Done, Engine
 from tuning.errors import SearchFailedError, StudyError
 from tuning.executors.base import Executor
-from tuning.hyperparameters import Hyperparameter
+from tuning.records import trainings
 from tuning.records.definition import Definition
-from tuning.records.parts import as_part, not_ended, with_part, with_part_ended
-from tuning.records.ranking import pareto, ranked, scores_of
-from tuning.records.trial import Part, Run, State, Trial
+from tuning.records.ranking import scores_of
+from tuning.records.trial import Run, State, Training, Trial
 from tuning.storage.folder import CALLBACKS, CHECKPOINTS, TENSORBOARD
 from tuning.storage.store import Store
 from tuning.tensorboard.layout import Layout
-from tuning.training import checkpoints
-from tuning.training.messages import Decision, Failed, Finished, Lost, Message, Report, Task
+from tuning.training.messages import Decision, Failed, Finished, Key, Lost, Message, Report, Task
 from tuning.training.options import TrainingOptions
 
 INTERRUPTED = "interrupted"
 OUT_OF_TIME = "the time limit is reached"
 PAUSES = (INTERRUPTED, OUT_OF_TIME)
 """Reasons to stop that leave the search unfinished."""
-
-Key = tuple[int, int | None]
-"""A trial's number, and the part of it that is trained; None for a trial that is trained once."""
-
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that pause a search."""
 
 MAX_LOST = 1
 """Workers that a run may lose before its trial has failed."""
@@ -83,11 +75,13 @@ class Search:
 
     def __post_init__(self) -> None:
         self.trials: dict[int, Trial] = {}
-        self._waiting: list[Key] = []  # parts of runs that have begun, and runs that an interruption has cut
+        self._resting: set[int] = set()  # trials between two runs
+        self._waiting: list[Key] = []  # trainings of runs that have begun, and runs that an interruption has cut
         self._under_way: set[Key] = set()
         self._verdicts: dict[Key, tuple[State, str | None]] = {}  # what was told to stop, and as what
         self._events = 0
-        self._space = self.definition.hyperparameters
+        self._space = KnownSpace(self.definition.hyperparameters)
+        self._weights = Weights(self.definition, self.path / CHECKPOINTS, self.keep, self.engine.may_continue)
 
     # The page: a whole search -----------------------------------------------------------------------------
 
@@ -102,16 +96,15 @@ class Search:
         self._resume()
         self._notify("search_started", self.definition, self._listed())
         self._close_settled()
-        self._prune()
-        with self._interruptible():
+        with interruptible(self._interrupt):
             try:
                 while self._start_runs():
                     self.executor.poll(self._handle)
             finally:
                 self.executor.close()
         if self.stopping not in PAUSES:
-            self._close(n for n, t in self.trials.items() if t.state is State.RUNNING and not t.is_training)
-        self._prune()
+            self._close(self._resting)
+        self._weights.tidy(self.trials)
         self._notify("search_ended", self._listed(), self.stopping)
         if self.stopping == INTERRUPTED:
             raise KeyboardInterrupt
@@ -128,11 +121,11 @@ class Search:
             return False  # what has not reported since is hung; its run is taken up again with the study
         while not self.stopping and (len(self._under_way) < self.executor.slots or self._is_idle):
             if self._waiting:
-                self._start(*self._waiting.pop(0))
+                self._start_training(*self._waiting.pop(0))
                 continue
             answer = self.engine.ask()
             if isinstance(answer, Run):
-                self._waiting += self._to_train(self._begun(answer))
+                self._begin_run(answer)
                 continue
             if isinstance(answer, Done) and not self._under_way:
                 self._stop(answer.reason)
@@ -145,12 +138,11 @@ class Search:
         return not self._under_way and not self._waiting
 
     def _handle(self, message: Message) -> Decision:
-        trial, part = self.trials[message.number], message.part
+        trial = self.trials[message.number]
         if not isinstance(message, Report):
-            self._under_way.discard((trial.number, part))
+            self._under_way.discard((message.number, message.training))
         if trial.state.is_finished and not (isinstance(message, Failed) and message.is_fatal):
-            return Decision.STOP  # another part has decided the trial
-        trial = as_part(trial, part)
+            return Decision.STOP  # another training has decided the trial
         if isinstance(message, Report):
             return self._epoch_ended(trial, message)
         if isinstance(message, Finished):
@@ -161,54 +153,64 @@ class Search:
             self._run_lost(trial, message)
         return Decision.GO
 
+    def _interrupt(self) -> None:
+        """Have the running trials pause; a second time, end at once."""
+        if self.stopping != INTERRUPTED:
+            self._stop(INTERRUPTED)
+        elif time.monotonic() - self.stopped_at > GRACE_SECONDS:  # `timeout`, for one, sends two signals at once
+            raise KeyboardInterrupt
+
     # Beginnings -------------------------------------------------------------------------------------------
 
     def _resume(self) -> None:
         """Read the study, tell the engine, and put runs that were under way first in line."""
         trials, state = self.store.read()
         self.trials = {trial.number: trial for trial in trials}
+        self._resting = {t.number for t in trials if t.state is State.RUNNING and not t.is_training}
         marks = [m for t in trials for run in t.runs for m in (run.asked, run.ended) if m is not None]
         self._events = max(marks, default=-1) + 1
         for trial in trials:
-            self._learn(trial)
+            self._space.learn(trial)
         self.engine.restore(trials, state)
-        self._waiting = [key for trial in trials if trial.is_training for key in self._to_train(trial)]
+        self._waiting = [(t.number, index) for t in trials if t.is_training for index in trainings.not_ended(t)]
+        self._weights.tidy(self.trials)
 
-    def _begun(self, run: Run) -> Trial:
-        """Return the trial with its new run, stored together with the state of the engine."""
+    def _begin_run(self, run: Run) -> None:
+        """Store a trial with its new run, together with the state of the engine, and put its trainings in line."""
         run = replace(run, asked=self._next_event())
-        parts = len(self.definition.part_names) * (Part(),)
-        trial = self.trials.get(run.number) or Trial(run.number, run.values, started_at=time.time(), parts=parts)
-        trial = replace(trial, values=run.values, runs=(*trial.runs, run))
-        self.store.begin(trial, self.engine.dump(), self._space)
+        trial = self.trials.get(run.number)
+        if trial is None:
+            trial = replace(trainings.new_trial(self.definition, run.number, run.values), started_at=time.time())
+        trial = trainings.with_run(trial, run, self.definition.objective)
+        self.store.begin(trial, self.engine.dump(), self._space.hyperparameters)
         self.trials[trial.number] = trial
+        self._resting.discard(trial.number)
+        self._weights.run_began(trial)
         self._close_settled()
-        return trial
+        self._waiting += [(trial.number, index) for index in trainings.not_ended(trial)]
 
-    @staticmethod
-    def _to_train(trial: Trial) -> list[Key]:
-        return [(trial.number, part) for part in not_ended(trial)]
-
-    def _start(self, number: int, part: int | None) -> None:
-        """Train the last run of a trial, or of one part of it, from its checkpoint where it has one."""
-        trial = as_part(self.trials[number], part)
+    def _start_training(self, number: int, index: int) -> None:
+        """Train the last run of a trial, in one of its trainings, from the checkpoint where there is one."""
+        training = self.trials[number].trainings[index]
         # What was reported after the checkpoint will be reported again.
-        trial = self._scored(replace(trial, curve=trial.curve.until(trial.checkpoint)))
-        self._under_way.add((number, part))
-        self._notify("run_started", self._taken(trial, part))
-        fold, repeat = self.definition.fold_and_repeat(part)
-        name = "" if part is None else self.definition.part_names[part]
+        training = trainings.cut(training, training.checkpoint, self.definition.objective)
+        trial = self._update(self.trials[number], index, training)
+        self._under_way.add((number, index))
+        self._notify("run_started", trial)
+        fold, repeat = self.definition.fold_and_repeat(index)
+        name = self.definition.training_names[index]
         self.executor.submit(
             Task(
                 run=trial.run,
                 seed=seed_of_trial(self.definition.seed, number, repeat),
                 objective=self.definition.objective,
                 folder=str(self.path / CHECKPOINTS),
-                trained=trial.checkpoint,
-                best=trial.score,
+                trained=training.checkpoint,
+                best=training.score,
                 resumable=self.engine.may_continue(number),
                 options=self.training,
-                part=part,
+                training=index,
+                is_divided=self.definition.is_divided,
                 fold=fold,
                 files=str(self.path / CALLBACKS / f"trial_{number:04d}" / name),
                 log_folder=str(Layout(self.path / TENSORBOARD).log(number, name)),
@@ -218,83 +220,93 @@ class Search:
     # What workers report ----------------------------------------------------------------------------------
 
     def _epoch_ended(self, trial: Trial, message: Report) -> Decision:
-        curve = trial.curve.until(message.epoch).extended(message.metrics)
-        trial = self._scored(replace(trial, curve=curve))
+        before, key = min(trial.epochs, message.epoch), (message.number, message.training)
+        training = trainings.extended(
+            trial.trainings[message.training], message.epoch, message.metrics, self.definition.objective
+        )
         if message.checkpoint:
-            trial = replace(trial, checkpoint=trial.epochs)
-        before = self.trials[trial.number].epochs if message.part is not None else message.epoch
-        whole = self._taken(trial, message.part)
+            training = replace(training, checkpoint=len(training.curve))
+        trial = self._update(trial, message.training, training)
         if message.checkpoint:
-            self.store.save(whole)
-        if message.part is not None:
-            self._notify("part_epoch_ended", whole, message.part)
-        self._curve_grew(whole, before)
+            self._weights.written(*key, training.checkpoint)
+            self.store.save(trial)
+        grown = self._store_growth(trial, before)
+        self._notify("training_epoch_ended", trial, message.training)
+        for longer in grown:
+            self._notify("epoch_ended", longer)
         value = message.metrics.get(self.definition.objective.name)
         if value is not None and not math.isfinite(value):
             error = f"{self.definition.objective.name} is {value} in epoch {message.epoch}: training diverged"
-            self._verdicts[trial.number, message.part] = (State.FAILED, error)
+            self._verdicts[key] = (State.FAILED, error)
             return Decision.STOP
         if self.stopping:
             return Decision.PAUSE
-        if self.engine.should_stop(whole):
-            self._verdicts[trial.number, message.part] = (State.PRUNED, None)
+        if self.engine.should_stop(trial):
+            self._verdicts[key] = (State.PRUNED, None)
             return Decision.STOP
         return Decision.GO
 
-    def _curve_grew(self, trial: Trial, before: int) -> None:
-        """Store and tell the epochs of the trial's curve from `before` on; of a mean there may be none or several."""
-        for epoch in range(before, trial.epochs):
-            value = trial.curve.epochs[epoch].get(self.definition.objective.name)
-            until = replace(trial, curve=trial.curve.until(epoch + 1))
+    def _store_growth(self, trial: Trial, before: int) -> list[Trial]:
+        """Store the epochs of the trial's own curve from `before` on; return the trial as it was after each.
+
+        A curve that is a mean may have grown by none or by several.
+        """
+        grown = [trainings.until(trial, epoch + 1) for epoch in range(before, trial.epochs)]
+        for longer in grown:
+            value = longer.curve.epochs[-1].get(self.definition.objective.name)
             if value is not None:
-                self.store.report(until, value)
-            self._notify("epoch_ended", until)
+                self.store.report(longer, value)
+        return grown
 
     def _run_finished(self, trial: Trial, message: Finished) -> None:
+        training = trial.trainings[message.training]
+        training = replace(training, seconds=training.seconds + message.seconds, checkpoint=message.checkpoint)
         trial = replace(
             trial,
             values=message.values,
-            seconds=trial.seconds + message.seconds,
-            checkpoint=message.checkpoint,
             compiled=message.compiled,
             compiled_reason=message.reason,
-            found=trial.found + self._new(message.space, trial.found),
+            found=trial.found + self._space.new(message.space, trial.found),
             resources={**trial.resources, **message.resources},
         )
-        verdict, error = self._verdicts.pop((trial.number, message.part), (State.RUNNING, None))
-        if trial.score is None and verdict is not State.FAILED:
+        self._weights.written(message.number, message.training, message.checkpoint)
+        verdict, error = self._verdicts.pop((message.number, message.training), (State.RUNNING, None))
+        if training.score is None and verdict is not State.FAILED:
             verdict, error = State.FAILED, f"training did not report {self.definition.objective.name}"
-        is_paused = self.stopping and verdict is State.RUNNING and trial.epochs < trial.run.stop
-        trial = self._taken(trial, message.part)
+        is_paused = self.stopping and verdict is State.RUNNING and len(training.curve) < trial.run.stop
+        trial = self._update(trial, message.training, training)
         if is_paused:
             self.store.save(trial)  # the run has not ended
-        elif message.part is None or verdict is not State.RUNNING:
+        elif verdict is not State.RUNNING:
             self._end_run(replace(trial, state=verdict, error=error))
         else:
-            self._part_ended(trial, message.part)
+            self._end_training(trial, message.training)
 
-    def _part_ended(self, trial: Trial, part: int) -> None:
-        """End the run of a trial with its last part, or as soon as the engine has seen enough of them."""
+    def _end_training(self, trial: Trial, index: int) -> None:
+        """End the run of a trial with the last of its trainings, or when the engine has seen enough of them."""
         before = trial.epochs
-        trial = with_part_ended(trial, part, self.definition.objective)
-        self._curve_grew(trial, before)
-        if not not_ended(trial):
+        trial = self.trials[trial.number] = trainings.with_training_ended(trial, index, self.definition.objective)
+        grown, left = self._store_growth(trial, before), trainings.not_ended(trial)
+        if left:
+            self.store.save(trial)
+        for longer in grown:
+            self._notify("epoch_ended", longer)
+        if not left:
             self._end_run(trial)
         elif self.engine.should_stop(trial):
             self._end_run(replace(trial, state=State.PRUNED))
-        else:
-            self.store.save(trial)
-            self.trials[trial.number] = trial
 
     def _run_failed(self, trial: Trial, message: Failed) -> None:
         if message.is_fatal:
             raise StudyError(message.error)
         if self.stopping == INTERRUPTED:
             # Its own processes may have got the signal: the run has not ended, and is trained again.
-            self.store.save(self._taken(trial, message.part))
+            self.store.save(trial)
             return
-        self._verdicts.pop((trial.number, message.part), None)
-        trial = self._taken(replace(trial, seconds=trial.seconds + message.seconds), message.part)
+        self._verdicts.pop((message.number, message.training), None)
+        training = trial.trainings[message.training]
+        training = replace(training, seconds=training.seconds + message.seconds)
+        trial = self._update(trial, message.training, training)
         self._end_run(replace(trial, state=State.FAILED, error=message.error, traceback=message.traceback))
 
     def _run_lost(self, trial: Trial, message: Lost) -> None:
@@ -304,13 +316,16 @@ class Search:
         """
         if not self.stopping:
             time.sleep(GRACE_SECONDS)  # the same hand may be about to stop, or kill, this process
-        if trial.lost >= MAX_LOST and not self.stopping:
-            again = f"{trial.lost + 1} times, the last time because {message.reason}"
-            self._run_failed(trial, Failed(message.number, f"training was lost {again}", "", 0.0, part=message.part))
+        training = trial.trainings[message.training]
+        if training.lost >= MAX_LOST and not self.stopping:
+            again = f"{training.lost + 1} times, the last time because {message.reason}"
+            failed = Failed(message.number, f"training was lost {again}", "", 0.0, training=message.training)
+            self._run_failed(trial, failed)
             return
-        self._verdicts.pop((trial.number, message.part), None)
-        self.store.save(self._taken(replace(trial, lost=trial.lost + (not self.stopping)), message.part))
-        self._waiting.append((message.number, message.part))
+        self._verdicts.pop((message.number, message.training), None)
+        training = replace(training, lost=training.lost + (not self.stopping))
+        self.store.save(self._update(trial, message.training, training))
+        self._waiting.append((message.number, message.training))
 
     # Endings ----------------------------------------------------------------------------------------------
 
@@ -322,7 +337,7 @@ class Search:
         if missing and trial.state is State.RUNNING:
             trial = replace(trial, state=State.FAILED, error=f"there is no value of {', '.join(missing)}")
         run = replace(trial.run, ended=self._next_event(), until=trial.epochs)
-        trial = replace(trial, runs=(*trial.runs[:-1], run), lost=0)
+        trial = replace(trial, runs=(*trial.runs[:-1], run))
         self._waiting = [key for key in self._waiting if key[0] != trial.number]
         if trial.state is State.RUNNING and not self.engine.may_continue(trial.number):
             trial = replace(trial, state=State.COMPLETED)
@@ -331,47 +346,28 @@ class Search:
             self.store.close_trial(trial)
         else:
             self.store.save(trial)
-        self._learn(trial)
+            self._resting.add(trial.number)
+        self._space.learn(trial)
         self.trials[trial.number] = trial
         self.engine.tell(trial)
         self._notify("run_ended", trial)
         if trial.state.is_finished:
             self._notify("trial_ended", trial)
         self._close_settled()
-        self._prune()
+        self._weights.run_ended(self.trials[trial.number])
 
     def _close_settled(self) -> None:
         """Close the resting trials that the engine will not continue any more."""
-        self._close(
-            n
-            for n, t in self.trials.items()
-            if t.state is State.RUNNING and not t.is_training and not self.engine.may_continue(n)
-        )
+        self._close([number for number in self._resting if not self.engine.may_continue(number)])
 
-    def _close(self, numbers: Iterator[int]) -> None:
-        closing = list(numbers)
-        for number in closing:
+    def _close(self, numbers: Iterable[int]) -> None:
+        for number in sorted(numbers):
             trial = replace(self.trials[number], state=State.COMPLETED, ended_at=time.time())
             self.store.close_trial(trial)
             self.trials[number] = trial
+            self._resting.discard(number)
             self._notify("trial_ended", trial)
-        if closing:
-            self._prune()
-
-    def _prune(self) -> None:
-        """Delete the checkpoints of trials that are neither among the best nor going to be continued."""
-        settled = [trial for trial in self.trials.values() if not trial.is_training]
-        several = self.definition.several
-        chosen = ranked(settled, self.definition.objective)[: self.keep] + (pareto(settled, several) if several else [])
-        best = [trial.number for trial in chosen]
-        checkpoints.prune(self.path / CHECKPOINTS, best, self._goes_on_from)
-
-    def _goes_on_from(self, number: int, part: int | None) -> int | None:
-        """Return the epochs in the checkpoint that a trial would go on from; None when it is finished."""
-        trial = self.trials.get(number)
-        if trial is None or (trial.state.is_finished and not self.engine.may_continue(number)):
-            return None
-        return as_part(trial, part).checkpoint
+            self._weights.run_ended(trial)
 
     def _raise_if_all_failed(self) -> None:
         trials = self._listed()
@@ -388,26 +384,10 @@ class Search:
 
     # Small things -----------------------------------------------------------------------------------------
 
-    def _scored(self, trial: Trial) -> Trial:
-        best = self.definition.objective.best(trial.curve.values(self.definition.objective.name))
-        epoch, score = best if best is not None else (None, None)
-        return replace(trial, score=score, best_epoch=epoch)
-
-    def _taken(self, trial: Trial, part: int | None) -> Trial:
-        """Take over what became of a trial, or of one part of it; return the whole trial."""
-        trial = with_part(trial, part, self.definition.objective)
-        self.trials[trial.number] = trial
+    def _update(self, trial: Trial, index: int, training: Training) -> Trial:
+        """Return the trial after something became of one of its trainings; it is the one known from now on."""
+        trial = self.trials[trial.number] = trainings.with_training(trial, index, training, self.definition.objective)
         return trial
-
-    def _new(
-        self, space: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]]
-    ) -> tuple[Mapping[str, Any], ...]:
-        """Return the hyperparameters (JSON) that no trial had met before, nor this one, which has `found` some."""
-        known = {h.key for h in (*self._space, *map(Hyperparameter.from_json, found))}
-        return tuple(record for record in space if Hyperparameter.from_json(record).key not in known)
-
-    def _learn(self, trial: Trial) -> None:
-        self._space += tuple(map(Hyperparameter.from_json, trial.found))
 
     def _next_event(self) -> int:
         self._events += 1
@@ -422,30 +402,3 @@ class Search:
                 getattr(observer, event)(*records)
             except Exception as error:  # observers do not steer: one that fails is not worth a search
                 warnings.warn(f"{type(observer).__name__}.{event} raised {type(error).__name__}: {error}", stacklevel=2)
-
-    @contextlib.contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Let the first Ctrl-C, SIGTERM or SIGHUP pause the running trials; a second one ends at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def interrupt(signum: int, frame: Any) -> None:
-            if self.stopping != INTERRUPTED:
-                self._stop(INTERRUPTED)
-            elif time.monotonic() - self.stopped_at > GRACE_SECONDS:  # `timeout`, for one, sends two at once
-                raise KeyboardInterrupt
-
-        numbers = [n for n in STOPS if signal.getsignal(n) is not signal.SIG_IGN]  # as nohup has it
-        before = {number: signal.signal(number, interrupt) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-def seed_of_trial(seed: int, number: int, repeat: int = 0) -> int:
-    """Return the seed of one trial's training: the same for every run and fold of it, in any process."""
-    text = f"{seed}/{number}/{repeat}" if repeat else f"{seed}/{number}"
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % 2**31

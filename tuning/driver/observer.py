@@ -23,16 +23,16 @@ class Observer(Protocol):
     def run_started(self, trial: Trial) -> None:
         """A run of `trial` begins: `trial.run`. `trial.curve` holds the epochs before it.
 
-        Called again when a lost run is trained again, and for each part of a trial that has several.
+        Called for each of the trial's trainings, and again when one that was lost is trained again.
         """
+        return
+
+    def training_epoch_ended(self, trial: Trial, training: int) -> None:
+        """The last entry of `trial.trainings[training].curve` is new; of the trial's own, `epoch_ended` tells."""
         return
 
     def epoch_ended(self, trial: Trial) -> None:
         """The last entry of `trial.curve` is new."""
-        return
-
-    def part_epoch_ended(self, trial: Trial, part: int) -> None:
-        """The last entry of `trial.parts[part].curve` is new; `epoch_ended` follows when the trial's own grows."""
         return
 
     def run_ended(self, trial: Trial) -> None:

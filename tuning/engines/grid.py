@@ -3,8 +3,8 @@
 Owns the way between them. scikit-learn's own search object is run on a stand-in for the space, whose scores are those
 that trials have got. Where it wants a score that there is none of yet, it is abandoned; the candidates of that moment
 become runs, and when they have ended it is run again from its beginning. That costs milliseconds, needs no thread, and
-makes resuming nothing special. A candidate is a trial, one of its splits a part; halving, whose resource are epochs,
-continues the trials that it keeps instead of training them anew.
+makes resuming nothing special. A candidate is a trial, one of its splits a training; halving, whose resource are
+epochs, continues the trials that it keeps instead of training them anew.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tuning.engines.scikit_learn import SEARCHES, MissingError, replayed
 from tuning.errors import OptionError, StudyError
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
-from tuning.records.trial import Run, State, Trial
+from tuning.records.trial import Run, State, Training, Trial
 from tuning.space import Hyperparameter, active_values
 from tuning.space.grids import checked_grid, distributions_of, grid_of
 
@@ -76,7 +76,7 @@ class GridEngine:
         space: the hyperparameters.
         objective: whose scores the search sees; negated where it is minimised.
         epochs: budget of a trial; what halving gives its last candidates at most.
-        n_parts: trainings of each trial; 0 for one.
+        n_trainings: of each trial.
         is_halving: whether the search gives candidates epochs.
         n_candidates: of a random search.
         max_trials: number of trials in all; None for as many as the search wants.
@@ -89,14 +89,14 @@ class GridEngine:
         space: Sequence[Hyperparameter],
         objective: Objective,
         epochs: int,
-        n_parts: int,
+        n_trainings: int,
         is_halving: bool,
         n_candidates: int | None,
         max_trials: int | None,
         total: int | None,
     ) -> None:
         self._search, self._space, self._objective, self._epochs = search, space, objective, epochs
-        self._n_splits, self._is_halving, self._n_candidates = max(n_parts, 1), is_halving, n_candidates
+        self._n_splits, self._is_halving, self._n_candidates = n_trainings, is_halving, n_candidates
         self._max_trials, self._total = max_trials, total
         self._trials: dict[int, Trial] = {}
         self._numbers: dict[str, int] = {}  # of the trials, by their values
@@ -156,7 +156,7 @@ class GridEngine:
             run = Run(len(self._numbers), values, 0, epochs, note=note)
             self._numbers[_key(values)] = run.number
         else:
-            run = Run(number, values, self._trials[number].epochs, epochs, parent=number, note=note)
+            run = Run(number, values, self._trials[number].epochs, epochs, note=note)
         self._under_way.add(run.number)
         return run
 
@@ -203,34 +203,28 @@ class GridEngine:
         return self._scores(self._numbers.get(_key(values)), epochs)
 
     def _scores(self, number: int | None, epochs: int) -> list[float] | None:
-        """Return the scores of a trial's parts after so many epochs; None before it has trained so long."""
+        """Return the scores of a trial's trainings after so many epochs; None before it has trained so long."""
         trial = None if number is None else self._trials.get(number)
         if trial is None or not (_has_ended(trial, epochs) or trial.state.is_finished):
             return None
         index = next((i for i, run in enumerate(trial.runs) if run.stop >= epochs), len(trial.runs))
-        return [self._score(trial, part, index) for part in range(self._n_splits)]
+        return [self._score(training, index) for training in trial.trainings]
 
-    def _score(self, trial: Trial, part: int, index: int) -> float:
-        """Return the best score of a part until the end of the trial's run `index`; NaN for one that failed."""
-        if trial.parts:
-            curve, untils = trial.parts[part].curve, trial.parts[part].untils
-            until = untils[index] if index < len(untils) else None
-        else:
-            curve = trial.curve
-            has_failed = trial.state is State.FAILED and index >= len(trial.runs) - 1
-            until = None if has_failed or index >= len(trial.runs) else trial.runs[index].until
-        if until is None:
+    def _score(self, training: Training, index: int) -> float:
+        """Return the best score of a training until the end of the trial's run `index`; NaN for one that failed."""
+        if index >= len(training.untils):
             return math.nan
-        best = self._objective.best(curve.until(until).values(self._objective.name))
+        curve = training.curve.until(training.untils[index])
+        best = self._objective.best(curve.values(self._objective.name))
         if best is None:
             return math.nan
         return best[1] if self._objective.direction == "max" else -best[1]
 
     def seconds(self, candidate: Candidate) -> list[float]:
-        """Return what training a candidate's parts has taken; of a continued trial, all of its training."""
+        """Return what training a candidate on each split has taken; of a continued trial, all of its training."""
         values, _ = self._as_run(candidate)
         trial = self._trials[self._numbers[_key(values)]]
-        return [part.seconds for part in trial.parts] or [trial.seconds]
+        return [training.seconds for training in trial.trainings]
 
 
 def _has_ended(trial: Trial, epochs: int) -> bool:
@@ -247,7 +241,7 @@ def grid(
     seed: int,
     epochs: int,
     max_trials: int | None,
-    n_parts: int = 0,
+    n_trainings: int = 1,
     search: str = "grid",
     grid: Any = None,
     levels: int = 3,
@@ -279,7 +273,7 @@ def grid(
         space,
         objective,
         epochs,
-        n_parts,
+        n_trainings,
         is_halving,
         n_candidates,
         None if draws else max_trials,
@@ -310,7 +304,7 @@ def finished_search(definition: Definition, trials: Sequence[Trial]) -> Any:
         definition.seed,
         definition.epochs,
         limit,
-        len(definition.part_names),
+        len(definition.training_names),
         **definition.options,
     )
     engine.restore(trials, None)

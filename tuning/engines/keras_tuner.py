@@ -20,7 +20,7 @@ from tuning.engines.base import Answer, Done, Wait
 from tuning.engines.keras_tuner_private import BayesianOracle, HyperbandOracle, keras_tuner
 from tuning.engines.keras_tuner_space import Translation
 from tuning.records.objective import Objective
-from tuning.records.parts import best_of_run
+from tuning.records.trainings import best_of_run
 from tuning.records.trial import Run, State, Trial
 from tuning.space import Hyperparameter, active_values
 
@@ -49,6 +49,7 @@ class KerasTunerEngine:
         self._oracle, self._translation, self._objective = oracle, translation, objective
         self._epochs, self._max_trials = epochs, max_trials
         self._numbers: dict[str, int] = {}  # KerasTuner's id of each run -> our trial's number
+        self._n_trials = 0
         self._exhausted = "every configuration of the search space has been tried"
 
     def ask(self) -> Answer:
@@ -62,7 +63,7 @@ class KerasTunerEngine:
                 return Wait()
             return Done("" if private.has_finished(self._oracle) else self._exhausted)
         run = self._run(run_id, proposal["values"])
-        if run.parent is None and self._max_trials is not None and run.number >= self._max_trials:
+        if run.number == self._n_trials and self._max_trials is not None and run.number >= self._max_trials:
             private.load(self._oracle, before)
             return Wait() if self._oracle.ongoing_trials else Done()
         self._register(run)
@@ -121,14 +122,12 @@ class KerasTunerEngine:
     def _run(self, run_id: str, proposed: Mapping[str, Any]) -> Run:
         raw = {name: _plain(value) for name, value in proposed.items()}
         past = raw.get("tuner/trial_id")
-        parent = None if past is None else self._numbers[past]
         own = {name: raw.pop(name) for name in _OWN if name in raw}
         return Run(
-            number=len(set(self._numbers.values())) if parent is None else parent,
+            number=self._n_trials if past is None else self._numbers[past],
             values=active_values(self._translation.space, self._translation.from_oracle(raw)),
             start=own.get("tuner/initial_epoch", 0),
             stop=own.get("tuner/epochs", self._epochs),
-            parent=parent,
             note={"id": run_id, "values": raw, "own": own},
         )
 
@@ -142,6 +141,7 @@ class KerasTunerEngine:
         self._oracle.ongoing_trials[record.trial_id] = record  # keyed by worker in KerasTuner; one a run here
         self._oracle.start_order.append(record.trial_id)
         self._numbers[record.trial_id] = run.number
+        self._n_trials = max(self._n_trials, run.number + 1)
 
 
 def _as_it_was(trial: Trial, index: int) -> Trial:

@@ -62,8 +62,8 @@ class EngineKind:
         planned_epochs: number of epochs that a whole search trains if no run ends early, of the same two; None when
             that is not known.
         many_objectives: whether it can optimise several objectives. Such an engine is made with a sequence of them.
-        folds: number of folds when none is asked for; None for no folds. Such an engine is told the number of parts,
-            `n_parts`.
+        folds: number of folds when none is asked for; None for no folds. Such an engine is told the number of a trial's
+            trainings, `n_trainings`.
         own_results: returns the search object that the engine's library would have left behind, of a definition and
             its trials; None where there is none.
     """

@@ -289,8 +289,7 @@ class _Study(optuna.Study):
 
 def _has_diverged(trial: Trial, metric: str) -> bool:
     """Tell whether the last epoch of a training had a metric that is no number."""
-    curves = [trial.curve, *(part.curve for part in trial.parts)]
-    last = [curve.epochs[-1].get(metric, 0.0) for curve in curves if curve.epochs]
+    last = [t.curve.epochs[-1].get(metric, 0.0) for t in trial.trainings if t.curve.epochs]
     return trial.state is State.FAILED and not all(map(math.isfinite, last))
 
 

@@ -33,7 +33,7 @@ def settled(definition: Definition, objects: Mapping[str, Any]) -> Definition:
     """
     options = dict(definition.options)
     several = len(definition.objectives) > 1
-    is_divided = bool(definition.part_names)
+    is_divided = definition.is_divided
     wrong: list[str] = []
     for name, kind in (("sampler", BaseSampler), ("pruner", BasePruner)):
         if name in objects and not isinstance(objects[name], kind):

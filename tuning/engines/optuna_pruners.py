@@ -72,7 +72,7 @@ class Judge:
     def __init__(self, pruner: BasePruner, objective: Objective, warmup: int) -> None:
         self.pruner = copy.deepcopy(pruner)
         self._objective, self._warmup = objective, warmup
-        self._by_parts = isinstance(pruner, pruners.WilcoxonPruner)
+        self._by_trainings = isinstance(pruner, pruners.WilcoxonPruner)
         self._is_forgetful = _is_forgetful(pruner)
 
     def should_stop(self, study: Study, trial_id: int, trial: Trial) -> bool:
@@ -87,17 +87,17 @@ class Judge:
         shown = storage_of(study).get_trial(trial_id).intermediate_values
         stops = False
         for step, value in self._values(trial):
-            is_last = not self._by_parts and step == trial.epochs - 1  # reported again after a worker was lost
+            is_last = not self._by_trainings and step == trial.epochs - 1  # reported again after a worker was lost
             if (step in shown and not is_last) or not math.isfinite(value):
                 continue
             storage_of(study).set_trial_intermediate_value(trial_id, step, value)
-            if is_asked and (self._by_parts or step >= self._warmup):
+            if is_asked and (self._by_trainings or step >= self._warmup):
                 stops = self.pruner.prune(study, storage_of(study).get_trial(trial_id))
         return stops
 
     def _values(self, trial: Trial) -> list[tuple[int, float]]:
-        """Return (step, value): the objective of each epoch, or the score of each part of a cross-validation."""
-        if self._by_parts:
+        """Return (step, value): the objective of each epoch, or the score of each training of a cross-validation."""
+        if self._by_trainings:
             return [(step, value) for step, value in enumerate(trial.part_scores) if value is not None]
         return list(enumerate(trial.curve.values(self._objective.name)))
 

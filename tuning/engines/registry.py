@@ -111,14 +111,14 @@ def make_engine(definition: Definition, max_trials: int | None, objects: Mapping
         OptionError: the engine cannot begin with the configurations to try first.
     """
     kind = engine_kind(definition.engine)
-    n_parts = {} if kind.folds is None else {"n_parts": len(definition.part_names)}
+    n_trainings = {} if kind.folds is None else {"n_trainings": len(definition.training_names)}
     engine = kind.make(
         definition.hyperparameters,
         definition.objectives if kind.many_objectives else definition.objective,
         definition.seed,
         definition.epochs,
         max_trials,
-        **n_parts,
+        **n_trainings,
         **{**definition.options, **(objects or {})},
     )
     if not definition.tries:

@@ -40,7 +40,7 @@ def cv_results(study: Study) -> dict[str, Any]:
     results["mean_test_score"] = scores.mean(axis=1)
     results["std_test_score"] = scores.std(axis=1)
     results["rank_test_score"] = _ranks(results["mean_test_score"])
-    seconds = numpy.array([_seconds(trial) for trial in trials])
+    seconds = numpy.array([[training.seconds for training in trial.trainings] for trial in trials])
     results["mean_fit_time"], results["std_fit_time"] = seconds.mean(axis=1), seconds.std(axis=1)
     results["epochs"] = numpy.array([trial.epochs for trial in trials])
     results["trial"] = numpy.array([trial.number for trial in trials])
@@ -57,21 +57,13 @@ def _column(trials: Sequence[Trial], name: str) -> Any:
 
 def _scores(trials: Sequence[Trial], objective: Objective) -> Any:
     """Return the scores, [n_trials, n_splits]."""
-    n_splits = max((len(_parts(trial)) for trial in trials), default=1)
+    n_splits = max((len(trial.trainings) for trial in trials), default=1)
     scores = numpy.full((len(trials), n_splits), numpy.nan)
     for index, trial in enumerate(trials):
         if trial.state is not State.FAILED:
-            for split, score in enumerate(_parts(trial)):
+            for split, score in enumerate(trial.part_scores):
                 scores[index, split] = signed(objective, score)
     return scores
-
-
-def _parts(trial: Trial) -> tuple[float | None, ...]:
-    return trial.part_scores or (trial.score,)
-
-
-def _seconds(trial: Trial) -> list[float]:
-    return [part.seconds for part in trial.parts] or [trial.seconds]
 
 
 def _ranks(scores: Any) -> Any:

@@ -24,8 +24,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from tuning.api import search
 from tuning.data import Data
-from tuning.driver.loop import seed_of_trial
 from tuning.driver.opening import stored_definition
+from tuning.driver.seeds import seed_of_trial
 from tuning.engines.registry import DEFAULT, engine_kind
 from tuning.errors import OptionError, must
 from tuning.estimators.keras_estimators import KerasClassifier, KerasRegressor
@@ -336,9 +336,8 @@ class TunedRegressor(RegressorMixin, _Tuned):
 
 def _best_epochs(trial: Trial) -> int:
     """Return how many epochs a trial had trained at its score."""
-    parts = [part.best_epoch for part in trial.parts if part.best_epoch is not None]
-    best = statistics.fmean(parts) if parts else trial.best_epoch
-    return round(best or 0) + 1
+    best = [training.best_epoch for training in trial.trainings if training.best_epoch is not None]
+    return round(statistics.fmean(best)) + 1 if best else 1
 
 
 def _history(trial: Trial) -> dict[str, list[float]]:

@@ -16,11 +16,10 @@ from typing import Any, BinaryIO
 
 import cloudpickle
 
+from tuning.training.messages import Key
+
 _HEADER = struct.Struct("<QQ")
 _ALIGNMENT = 64
-
-Key = tuple[int, int | None]
-"""The number of a task's trial, and the part of it that is trained; see `tuning.training.messages.Task`."""
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from tuning.executors.channel import Key
 from tuning.executors.guardian import MARK, STOPS, end_descendants
+from tuning.training.messages import Key
 
 MAX_GROWTH_BYTES = 1_500_000_000
 """A worker that has grown by more since its first run is replaced by a fresh one."""

@@ -23,13 +23,13 @@ import cloudpickle
 from tuning.data import Data
 from tuning.errors import TuningError
 from tuning.executors.base import Handler
-from tuning.executors.channel import Call, Key, Load, Loaded, Memory, Returned, Setup, Train, Unable, write_payload
+from tuning.executors.channel import Call, Load, Loaded, Memory, Returned, Setup, Train, Unable, write_payload
 from tuning.executors.guardian import Guardian
 from tuning.executors.handle import WorkerHandle
 from tuning.executors.machine import default_workers, environment, free_bytes, visible_gpus
 from tuning.executors.patience import Patience
 from tuning.space import SearchSpace
-from tuning.training.messages import Failed, Finished, Lost, Report, Task
+from tuning.training.messages import Failed, Finished, Key, Lost, Report, Task
 
 __all__ = ["ProcessExecutor", "default_workers", "visible_gpus"]
 
@@ -170,7 +170,7 @@ class ProcessExecutor:
             worker.send(handle(message))
         elif isinstance(message, (Finished, Failed)):
             worker.task = None
-            del self._tasks[message.number, message.part]
+            del self._tasks[message.number, message.training]
             if worker.has_grown:
                 self._replace(worker)
             handle(message)
@@ -201,8 +201,8 @@ class ProcessExecutor:
             return
         if worker.is_ready:
             del self._tasks[task]
-            number, part = task
-            handle(Lost(number, reason, part))
+            number, training = task
+            handle(Lost(number, reason, training))
         else:  # training has not begun
             successor.task = task
             successor.send(self._tasks[task])

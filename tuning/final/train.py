@@ -17,7 +17,7 @@ from typing import Any
 
 from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, n_samples, with_validation
-from tuning.driver.loop import seed_of_trial
+from tuning.driver.seeds import seed_of_trial
 from tuning.errors import DataError, OptionError, SpaceError, StudyError, TuningError, raise_all, whole_number
 from tuning.files import replaced, write_text
 from tuning.final.card import CARD, model_card

@@ -13,8 +13,8 @@ from tuning.hyperparameters import Hyperparameter
 from tuning.records import arguments
 from tuning.records.objective import Objective
 
-DEFINITION_VERSION = 2
-"""Version 1 remembers arguments of `fit` as text."""
+VERSION = 2
+"""Of what a study stores, the definition and the trials; `tuning.storage.upgrade` reads the earlier ones."""
 
 
 @dataclass(frozen=True)
@@ -81,24 +81,29 @@ class Definition:
         return None if self.cv is None else self.cv["folds"]
 
     @property
-    def part_names(self) -> tuple[str, ...]:
-        """The names of a trial's parts in order, such as "fold_0"; empty where a trial is trained once."""
+    def is_divided(self) -> bool:
+        """Whether there are folds or repeats, so that a trial's trainings have names of their own."""
+        return self.cv is not None or self.repeats is not None
+
+    @property
+    def training_names(self) -> tuple[str, ...]:
+        """The names of a trial's trainings in order, such as "fold_0"; one empty name where it is trained once."""
         folds = [] if self.n_folds is None else [f"fold_{fold}" for fold in range(self.n_folds)]
         repeats = [] if self.repeats is None else [f"repeat_{repeat}" for repeat in range(self.repeats)]
         if folds and repeats:
             return tuple(f"{repeat}_{fold}" for repeat in repeats for fold in folds)
-        return tuple(folds or repeats)
+        return tuple(folds or repeats or [""])
 
-    def fold_and_repeat(self, part: int | None) -> tuple[int | None, int]:
-        """Return the fold (None for all data) and the repeat (from 0) of a part; None stands for the whole trial."""
-        if part is None or self.n_folds is None:
-            return None, part or 0
-        return part % self.n_folds, part // self.n_folds
+    def fold_and_repeat(self, training: int) -> tuple[int | None, int]:
+        """Return the fold (None for all data) and the repeat (from 0) of one of a trial's trainings."""
+        if self.n_folds is None:
+            return None, training
+        return training % self.n_folds, training // self.n_folds
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that `from_json` reads."""
         return {
-            "version": DEFINITION_VERSION,
+            "version": VERSION,
             "study": self.study,
             "space": self.space,
             "space_source": self.space_source,
@@ -121,8 +126,6 @@ class Definition:
         """Read what `to_json` wrote."""
         fields = {k: v for k, v in record.items() if k != "version"}
         fields["hyperparameters"] = tuple(Hyperparameter.from_json(h) for h in record["hyperparameters"])
-        if record.get("version", 1) < 2:
-            fields["fit"] = {name: arguments.from_text(text) for name, text in record.get("fit", {}).items()}
         fields["objective"] = Objective.parse(record["objective"])
         fields["several"] = tuple(map(Objective.parse, record.get("several", ())))
         fields["tries"] = tuple(record.get("tries", ()))

@@ -1,10 +1,12 @@
 """Which trials are best: by one objective, or the Pareto set of several, which no other trial beats in all of them.
 
-Owns the comparison of trials.
+Owns the comparison of trials. `Ranking` and `Front` are kept up to date trial by trial, for whoever is told of one
+after the other and cannot look at thousands each time.
 """
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Sequence
 
@@ -25,9 +27,8 @@ def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
 def scores_of(trial: Trial, objectives: Sequence[Objective]) -> tuple[float | None, ...]:
     """Return a score for each objective: what its model costs, or a metric at the best epoch.
 
-    Of a trial with parts a metric is the mean over them, each at its own best epoch, as its score is.
+    A metric is the mean over the trial's trainings, each at its own best epoch, as the score is.
     """
-    trainings = trial.parts or (trial,)
     found: list[float | None] = []
     for objective in objectives:
         if objective.is_resource:
@@ -35,7 +36,7 @@ def scores_of(trial: Trial, objectives: Sequence[Objective]) -> tuple[float | No
             continue
         values = [
             math.nan if t.best_epoch is None else t.curve.epochs[t.best_epoch].get(objective.name, math.nan)
-            for t in trainings
+            for t in trial.trainings
         ]
         mean = sum(values) / len(values)
         found.append(mean if math.isfinite(mean) else None)
@@ -52,13 +53,76 @@ def pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Tri
         trials: their `scores` are in the order of `objectives`.
         objectives: at least two.
     """
-    keys = {}
+    front, by_number = Front(objectives), {trial.number: trial for trial in trials}
     for trial in trials:
+        front.update(trial)
+    return [by_number[number] for number in front.numbers]
+
+
+class Ranking:
+    """Trials by one objective, best first; equal ones by number. Failed ones never count, nor those without score."""
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._order: list[tuple[float, int]] = []
+        self._keys: dict[int, tuple[float, int]] = {}
+
+    def update(self, trial: Trial, counts: bool = True) -> None:
+        """Put a trial where it belongs by now; nowhere unless it `counts`."""
+        before = self._keys.pop(trial.number, None)
+        if before is not None:
+            del self._order[bisect.bisect_left(self._order, before)]
+        if counts and trial.score is not None and trial.state is not State.FAILED:
+            key = self._keys[trial.number] = (self._objective.sort_key(trial.score), trial.number)
+            bisect.insort(self._order, key)
+
+    def first(self, n: int) -> list[int]:
+        """Return the numbers of the `n` best trials, or of all where there are fewer."""
+        return [number for _, number in self._order[:n]]
+
+
+class Front:
+    """The numbers of the trials that no other one dominates; see `pareto`."""
+
+    def __init__(self, objectives: Sequence[Objective]) -> None:
+        self._objectives = objectives
+        self._keys: dict[int, tuple[float, ...]] = {}
+        self._front: dict[int, tuple[float, ...]] = {}
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._front
+
+    @property
+    def numbers(self) -> list[int]:
+        """The best in the first objective first; empty without objectives."""
+        return sorted(self._front, key=lambda number: (self._front[number], number))
+
+    def update(self, trial: Trial) -> bool:
+        """Take in what a trial is by now; tell whether the front has changed."""
+        key = self._key(trial)
+        if self._keys.get(trial.number) == key:
+            return False
+        before = set(self._front)
+        self._keys.pop(trial.number, None)
+        if self._front.pop(trial.number, None) is not None:  # what it alone has dominated comes back
+            self._front = {}
+            for number, other in self._keys.items():
+                self._take_in(number, other)
+        if key is not None:
+            self._keys[trial.number] = key
+            self._take_in(trial.number, key)
+        return set(self._front) != before
+
+    def _key(self, trial: Trial) -> tuple[float, ...] | None:
         scores = [score for score in trial.scores if score is not None]
-        if trial.state is State.COMPLETED and len(scores) == len(objectives):
-            keys[trial.number] = tuple(o.sort_key(score) for o, score in zip(objectives, scores, strict=True))
-    chosen = [t for t in trials if t.number in keys and not any(_dominates(k, keys[t.number]) for k in keys.values())]
-    return sorted(chosen, key=lambda trial: (keys[trial.number], trial.number))
+        if not self._objectives or trial.state is not State.COMPLETED or len(scores) != len(self._objectives):
+            return None
+        return tuple(o.sort_key(score) for o, score in zip(self._objectives, scores, strict=True))
+
+    def _take_in(self, number: int, key: tuple[float, ...]) -> None:
+        if not any(_dominates(other, key) for other in self._front.values()):
+            self._front = {n: other for n, other in self._front.items() if not _dominates(key, other)}
+            self._front[number] = key
 
 
 def _dominates(mine: tuple[float, ...], theirs: tuple[float, ...]) -> bool:

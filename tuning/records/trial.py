@@ -60,7 +60,6 @@ class Run:
         values: the trial's hyperparameters, all active ones.
         start: first epoch. A continued trial goes on where its last run ended.
         stop: epoch before which training ends; the trial's total budget so far.
-        parent: number of the trial whose checkpoint this run starts from; None for fresh weights.
         note: the engine's own remark about the run (JSON), handed back to it on resume.
         asked, ended: places of the run's beginning and end in the study's order of events; None until then.
         until: epochs the trial had trained when the run ended; None until then.
@@ -70,7 +69,6 @@ class Run:
     values: Values
     start: int
     stop: int
-    parent: int | None = None
     note: Mapping[str, Any] = field(default_factory=dict)
     asked: int | None = None
     ended: int | None = None
@@ -78,12 +76,17 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Part:
-    """One training of a trial that has several: on one fold, or with one of several seeds.
+class Training:
+    """One training of a trial: on all data or one fold of them, with one of its seeds.
 
     Attributes:
-        curve, score, best_epoch, seconds, checkpoint, lost: as in `Trial`, of this training alone.
-        untils: epochs it had trained at the end of each of the trial's runs that has ended for it.
+        curve: metrics of every epoch trained so far, over all runs.
+        score: the objective at `best_epoch`; None until an epoch has ended.
+        best_epoch: epoch of the score, from 0.
+        seconds: wall time, over all runs, in seconds.
+        checkpoint: epochs trained by the weights that a later run can start from; 0 for none.
+        lost: workers that died during the last run.
+        untils: epochs it had trained at the end of each of the trial's runs that it has been through.
     """
 
     curve: Curve = Curve()
@@ -99,51 +102,71 @@ class Part:
 class Trial:
     """Everything known about one configuration.
 
-    A trial with parts is trained several times, and `parts` says how each of its trainings goes. Its own curve is
-    their mean, its score the mean of their scores, its seconds their sum; see `tuning.records.parts`.
+    A trial is trained once, or, in a study with folds or repeats, once a fold and repeat. What these trainings come to
+    together is `joint`, and the trial's own curve, score, best epoch and seconds are those of `joint`, or else of its
+    only training; see `tuning.records.trainings`.
 
     Attributes:
         number: counts from 0 within the study.
         values: hyperparameters that building and training really used.
         state: see `State`.
-        curve: metrics of every epoch trained so far, over all runs.
-        score: the objective at `best_epoch`; None until an epoch has ended.
-        best_epoch: epoch of the score, from 0.
-        scores: one value an objective, where there are several: metrics of training at the best epoch; () otherwise.
-        resources: what the trained model costs, by the name of the resource metric.
-        seconds: wall time of training, over all runs, in seconds.
+        trainings: how each of its trainings goes; one, or one a fold and repeat.
+        joint: what the trainings of a study with folds or repeats come to; None in any other study.
         error: one line; None unless FAILED.
         traceback: the whole text behind `error`, where there is one.
         compiled: whether epochs ran as compiled programs; None when nothing was trained.
         compiled_reason: why not, when `compiled` is False.
         runs: the runs so far, oldest first; the last may be under way.
-        checkpoint: epochs trained by the weights that a later run can start from; 0 for none.
-        lost: workers that died during the last run.
         found: hyperparameters (JSON) that this trial met first, unknown before it.
         started_at, ended_at: Unix time in seconds.
-        parts: its trainings, one a fold and repeat; empty for a trial that is trained once.
+        scores: one value an objective, where there are several: metrics of training at the best epoch; () otherwise.
+        resources: what the trained model costs, by the name of the resource metric.
     """
 
     number: int
     values: Values
     state: State = State.RUNNING
-    curve: Curve = Curve()
-    score: float | None = None
-    best_epoch: int | None = None
-    seconds: float = 0.0
+    trainings: tuple[Training, ...] = (Training(),)
+    joint: Training | None = None
     error: str | None = None
     traceback: str | None = None
     compiled: bool | None = None
     compiled_reason: str | None = None
     runs: tuple[Run, ...] = ()
-    checkpoint: int = 0
-    lost: int = 0
     found: tuple[Mapping[str, Any], ...] = ()
     started_at: float | None = None
     ended_at: float | None = None
-    parts: tuple[Part, ...] = ()
     scores: tuple[float | None, ...] = ()
     resources: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether it is one of a study with folds or repeats."""
+        return self.joint is not None
+
+    @property
+    def _whole(self) -> Training:
+        return self.trainings[0] if self.joint is None else self.joint
+
+    @property
+    def curve(self) -> Curve:
+        """Metrics of every epoch trained so far, over all runs; of several trainings their mean."""
+        return self._whole.curve
+
+    @property
+    def score(self) -> float | None:
+        """The objective at the best epoch, of several trainings the mean of theirs; None until each has one."""
+        return self._whole.score
+
+    @property
+    def best_epoch(self) -> int | None:
+        """Epoch of the score, from 0; of several trainings that of their mean curve."""
+        return self._whole.best_epoch
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all training, in seconds."""
+        return self._whole.seconds
 
     @property
     def is_training(self) -> bool:
@@ -162,23 +185,23 @@ class Trial:
 
     @property
     def part_scores(self) -> tuple[float | None, ...]:
-        """The score of each part in order, None until its training has ended; empty without parts."""
-        return tuple(part.score if part.untils else None for part in self.parts)
+        """The score of each training in order; with folds or repeats None until that training has ended."""
+        return tuple(t.score if t.untils or not self.is_divided else None for t in self.trainings)
 
     @property
     def score_std(self) -> float | None:
-        """Standard deviation (of the population) of the parts' scores; None unless all have ended."""
+        """Standard deviation (of the population) over folds and repeats; None unless all have ended, or without."""
         scores = [score for score in self.part_scores if score is not None]
-        return statistics.pstdev(scores) if scores and len(scores) == len(self.parts) else None
+        return statistics.pstdev(scores) if self.is_divided and len(scores) == len(self.trainings) else None
 
     def to_json(self) -> dict[str, Any]:
         """Return the record that `--json` prints."""
-        several = {"score_std": self.score_std, "part_scores": list(self.part_scores)} if self.parts else {}
+        divided = {"score_std": self.score_std, "part_scores": list(self.part_scores)} if self.is_divided else {}
         return {
             "number": self.number,
             "state": self.state.value,
             "score": self.score,
-            **several,
+            **divided,
             **({"scores": list(self.scores), "resources": dict(self.resources)} if self.scores else {}),
             "best_epoch": self.best_epoch,
             "epochs": self.epochs,

@@ -24,7 +24,8 @@ class Rows:
     """The trials of a database that has Optuna's tables.
 
     A row is named by Optuna's `trial_id`. Everything here may be done twice, as when a connection broke before it
-    told that a transaction had been kept; `add`, which may not, is told what to look for.
+    told that a transaction had been kept, but for `add`: whoever calls it again looks first whether the row is there.
+    There is one writer, so that the number of the next row is looked up only once.
 
     Args:
         engine: connected to the database.
@@ -33,6 +34,7 @@ class Rows:
 
     def __init__(self, engine: Engine, key: str) -> None:
         self._engine, self._key = engine, key
+        self._next_number: int | None = None
         self._tables = tables(engine)
 
     def add(
@@ -45,15 +47,18 @@ class Rows:
         """Return a new row of a study, running.
 
         Args:
-            study: Optuna's `study_id`.
+            study: Optuna's `study_id`, the same in each call.
             record: JSON; what the row's attribute holds.
             params: the trial's parameters, as Optuna gives them out.
             distributions: of each of `params`.
         """
         trials = self._tables["trials"]
+        number, self._next_number = self._next_number, None  # looked up again if this fails
         with self._engine.begin() as connection:
-            last = connection.execute(select(func.max(trials.c.number)).where(trials.c.study_id == study)).scalar()
-            values = {"number": 0 if last is None else last + 1, "study_id": study, "state": "RUNNING"}
+            if number is None:
+                last = connection.execute(select(func.max(trials.c.number)).where(trials.c.study_id == study)).scalar()
+                number = 0 if last is None else last + 1
+            values = {"number": number, "study_id": study, "state": "RUNNING"}
             added = connection.execute(insert(trials).values(datetime_start=datetime.now(), **values))
             row = int(added.inserted_primary_key[0])  # type: ignore[index]
             attribute = {"trial_id": row, "key": self._key, "value_json": json.dumps(record)}
@@ -68,6 +73,7 @@ class Rows:
                 for name, value in params.items()
             ]
             _insert(connection, self._tables["trial_params"], described)
+        self._next_number = number + 1
         return row
 
     def save(self, row: int, record: Mapping[str, Any]) -> None:

@@ -8,18 +8,20 @@ database is, and how it is kept to that process, is `database`'s business.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuning.errors import StudyError
-from tuning.records.definition import Definition
-from tuning.records.trial import Curve, Part, Run, State, Trial
+from tuning.records.definition import VERSION, Definition
+from tuning.records.trial import Curve, Run, State, Training, Trial
 from tuning.space import Hyperparameter
+from tuning.storage import upgrade
 from tuning.storage.database import Database, without_password
 from tuning.storage.folder import DATABASE
 
@@ -105,7 +107,9 @@ class Store:
         if self._find() is None:
             return None
         documents = self._rows(_ATTRIBUTE)
-        return Definition.from_json(json.loads(documents[0][0])) if documents else None
+        if not documents:
+            return None
+        return Definition.from_json(upgrade.definition(json.loads(documents[0][0]), self._study))
 
     def create(self, definition: Definition) -> None:
         """Create the study with its definition.
@@ -138,8 +142,16 @@ class Store:
         self._do(lambda: self._storage.set_study_user_attr(self._id, FINAL, dict(record)))
 
     def claim(self) -> None:
-        """Write down who drives the study; from then on a server that goes away for a while is waited for."""
+        """Write down who drives the study; from then on a server that goes away for a while is waited for.
+
+        A study that an earlier version has written becomes one of this version, which may be needed to read on.
+        """
         self._database.claim(self._id)
+        (row,) = self._rows(_ATTRIBUTE)
+        stored = json.loads(row[0])
+        record = dict(upgrade.definition(stored, self._study))
+        if record != stored:
+            self._do(lambda: self._storage.set_study_user_attr(self._id, RECORD, record))
 
     def delete(self) -> None:
         """Remove the study and its trials from the database."""
@@ -166,7 +178,7 @@ class Store:
         trials, state, latest = [], None, -1
         for trial_id, document in self._rows(_TRIALS_OF_STUDY):
             record = json.loads(document)
-            trial = _from_record(record)
+            trial = _from_record(upgrade.trial(record, self._study))
             self._trial_ids[trial.number] = trial_id
             trials.append(trial)
             self._engine_states[trial.number] = record["engine"]
@@ -206,13 +218,14 @@ class Store:
         if trial.number in self._trial_ids:
             self._do(lambda: self._trial_rows.reopen(self._row(trial), self._record(trial)))
         else:
-            self._trial_ids[trial.number] = self._do(lambda: self._added(trial, space))
+            attempts = itertools.count()
+            self._trial_ids[trial.number] = self._do(lambda: self._add(trial, space, is_retry=next(attempts) > 0))
 
-    def _added(self, trial: Trial, space: tuple[Hyperparameter, ...]) -> int:
+    def _add(self, trial: Trial, space: tuple[Hyperparameter, ...], is_retry: bool) -> int:
         """Return the new row of a trial, which is there already if the connection broke after it was written."""
         from tuning.space.distributions import parameters
 
-        for row, document in self._rows(_ROW_OF_TRIAL, number=trial.number):
+        for row, document in self._rows(_ROW_OF_TRIAL, number=trial.number) if is_retry else ():
             if json.loads(document)["number"] == trial.number:
                 return int(row)
         return self._trial_rows.add(self._id, self._record(trial), *parameters(space, trial.values))
@@ -248,12 +261,11 @@ class Store:
 
 def _to_record(trial: Trial) -> dict[str, Any]:
     record = {f.name: getattr(trial, f.name) for f in fields(Trial)}
+    record["version"] = VERSION
     record["state"] = trial.state.value
-    record["curve"] = _encoded(trial.curve)
     record["runs"] = [asdict(run) for run in trial.runs]
-    record["parts"] = [{**asdict(replace(part, curve=Curve())), "curve": _encoded(part.curve)} for part in trial.parts]
-    if not trial.parts:
-        del record["parts"]
+    record["trainings"] = [_of_training(training) for training in trial.trainings]
+    record["joint"] = None if trial.joint is None else _of_training(trial.joint)
     return record
 
 
@@ -261,15 +273,21 @@ def _from_record(record: Mapping[str, Any]) -> Trial:
     known = {f.name for f in fields(Trial)}
     values = {name: value for name, value in record.items() if name in known}
     values["state"] = State(record["state"])
-    values["curve"] = _decoded(record["curve"])
-    values["parts"] = tuple(
-        Part(**{**part, "curve": _decoded(part["curve"]), "untils": tuple(part["untils"])})
-        for part in record.get("parts", ())
-    )
+    values["trainings"] = tuple(map(_to_training, record["trainings"]))
+    values["joint"] = None if record["joint"] is None else _to_training(record["joint"])
     values["runs"] = tuple(Run(**run) for run in record["runs"])
     values["found"] = tuple(record["found"])
     values["scores"] = tuple(record.get("scores", ()))
     return Trial(**values)
+
+
+def _of_training(training: Training) -> dict[str, Any]:
+    record = {f.name: getattr(training, f.name) for f in fields(Training)}
+    return {**record, "curve": _encoded(training.curve)}
+
+
+def _to_training(record: Mapping[str, Any]) -> Training:
+    return Training(**{**record, "curve": _decoded(record["curve"]), "untils": tuple(record["untils"])})
 
 
 def _encoded(curve: Curve) -> list[dict[str, Any]]:

@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 
 def only(study: Study, trial: Trial) -> Any:
     """Return the model of a trial that has one."""
-    if trial.parts:
+    if trial.is_divided:
         raise StudyError(
-            f"trial {trial.number} has no model of its own but {len(trial.parts)}, of {_parts_in_words(study)}: "
+            f"trial {trial.number} has no model of its own but {len(trial.trainings)}, of {_division(study)}: "
             f"study.models({trial.number}) returns them. `tune finalize` trains one model of its values."
         )
-    return restored(study, trial, None)
+    return restored(study, trial, 0)
 
 
 def every(study: Study, trial: Trial) -> list[Any]:
     """Return the models of a trial that has several."""
-    if not trial.parts:
+    if not trial.is_divided:
         raise StudyError(f"trial {trial.number} has one model: study.model({trial.number}) returns it.")
-    return [restored(study, trial, part) for part in range(len(trial.parts))]
+    return [restored(study, trial, training) for training in range(len(trial.trainings))]
 
 
-def restored(study: Study, trial: Trial, part: int | None) -> Any:
-    """Return the model of a trial, or of a part of it, with the weights of its best epoch."""
-    path = study.checkpoint(trial, part)
+def restored(study: Study, trial: Trial, training: int) -> Any:
+    """Return the model of one of a trial's trainings with the weights of its best epoch."""
+    path = study.checkpoint(trial, training)
     if path is None:
         kept = checkpoints.kept_trials(study.path / CHECKPOINTS)
         raise StudyError(
@@ -105,7 +105,7 @@ def data_of(study: Study, fold: int) -> Data:
     return data_of_fold(data, fold)
 
 
-def _parts_in_words(study: Study) -> str:
+def _division(study: Study) -> str:
     d = study.definition
     words = [f"{n} {what}" for n, what in ((d.n_folds, "folds"), (d.repeats, "repeats")) if n is not None]
     return " x ".join(words)

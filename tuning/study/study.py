@@ -146,7 +146,7 @@ class Study:
         return models.only(self, self._trial(trial))
 
     def models(self, trial: Trial | int) -> list[Any]:
-        """Return the models of a trial's parts in order, each with the weights of its best epoch.
+        """Return the models of a trial's trainings in order, each with the weights of its best epoch.
 
         Evaluated on the validation data of its fold, `fold_data(fold)`, each gives its recorded score.
 
@@ -175,9 +175,10 @@ class Study:
         """
         return models.final(self)
 
-    def checkpoint(self, trial: Trial | int, part: int | None = None) -> Path | None:
-        """Return the file with the weights of a trial's (or its part's) best epoch; None when they were not kept."""
-        path = checkpoints.best_path(self.path / CHECKPOINTS, self._trial(trial).number, part)
+    def checkpoint(self, trial: Trial | int, training: int = 0) -> Path | None:
+        """Return the file with the weights of the best epoch of a trial's training; None when they were not kept."""
+        stem = checkpoints.stem(self._trial(trial).number, training, self.definition.is_divided)
+        path = checkpoints.best_path(self.path / CHECKPOINTS, stem)
         return path if path.is_file() else None
 
     def evaluate(self, trial: Trial | int | None = None, model: Any = None) -> dict[str, float]:

@@ -19,7 +19,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tuning.hyperparameters import Hyperparameter
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
-from tuning.records.ranking import pareto
+from tuning.records.ranking import Front
 from tuning.records.trial import State, Trial
 from tuning.tensorboard import columns as columns_
 from tuning.tensorboard.columns import Column
@@ -59,7 +59,7 @@ class Records:
         own = (*_ALWAYS_DECLARED, *_SPARE, *((PARETO,) if definition.several else ()))
         self._own_names = {n: n if n not in self._columns else f"tuning/{n}" for n in own}
         self._metrics: set[str] = set()
-        self._best: set[int] = set()
+        self._front = Front(definition.several)
 
     @property
     def kinds(self) -> dict[str, columns_.Kind]:
@@ -99,11 +99,12 @@ class Records:
             self._metrics.update(epoch)
         return len(self._metrics) > before
 
-    def learn_best(self, trials: Iterable[Trial]) -> bool:
-        """Take in which trials are in the Pareto set; tell whether that has changed."""
-        before, several = self._best, self._definition.several
-        self._best = {trial.number for trial in pareto(list(trials), several)} if several else set()
-        return self._best != before
+    def learn_best(self, trials: Iterable[Trial]) -> set[int]:
+        """Take in what trials are by now; return the numbers of those that have come into the Pareto set or left it."""
+        before = set(self._front.numbers)
+        for trial in trials:
+            self._front.update(trial)
+        return before ^ set(self._front.numbers)
 
     # Records -------------------------------------------------------------------------------------------
 
@@ -139,7 +140,7 @@ class Records:
             BUDGET: trial.run.stop if trial.runs else d.epochs,
             ENGINE: d.engine,
             STUDY: d.study,
-            **({PARETO: trial.number in self._best} if d.several else {}),
+            **({PARETO: trial.number in self._front} if d.several else {}),
         }
         columns = self._own_columns()
         for name, value in own.items():

@@ -3,8 +3,8 @@
 Owns the folders' names, looking them over, and removing what was written here while leaving alone what a
 user's own callbacks wrote. What the files say is not known here.
 
-A session is one training of a trial. A trial that is trained once has one, in its own folder. Of a trial with parts,
-folds or repeats, each part is a session: a folder within the trial's, named after the part, that looks the same inside.
+A session is one training of a trial. A trial that is trained once has one, in its own folder. Of one with folds
+or repeats each training is a session: a folder within the trial's, named after it, that looks the same inside.
 """
 
 from __future__ import annotations
@@ -50,29 +50,29 @@ class Layout:
         """Return the folder with everything about one trial."""
         return self.root / f"trial_{number:04d}"
 
-    def session(self, number: int, part: str = "") -> Path:
+    def session(self, number: int, training: str = "") -> Path:
         """Return the folder of one training of a trial."""
-        return self.trial(number) / part
+        return self.trial(number) / training
 
-    def running(self, number: int, part: str = "") -> Path:
+    def running(self, number: int, training: str = "") -> Path:
         """Return the folder that stands in for a session until it ends."""
-        return self.session(number, part) / RUNNING
+        return self.session(number, training) / RUNNING
 
-    def curves(self, number: int, split: str, part: str = "") -> Path:
+    def curves(self, number: int, split: str, training: str = "") -> Path:
         """Return the folder of a session's curves; `split` is train or validation."""
-        return self.session(number, part) / split
+        return self.session(number, training) / split
 
-    def log(self, number: int, part: str = "") -> Path:
+    def log(self, number: int, training: str = "") -> Path:
         """Return the folder of what was asked for besides, and of what a space itself writes."""
-        return self.session(number, part) / LOG
+        return self.session(number, training) / LOG
 
     def trials(self) -> dict[int, Found]:
         """Look over the folders of all trials; one short look into each."""
         return {number: _look(entry.path) for number, entry in self._trial_folders()}
 
-    def look(self, number: int, part: str) -> Found:
+    def look(self, number: int, training: str) -> Found:
         """Look over the folder of one session."""
-        return _look(str(self.session(number, part)))
+        return _look(str(self.session(number, training)))
 
     def links(self) -> Iterator[tuple[str, Path]]:
         """Yield (name, folder) of every trial."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tensorboard.compat.proto import event_pb2
 
 from tuning.errors import StudyError
 from tuning.records.definition import Definition
-from tuning.records.parts import as_part
+from tuning.records.trainings import alone
 from tuning.records.trial import Trial
 from tuning.tensorboard import hparams
 from tuning.tensorboard.layout import Found, Layout, remove_ours
@@ -35,7 +35,7 @@ class TensorBoardObserver:
         self._records: hparams.Records | None = None
         self._trials: dict[int, Trial] = {}
         self._under_way: dict[tuple[int, str], _UnderWay] = {}
-        self._part_names: tuple[str, ...] = ()
+        self._names: tuple[str, ...] = ()
         self._is_described = False
         self._has_warned = False
 
@@ -48,12 +48,11 @@ class TensorBoardObserver:
         self._records = hparams.Records(definition)
         self._trials = {trial.number: trial for trial in trials}
         self._under_way = {}
-        self._part_names = definition.part_names
+        self._names = definition.training_names
         for trial in trials:
             self._records.learn(trial)
-            self._records.learn_metrics(trial.curve.epochs)
-            for part in trial.parts:
-                self._records.learn_metrics(part.curve.epochs)
+            for training in trial.trainings:
+                self._records.learn_metrics(training.curve.epochs)
         self._records.learn_best(trials)
         try:
             self._layout.root.mkdir(parents=True, exist_ok=True)
@@ -66,16 +65,14 @@ class TensorBoardObserver:
 
     def run_started(self, trial: Trial) -> None:
         """Show the trial as running, with the curve that it goes on from and nothing beyond."""
+        self._show(trial, self._go_on)
+
+    def training_epoch_ended(self, trial: Trial, training: int) -> None:
+        """Add the epoch to the curves, and the best score so far to the table."""
         self._show(trial, self._begin)
 
     def epoch_ended(self, trial: Trial) -> None:
-        """Add the epoch to the curves, and the best score so far to the table."""
-        if not trial.parts:
-            self._show(trial, self._begin)
-
-    def part_epoch_ended(self, trial: Trial, part: int) -> None:
-        """Do the same for a part of the trial; the trial's own curves, their means, are written with it."""
-        self._show(trial, self._begin)
+        """Show nothing more: the trial's own curves, means, are written with those of its trainings."""
 
     def trial_ended(self, trial: Trial) -> None:
         """Replace the running session by the finished one."""
@@ -115,8 +112,8 @@ class TensorBoardObserver:
         is_same = before is not None and (before.values, before.state) == (trial.values, trial.state)
         new_values = not is_same and self._known.learn(trial)
         new_metrics = False
-        for curve in (trial.curve, *(part.curve for part in trial.parts)):
-            new_metrics |= self._known.learn_metrics(curve.epochs[-1:])
+        for training in trial.trainings:
+            new_metrics |= self._known.learn_metrics(training.curve.epochs[-1:])
         if new_values or new_metrics or not self._is_described:
             self._describe()
         if new_values and any(self._known.kinds[name] != kind for name, kind in kinds.items()):
@@ -166,10 +163,8 @@ class TensorBoardObserver:
 
     def _sessions(self, trial: Trial) -> list[tuple[str, Trial]]:
         """Return (folder, trial as it sees itself) of each training that has begun, or at least of the first one."""
-        if not trial.parts:
-            return [("", trial)]
-        parts = [(name, as_part(trial, part)) for part, name in enumerate(self._part_names)]
-        return [(name, session) for name, session in parts if session.epochs] or parts[:1]
+        sessions = [(name, alone(trial, index)) for index, name in enumerate(self._names)]
+        return [(name, session) for name, session in sessions if session.epochs] or sessions[:1]
 
     def _begin(self, trial: Trial) -> None:
         """Make the trial's folder one of a trial that is being trained or rests."""
@@ -184,11 +179,20 @@ class TensorBoardObserver:
             under_way.shown = len(points)
 
     def _end(self, trial: Trial) -> None:
-        """Make the trial's folder one of a finished trial, and those of trials that it throws out of the Pareto set."""
-        is_new = self._known.learn_best(self._trials.values())
+        """Make the trial's folder one of a finished trial, and see to those that it throws out of the Pareto set."""
+        changed = self._known.learn_best([trial])
         self._finish(trial)
-        if is_new:
-            self._tidy()
+        self._tidy_others(changed - {trial.number})
+
+    def _go_on(self, trial: Trial) -> None:
+        """Make the trial's folder one of a trial that is trained, which is in no Pareto set."""
+        changed = self._known.learn_best([trial])
+        self._begin(trial)
+        self._tidy_others(changed - {trial.number})
+
+    def _tidy_others(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            self._tidy_trial(self._trials[number], self._layout.look(number, ""))
 
     def _finish(self, trial: Trial) -> None:
         """Make the trial's folder one of a finished trial."""
@@ -203,8 +207,8 @@ class TensorBoardObserver:
         self._forget(trial.number)
 
     def _mean_curves(self, trial: Trial) -> None:
-        """Write the curves of a trial with parts, which is no session itself."""
-        if trial.parts:
+        """Write the curves of a trial with folds or repeats, which is no session itself."""
+        if trial.is_divided:
             self._caught_up(trial, "")
 
     def _caught_up(self, trial: Trial, name: str) -> _UnderWay:
@@ -212,7 +216,7 @@ class TensorBoardObserver:
         key = (trial.number, name)
         under_way = self._under_way.get(key)
         if under_way is None or under_way.epochs > trial.epochs:
-            if trial.parts and not name:
+            if trial.is_divided:
                 for split in ("train", "validation"):
                     remove_ours(self._layout.curves(trial.number, split))
             else:
@@ -231,11 +235,11 @@ class _UnderWay:
         shown: points of the objective in it.
     """
 
-    def __init__(self, layout: Layout, number: int, part: str) -> None:
+    def __init__(self, layout: Layout, number: int, name: str) -> None:
         self.epochs = 0
         self.running: EventFile | None = None
         self.shown = 0
-        self._files = {split: EventFile(layout.curves(number, split, part)) for split in ("train", "validation")}
+        self._files = {split: EventFile(layout.curves(number, split, name)) for split in ("train", "validation")}
 
     def write(self, trial: Trial) -> None:
         """Append the epochs that are not on disk yet."""

@@ -1,9 +1,9 @@
 """Checkpoints: weights and optimizer state of trials, as files of one folder.
 
 Owns the file names, writing, reading, and deleting what nobody needs. Two kinds exist: `best` holds
-the epoch of the recorded score; `epoch_N` holds the last epoch, from which a later run goes on. A trial with parts
-(folds, repeats) has files of its own for each: `part` is its number there, and None for any other trial. Does not
-know which trials deserve to be kept.
+the epoch of the recorded score; `epoch_N` holds the last epoch, from which a later run goes on. Each of a trial's
+trainings has files of its own; a stem is what their names begin with, and says so in a study with folds or repeats.
+Does not know which trials deserve to be kept.
 """
 
 from __future__ import annotations
@@ -18,22 +18,29 @@ from tuning.files import replaced
 
 SUFFIX = ".weights.h5"
 _PATTERN = re.compile(
-    r"trial_(?P<number>\d+)(?:\.part_(?P<part>\d+))?\.(?P<kind>best|epoch_(?P<epochs>\d+))(?P<draft>\.tmp)?\.weights\.h5"
+    r"trial_(?P<number>\d+)(?:\.part_(?P<training>\d+))?\.(?P<kind>best|epoch_(?P<epochs>\d+))(?P<draft>\.tmp)?\.weights\.h5"
 )
 
 
-def best_path(folder: str | Path, number: int, part: int | None = None) -> Path:
-    """Return the file of the trial's best epoch."""
-    return Path(folder) / f"{_stem(number, part)}.best{SUFFIX}"
+def stem(number: int, training: int = 0, is_divided: bool = False) -> str:
+    """Return what the names of a training's files begin with.
+
+    Args:
+        number: the trial's.
+        training: which of the trial's trainings it is.
+        is_divided: whether the study has folds or repeats.
+    """
+    return f"trial_{number:04d}.part_{training}" if is_divided else f"trial_{number:04d}"
 
 
-def epoch_path(folder: str | Path, number: int, epochs: int, part: int | None = None) -> Path:
-    """Return the file of the trial after `epochs` epochs."""
-    return Path(folder) / f"{_stem(number, part)}.epoch_{epochs}{SUFFIX}"
+def best_path(folder: str | Path, stem: str) -> Path:
+    """Return the file of a training's best epoch."""
+    return Path(folder) / f"{stem}.best{SUFFIX}"
 
 
-def _stem(number: int, part: int | None) -> str:
-    return f"trial_{number:04d}" if part is None else f"trial_{number:04d}.part_{part}"
+def epoch_path(folder: str | Path, stem: str, epochs: int) -> Path:
+    """Return the file of a training after `epochs` epochs."""
+    return Path(folder) / f"{stem}.epoch_{epochs}{SUFFIX}"
 
 
 def kept_trials(folder: str | Path) -> list[int]:
@@ -48,7 +55,7 @@ def save(model: Any, path: Path) -> None:
     Raises:
         StudyError: the file cannot be written.
     """
-    draft = path.with_name(f"{path.name.removesuffix(SUFFIX)}.tmp{SUFFIX}")
+    draft = _draft_of(path)
     try:
         with replaced(path, draft):
             model.save_weights(draft)
@@ -59,15 +66,19 @@ def save(model: Any, path: Path) -> None:
         ) from error
 
 
-def save_epoch(model: Any, folder: str | Path, number: int, epochs: int, part: int | None = None) -> None:
-    """Write the trial's last epoch beside its earlier ones."""
-    save(model, epoch_path(folder, number, epochs, part))
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f"{path.name.removesuffix(SUFFIX)}.tmp{SUFFIX}")
 
 
-def delete_other_epochs(folder: str | Path, number: int, epochs: int, part: int | None = None) -> None:
-    """Delete all files of a trial's last epochs but one."""
-    for path in Path(folder).glob(f"{_stem(number, part)}.epoch_*{SUFFIX}"):
-        if path != epoch_path(folder, number, epochs, part):
+def save_epoch(model: Any, folder: str | Path, stem: str, epochs: int) -> None:
+    """Write a training's last epoch beside its earlier ones."""
+    save(model, epoch_path(folder, stem, epochs))
+
+
+def delete_other_epochs(folder: str | Path, stem: str, epochs: int) -> None:
+    """Delete all files of a training's last epochs but one."""
+    for path in Path(folder).glob(f"{stem}.epoch_*{SUFFIX}"):
+        if path != epoch_path(folder, stem, epochs):
             path.unlink(missing_ok=True)
 
 
@@ -79,13 +90,21 @@ def restore(model: Any, path: Path) -> None:
     model.load_weights(path)
 
 
-def prune(folder: str | Path, best: Iterable[int], goes_on_from: Callable[[int, int | None], int | None]) -> None:
-    """Delete what nobody needs.
+def delete(folder: str | Path, stem: str, epochs: Iterable[int], best: bool) -> None:
+    """Delete those files of a training that there are: after so many epochs, and of the best one if `best`."""
+    paths = [epoch_path(folder, stem, n) for n in epochs] + ([best_path(folder, stem)] if best else [])
+    for path in paths:
+        path.unlink(missing_ok=True)
+        _draft_of(path).unlink(missing_ok=True)
+
+
+def prune(folder: str | Path, best: Iterable[int], goes_on_from: Callable[[int, int], int | None]) -> None:
+    """Delete what nobody needs, looking at all that there is.
 
     Args:
         folder: the study's checkpoints; need not exist.
         best: trials whose best epoch is kept.
-        goes_on_from: gives for a trial (and part) that may be continued the epochs in the checkpoint that it would
+        goes_on_from: gives for a trial's training that may be continued the epochs in the checkpoint that it would
             start from, and None for one that is finished. Later epochs are kept: they are just being written.
     """
     kept = set(best)
@@ -94,7 +113,7 @@ def prune(folder: str | Path, best: Iterable[int], goes_on_from: Callable[[int, 
         if match is None:
             continue
         number, kind, epochs = int(match["number"]), match["kind"], int(match["epochs"] or 0)
-        start = goes_on_from(number, None if match["part"] is None else int(match["part"]))
+        start = goes_on_from(number, int(match["training"] or 0))
         if start is not None:
             needed = kind == "best" or epochs >= start
         else:

@@ -15,7 +15,11 @@ from typing import Any
 from tuning.errors import StudyError, one_line
 from tuning.records.objective import Objective
 from tuning.records.trial import Run
+from tuning.training import checkpoints
 from tuning.training.options import TrainingOptions
+
+Key = tuple[int, int]
+"""The number of a task's trial, and which of the trial's trainings it is."""
 
 MAX_TRACEBACK = 20_000
 """Most characters of a traceback that are kept: its beginning and its end."""
@@ -42,7 +46,8 @@ class Task:
         best: the trial's score so far; only a better epoch is kept.
         resumable: whether the last epoch must be kept for a later run.
         options: what all runs of the search have in common.
-        part: which of the trial's trainings this is; None for a trial that is trained once.
+        training: which of the trial's trainings this is.
+        is_divided: whether the study has folds or repeats, so that files are named after the training.
         fold: the fold of the data to train on; None for all of them.
         files: the trial's own folder, for what callbacks write; None where there are no callbacks.
         log_folder: where to write what `options.log` asks for; None for nowhere.
@@ -56,15 +61,21 @@ class Task:
     best: float | None = None
     resumable: bool = False
     options: TrainingOptions = TrainingOptions()
-    part: int | None = None
+    training: int = 0
+    is_divided: bool = False
     fold: int | None = None
     files: str | None = None
     log_folder: str | None = None
 
     @property
-    def key(self) -> tuple[int, int | None]:
+    def key(self) -> Key:
         """What tells this task from all others that are under way, and is found in all messages about it."""
-        return self.run.number, self.part
+        return self.run.number, self.training
+
+    @property
+    def stem(self) -> str:
+        """What the names of its checkpoints begin with."""
+        return checkpoints.stem(*self.key, self.is_divided)
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,7 @@ class Report:
     epoch: int
     metrics: Mapping[str, float]
     checkpoint: bool = False
-    part: int | None = None
+    training: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ class Finished:
     seconds: float
     compiled: bool | None = None
     reason: str | None = None
-    part: int | None = None
+    training: int = 0
     resources: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -102,7 +113,7 @@ class Failed:
     traceback: str
     seconds: float
     is_fatal: bool = False
-    part: int | None = None
+    training: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,19 +122,19 @@ class Lost:
 
     number: int
     reason: str
-    part: int | None = None
+    training: int = 0
 
 
 Message = Report | Finished | Failed | Lost
 Reporter = Callable[[Report], Decision]
 
 
-def failure(key: tuple[int, int | None], error: BaseException, seconds: float = 0.0) -> Failed:
+def failure(key: Key, error: BaseException, seconds: float = 0.0) -> Failed:
     """Return the message that the task of that key has raised `error`."""
-    number, part = key
+    number, training = key
     text = "".join(traceback_module.format_exception(error))
     if len(text) > MAX_TRACEBACK:
         text = f"{text[: MAX_TRACEBACK // 2]}\n...\n{text[-MAX_TRACEBACK // 2 :]}"
     if isinstance(error, StudyError):  # a disk that is full is not the trial's fault
-        return Failed(number, str(error), text, seconds, is_fatal=True, part=part)
-    return Failed(number, one_line(error), text, seconds, part=part)
+        return Failed(number, str(error), text, seconds, is_fatal=True, training=training)
+    return Failed(number, one_line(error), text, seconds, training=training)

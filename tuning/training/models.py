@@ -37,9 +37,9 @@ def one_sample(x: Any) -> Any:
 
 def restore(model: Any, x: Any, task: Task) -> bool:
     """Load the checkpoint to start from; tell whether that worked."""
-    path = checkpoints.epoch_path(str(task.folder), task.run.number, task.trained, task.part)
+    path = checkpoints.epoch_path(str(task.folder), task.stem, task.trained)
     try:
-        if task.best is not None and not checkpoints.best_path(str(task.folder), *task.key).is_file():
+        if task.best is not None and not checkpoints.best_path(str(task.folder), task.stem).is_file():
             raise FileNotFoundError("the weights of its best epoch are missing")
         ensure_built(model, x)
         checkpoints.restore(model, path)

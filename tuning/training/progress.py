@@ -47,9 +47,9 @@ class Progress:
         due = self._keeps and time.monotonic() - self._saved_at >= CHECKPOINT_SECONDS
         if due:
             self._save_epoch()
-        decision = self._report(Report(self._task.run.number, epoch, metrics, due, self._task.part))
+        decision = self._report(Report(self._task.run.number, epoch, metrics, due, self._task.training))
         if due:  # only now is the new checkpoint the one that is gone back to
-            checkpoints.delete_other_epochs(str(self._task.folder), self._task.run.number, self.epochs, self._task.part)
+            checkpoints.delete_other_epochs(str(self._task.folder), self._task.stem, self.epochs)
         self._resumable |= decision is Decision.PAUSE
         self._epoch_began = time.perf_counter()
         return decision
@@ -70,7 +70,7 @@ class Progress:
 
     def _save_epoch(self) -> None:
         self._save_best()
-        checkpoints.save_epoch(self._model, str(self._task.folder), self._task.run.number, self.epochs, self._task.part)
+        checkpoints.save_epoch(self._model, str(self._task.folder), self._task.stem, self.epochs)
         self.saved, self._saved_at = self.epochs, time.monotonic()
 
     def _save_best(self) -> None:
@@ -79,6 +79,6 @@ class Progress:
             return
         last = state_of(self._model)
         assign(self._model, self._best_state)
-        checkpoints.save(self._model, checkpoints.best_path(str(self._task.folder), *self._task.key))
+        checkpoints.save(self._model, checkpoints.best_path(str(self._task.folder), self._task.stem))
         assign(self._model, last)
         self._best_state = None

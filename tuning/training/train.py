@@ -75,7 +75,7 @@ def _train(
         time.perf_counter() - started,
         compiled,
         reason,
-        task.part,
+        task.training,
         measured(model, data.x, task.options.resources, progress.epoch_seconds) if is_keras_model(model) else {},
     )
 

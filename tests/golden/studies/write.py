@@ -74,7 +74,8 @@ def search(name, logs, killed=None):
         def part_epoch_ended(self, trial, part):
             self.count()
 
-    return tuning.search(SPACE, study=name, logs=logs, observers=[Killer()], **{**DEFAULTS, **ARGUMENTS[name]})
+    observers = [] if killed is None else [Killer()]
+    return tuning.search(SPACE, study=name, logs=logs, observers=observers, **{**DEFAULTS, **ARGUMENTS[name]})
 
 
 def whole(study):

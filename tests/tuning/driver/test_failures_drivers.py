@@ -144,7 +144,7 @@ def test_a_stopped_driver_keeps_its_study(tmp_path):
     time.sleep(1.5)
     first.send(signal.SIGCONT)
     assert first.wait() == "", "its workers waited for its answers"
-    assert all(t.state is State.COMPLETED and t.lost == 0 for t in tuning.load(tmp_path / "s").trials)
+    assert all(t.state is State.COMPLETED and t.trainings[0].lost == 0 for t in tuning.load(tmp_path / "s").trials)
 
 
 def jumping_clock():

@@ -61,7 +61,7 @@ def test_a_server_that_crashes_and_comes_back_is_waited_for(engine, workers, ser
     assert driver.wait() == ""
     trials, documents = stored(tmp_path, server, name)
     assert before.items() <= documents.items(), "what was finished has not changed"
-    assert {t.state for t in trials} == {State.COMPLETED} and {t.lost for t in trials} == {0}
+    assert {t.state for t in trials} == {State.COMPLETED} and {t.trainings[0].lost for t in trials} == {0}
     assert [t.number for t in trials] == list(range(len(trials)))
     if workers == 1:
         straight = tuning.search(CURVE, **arguments(tmp_path / "straight", engine))

@@ -115,9 +115,9 @@ def test_a_killed_drivers_trials_go_on_from_their_checkpoints(search, straight, 
     watch = Watch(None, None, None)
     study = search(study="killed", observers=[watch])
     assert {n: s for n, s in watch.starts.items() if n in before} == {
-        n: [t.checkpoint] for n, t in before.items() if not t.state.is_finished
+        n: [t.trainings[0].checkpoint] for n, t in before.items() if not t.state.is_finished
     }
-    assert max(t.checkpoint for t in before.values()) >= 2
+    assert max(t.trainings[0].checkpoint for t in before.values()) >= 2
     assert scores(study) == pytest.approx(scores(straight), rel=1e-5)
     check_models(study)
     assert sorted(p.name for p in folder.iterdir()) == [f"trial_{n:04d}.best.weights.h5" for n in range(3)]
@@ -145,9 +145,11 @@ class Damaging(Watch):
         self.folder, self.damage, self.damaged = folder, damage, None
 
     def run_started(self, trial):
-        if self.damaged is None and trial.checkpoint:
+        if self.damaged is None and trial.trainings[0].checkpoint:
             self.damaged = trial.number
-            self.damage(checkpoints.epoch_path(self.folder, trial.number, trial.checkpoint))
+            self.damage(
+                checkpoints.epoch_path(self.folder, checkpoints.stem(trial.number), trial.trainings[0].checkpoint)
+            )
 
 
 HYPERBAND = {"engine": "hyperband", "trials": None, "epochs": 2, "options": {"factor": 2}}

@@ -110,7 +110,7 @@ def test_a_trial_that_loses_its_worker_twice_has_failed_and_the_search_goes_on(s
 
 def test_losses_of_different_trials_are_counted_apart(search):
     study = search(observers=[Signals(signal.SIGKILL, (0, 2), (1, 5), (2, 5), (3, 5), (4, 5))])
-    assert {t.state for t in study.trials} == {State.COMPLETED} and {t.lost for t in study.trials} == {0}
+    assert {t.state for t in study.trials} == {State.COMPLETED} and {t.trainings[0].lost for t in study.trials} == {0}
 
 
 def test_a_stopped_worker_is_given_up_after_the_silence_limit(search):

@@ -13,17 +13,15 @@ import tuning
 from tests.conftest import SPACES
 from tests.processes import Driver, finished, records, wait_until
 from tests.spaces.ridge import RidgeSpace, regressor
-from tuning.driver.loop import seed_of_trial
 from tuning.driver.observer import Observer
+from tuning.driver.seeds import seed_of_trial
 from tuning.engines.base import Done
 from tuning.errors import OptionError, SearchFailedError, StudyError
-from tuning.records.objective import Objective
-from tuning.records.parts import best_of_run, joined, mean_curve, not_ended, with_part_ended
-from tuning.records.trial import Curve, Part, Run, State, Trial
+from tuning.records.trainings import not_ended
+from tuning.records.trial import Run, State
 from tuning.storage.store import Store
 
 RIDGE = str(SPACES / "ridge.py")
-LOSS = Objective("loss", "min")
 ENGINES = {
     "random": {"engine": "random", "trials": 4},
     "hyperband": {"engine": "hyperband", "trials": None},
@@ -48,45 +46,6 @@ def without_random(study):
     ]
 
 
-# What a trial is, made of its parts ----------------------------------------------------------------------
-
-
-def part(*losses, score=None, untils=()):
-    return Part(Curve(tuple({"loss": loss} for loss in losses)), score, untils=untils)
-
-
-def test_an_epoch_counts_once_every_part_has_reached_it_or_has_ended():
-    parts = [part(3, 1, 2, untils=(3,)), part(5, untils=(1,)), part(4, 2)]
-    assert mean_curve(parts, 1).values("loss") == [4.0, 1.5]
-    assert mean_curve([*parts[:2], part(4, 2, 3, untils=(3,))], 1).values("loss") == [4.0, 1.5, 2.5]
-    assert mean_curve(parts, 2).values("loss") == [4.0], "in the next run all parts go on"
-    assert len(mean_curve([part(), part(1)], 1)) == 0
-
-
-def test_a_metric_that_some_parts_do_not_report_is_the_mean_of_the_others():
-    parts = [Part(Curve(({"loss": 1.0, "rare": 7.0},))), Part(Curve(({"loss": 2.0},)))]
-    assert mean_curve(parts, 1).epochs == ({"loss": 1.5, "rare": 7.0},)
-
-
-def test_the_score_is_the_mean_of_the_parts_best_and_there_is_none_before_all_have_one():
-    trial = Trial(0, {}, runs=(Run(0, {}, 0, 3),), parts=(part(3, 1, 2, score=1), part(5, 6, 0, score=0), part()))
-    assert joined(trial, LOSS).score is None and trial.score_std is None
-    trial = joined(Trial(0, {}, runs=trial.runs, parts=(*trial.parts[:2], part(3, 3, 5, score=3))), LOSS)
-    assert trial.score == pytest.approx(4 / 3)
-    assert trial.best_epoch == 2 and trial.part_scores == (None, None, None) and not_ended(trial) == [0, 1, 2]
-    ended = with_part_ended(trial, 1, LOSS)
-    assert ended.part_scores == (None, 0, None) and not_ended(ended) == [0, 2] and ended.score_std is None
-    ended = with_part_ended(with_part_ended(ended, 0, LOSS), 2, LOSS)
-    assert ended.part_scores == (1, 0, 3) and ended.score_std == pytest.approx(numpy.std([1, 0, 3]))
-
-
-def test_the_score_of_a_run_counts_what_each_part_trained_in_it():
-    runs = (Run(0, {}, 0, 2, ended=1, until=2), Run(0, {}, 2, 4, ended=3, until=4))
-    parts = (part(1, 5, 4, 3, untils=(2, 4)), part(2, 9, 7, untils=(1, 3)))
-    assert best_of_run(Trial(0, {}, runs=runs, parts=parts), LOSS) == (1, (3 + 7) / 2)
-    assert best_of_run(Trial(0, {}, runs=runs[:1], parts=parts), LOSS) == (0, (1 + 2) / 2)
-
-
 # Searches ------------------------------------------------------------------------------------------------
 
 
@@ -97,13 +56,13 @@ def test_every_engine_scores_by_the_mean_over_folds(engine, search):
     data = RidgeSpace().load_data()
     x, y = numpy.concatenate([data.x, data.validation[0]]), numpy.concatenate([data.y, data.validation[1]])
     for trial in study.trials:
-        assert trial.state is State.COMPLETED and len(trial.parts) == 3
+        assert trial.state is State.COMPLETED and len(trial.trainings) == 3
         theirs = -cross_val_score(regressor(trial.values), x, y, cv=splitter, scoring="neg_root_mean_squared_error")
         numpy.testing.assert_allclose(trial.part_scores, theirs - 0.001 * (trial.epochs - 1), rtol=1e-12)
         assert trial.score == pytest.approx(numpy.mean(trial.part_scores), rel=1e-12)
-        assert all(len(p.curve) == trial.epochs == p.untils[-1] and p.seconds > 0 for p in trial.parts)
-        assert trial.seconds == pytest.approx(sum(p.seconds for p in trial.parts))
-        assert [p.curve.values("rows")[0] for p in trial.parts] == [200, 201, 201]
+        assert all(len(p.curve) == trial.epochs == p.untils[-1] and p.seconds > 0 for p in trial.trainings)
+        assert trial.seconds == pytest.approx(sum(p.seconds for p in trial.trainings))
+        assert [p.curve.values("rows")[0] for p in trial.trainings] == [200, 201, 201]
     assert study.best.score == min(t.score for t in study.trials)
     if engine == "hyperband":
         assert max(len(t.runs) for t in study.trials) > 1, "promoted with all its folds"
@@ -112,19 +71,19 @@ def test_every_engine_scores_by_the_mean_over_folds(engine, search):
 def test_repeats_train_with_other_seeds_and_the_first_is_the_plain_training(search):
     plain, repeated = search(cv=None), search(cv=None, repeats=3, study="repeated")
     for mine, theirs in zip(plain.trials, repeated.trials, strict=True):
-        draws = [p.curve.values("random") for p in theirs.parts]
+        draws = [p.curve.values("random") for p in theirs.trainings]
         assert draws[0] == mine.curve.values("random") and len(set(map(tuple, draws))) == 3
-        assert mine.parts == () == mine.part_scores and "part_scores" not in mine.to_json()
+        assert len(mine.trainings) == 1 and mine.part_scores == (mine.score,) and "part_scores" not in mine.to_json()
     assert len({seed_of_trial(0, 1), seed_of_trial(0, 1, 1), seed_of_trial(0, 1, 2), seed_of_trial(0, 2)}) == 4
 
 
 def test_folds_and_repeats_together(search):
     study = search(repeats=2)
-    assert study.definition.part_names == tuple(f"repeat_{r}_fold_{f}" for r in range(2) for f in range(3))
+    assert study.definition.training_names == tuple(f"repeat_{r}_fold_{f}" for r in range(2) for f in range(3))
     for trial in study.trials:
         assert trial.part_scores[:3] == trial.part_scores[3:]
-        assert [p.curve.values("rows")[0] for p in trial.parts] == 2 * [200, 201, 201]
-        draws = [p.curve.values("random")[0] for p in trial.parts]
+        assert [p.curve.values("rows")[0] for p in trial.trainings] == 2 * [200, 201, 201]
+        draws = [p.curve.values("random")[0] for p in trial.trainings]
         assert draws[0] == draws[1] == draws[2] != draws[3] == draws[4] == draws[5], "folds of a repeat share a seed"
 
 
@@ -132,7 +91,7 @@ def test_folds_and_repeats_together(search):
 def test_workers_train_folds_side_by_side_with_the_same_result(search):
     alone, together = search(study="alone"), search(study="together", workers=2)
     assert without_random(alone) == without_random(together)
-    pids = [[p.curve.values("pid")[0] for p in t.parts] for t in together.trials]
+    pids = [[p.curve.values("pid")[0] for p in t.trainings] for t in together.trials]
     assert len({pid for trial in pids for pid in trial}) > 1
 
 
@@ -143,8 +102,8 @@ class Listener(Observer):
     def epoch_ended(self, trial):
         self.heard.append(("epoch", trial.number, trial.epochs))
 
-    def part_epoch_ended(self, trial, part):
-        self.trained.append((trial.number, part, len(trial.parts[part].curve)))
+    def training_epoch_ended(self, trial, part):
+        self.trained.append((trial.number, part, len(trial.trainings[part].curve)))
 
     def run_ended(self, trial):
         self.heard.append(("run", trial.number))
@@ -230,7 +189,7 @@ def test_an_engine_stops_a_trial_whatever_fold_is_being_trained(after, search, m
     # 4 epochs of a fold, and one look after the end of each but the last
     if after == 13:
         assert engine.seen == [(0, 0)] * 4 + [(0, 1)] * 5 + [(0, 2)] + [(1, 2), (2, 2), (3, 2)]
-    assert [len(p.curve) for p in trial.parts] == {3: [3, 0, 0], 5: [4, 0, 0], 13: [4, 4, 3]}[after]
+    assert [len(p.curve) for p in trial.trainings] == {3: [3, 0, 0], 5: [4, 0, 0], 13: [4, 4, 3]}[after]
     assert (trial.score is None) == (after < 13)
 
 
@@ -240,12 +199,12 @@ class KillsWorkers(Observer):
     def __init__(self, *targets):
         self.targets, self.trained = list(targets), []
 
-    def part_epoch_ended(self, trial, part):
-        entry = (trial.number, part, len(trial.parts[part].curve))
+    def training_epoch_ended(self, trial, part):
+        entry = (trial.number, part, len(trial.trainings[part].curve))
         self.trained.append(entry)
         if entry in self.targets:
             self.targets.remove(entry)
-            os.kill(int(trial.parts[part].curve.epochs[-1]["pid"]), signal.SIGKILL)
+            os.kill(int(trial.trainings[part].curve.epochs[-1]["pid"]), signal.SIGKILL)
 
 
 @pytest.mark.slow
@@ -295,7 +254,7 @@ def test_a_fold_that_has_ended_is_not_trained_again_after_a_kill(search, tmp_pat
 
     def ended_folds():
         texts = records(tmp_path / "s" / "trials.db").values()
-        return sum(bool(part["untils"]) for text in texts for part in json.loads(text).get("parts", ()))
+        return sum(bool(t["untils"]) for text in texts for t in json.loads(text)["trainings"])
 
     wait_until(lambda: ended_folds() == 2)
     time.sleep(0.07)
@@ -313,8 +272,8 @@ class Interrupts(Observer):
     def __init__(self, part, epochs):
         self.moment, self.trained = (part, epochs), []
 
-    def part_epoch_ended(self, trial, part):
-        self.trained.append((part, len(trial.parts[part].curve)))
+    def training_epoch_ended(self, trial, part):
+        self.trained.append((part, len(trial.trainings[part].curve)))
         if self.trained[-1] == self.moment:
             os.kill(os.getpid(), signal.SIGINT)
 
@@ -324,13 +283,13 @@ def test_interrupted_in_the_middle_of_a_fold_it_goes_on(search):
     with pytest.raises(KeyboardInterrupt):
         search(trials=1, observers=[observer])
     (trial,) = tuning.load(folder_of(search)).trials
-    assert trial.is_training and not_ended(trial) == [1, 2] and [len(p.curve) for p in trial.parts] == [4, 2, 0]
+    assert trial.is_training and not_ended(trial) == [1, 2] and [len(p.curve) for p in trial.trainings] == [4, 2, 0]
     assert without_random(search(trials=1)) == without_random(search(trials=1, study="straight"))
 
 
 def test_folds_and_repeats_that_are_not_given_are_those_of_the_study_and_others_are_refused(search):
     search(repeats=2)
-    assert len(search(cv=None, trials=4).trials[3].parts) == 6
+    assert len(search(cv=None, trials=4).trials[3].trainings) == 6
     with pytest.raises(StudyError, match="cv 'folds' is 4, in the study 3.*repeats is 2, in the study 2|cv 'folds'"):
         search(cv=4)
     with pytest.raises(StudyError, match="repeats is 3, in the study 2"):
@@ -355,7 +314,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(search, tmp_pat
 def test_given_arrays_are_divided(search):
     x = numpy.random.default_rng(0).normal(size=(90, 3))
     study = search(x=x, y=x @ [1.0, 2.0, 3.0], trials=1)
-    assert [p.curve.values("rows")[0] for p in study.best.parts] == 3 * [60]
+    assert [p.curve.values("rows")[0] for p in study.best.trainings] == 3 * [60]
 
 
 def test_epochs_can_be_a_hyperparameter(search):
@@ -366,7 +325,9 @@ def test_epochs_can_be_a_hyperparameter(search):
     study = search(Epochs(), trials=5)
     assert {t.values["epochs"] for t in study.trials} == {1, 3, 6}
     for trial in study.trials:
-        assert [len(p.curve) for p in trial.parts] == 3 * [trial.values["epochs"]] and trial.epochs == len(trial.curve)
+        assert [len(p.curve) for p in trial.trainings] == 3 * [trial.values["epochs"]] and trial.epochs == len(
+            trial.curve
+        )
 
 
 def test_folds_that_end_early_leave_the_others_alone(search):
@@ -376,7 +337,7 @@ def test_folds_that_end_early_leave_the_others_alone(search):
 
     study = search(Uneven(), trials=2)
     for trial in study.trials:
-        assert [len(p.curve) for p in trial.parts] == [2, 4, 4] and trial.epochs == 4
+        assert [len(p.curve) for p in trial.trainings] == [2, 4, 4] and trial.epochs == 4
         assert trial.curve.values("rows") == pytest.approx([602 / 3, 602 / 3, 201, 201])
 
 

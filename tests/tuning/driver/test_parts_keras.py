@@ -101,7 +101,7 @@ def test_promoted_folds_go_on_from_their_own_weights(tmp_path):
         fix={"n_hidden": 1, "n_neurons": 10, "loss": "mse", "optimizer": "sgd"},
     )  # fmt: skip
     promoted = [t for t in found.trials if len(t.runs) > 1]
-    assert promoted and all(p.untils == tuple(r.until for r in t.runs) for t in promoted for p in t.parts)
+    assert promoted and all(p.untils == tuple(r.until for r in t.runs) for t in promoted for p in t.trainings)
     kept = {path.name for path in (found.path / "checkpoints").iterdir()}
     best = sorted((t for t in found.trials if t.state is State.COMPLETED), key=lambda t: t.score)[:3]
     assert kept == {f"trial_{t.number:04d}.part_{p}.best.weights.h5" for t in best for p in range(2)}
@@ -135,7 +135,7 @@ def test_tensorboard_shows_a_trial_as_a_group_of_folds(study):
             assert group["hparams"]["trial_state"] == "complete"
             mean = client.curve(f"trial_{trial.number:04d}/validation", "epoch_rmse")
             assert [value for _, value in mean] == pytest.approx(trial.curve.values("val_rmse"), rel=1e-5)
-            for fold, part in enumerate(trial.parts):
+            for fold, part in enumerate(trial.trainings):
                 curve = client.curve(f"trial_{trial.number:04d}/fold_{fold}/validation", "epoch_rmse")
                 assert [value for _, value in curve] == pytest.approx(part.curve.values("val_rmse"), rel=1e-5)
 

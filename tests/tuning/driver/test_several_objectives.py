@@ -18,7 +18,7 @@ from tuning.hyperparameters import Float
 from tuning.records.definition import Definition
 from tuning.records.objective import RESOURCES, Objective, listed, primary
 from tuning.records.ranking import pareto
-from tuning.records.trial import Curve, State, Trial
+from tuning.records.trial import Curve, State, Training, Trial
 from tuning.report.page import html as page_of
 from tuning.tensorboard import TensorBoardObserver, hparams
 from tuning.training.resources import measured, predict_ms
@@ -55,7 +55,7 @@ def test_objectives_that_do_not_fit(given, says):
 
 
 def trial(number, *scores, state=State.COMPLETED):
-    return Trial(number, {}, state=state, score=scores[0], scores=scores)
+    return Trial(number, {}, state, (Training(score=scores[0]),), scores=scores)
 
 
 def test_the_pareto_set_is_what_no_trial_beats():
@@ -210,8 +210,8 @@ def test_scores_of_folds_are_means(tmp_path):
         "digits", engine="optuna", objective=["val_loss", "val_accuracy", "n_params"], cv=2, trials=1, **given
     )
     (one,) = study.trials
-    assert one.state is State.COMPLETED and len(one.parts) == 2
-    accuracies = [part.curve.epochs[part.best_epoch]["val_accuracy"] for part in one.parts]
+    assert one.state is State.COMPLETED and len(one.trainings) == 2
+    accuracies = [part.curve.epochs[part.best_epoch]["val_accuracy"] for part in one.trainings]
     assert one.scores == (one.score, pytest.approx(sum(accuracies) / 2), one.resources["n_params"])
 
 
@@ -243,7 +243,7 @@ def test_a_trial_that_diverges_is_worse_in_every_objective():
         run = replace(engine.ask(), asked=2 * number, ended=2 * number + 1)
         state = State.COMPLETED if scores[1] else State.FAILED
         curve = Curve(({"val_accuracy": value},))
-        engine.tell(Trial(number, run.values, state, curve, scores[1], 0, runs=(run,), scores=scores))
+        engine.tell(Trial(number, run.values, state, (Training(curve, scores[1], 0),), runs=(run,), scores=scores))
     assert engine._study().trials[2].values == [50.0, 0.25]
 
 

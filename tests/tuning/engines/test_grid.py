@@ -82,11 +82,11 @@ class TestHalvingGrid(GridContract):
             kept = {run.number for run in by_round[now]}
             scores = {r.number: simulation.trials[r.number].curve.values("score")[before - 1] for r in by_round[before]}
             assert kept == set(sorted(scores, key=scores.get)[-len(kept) :])
-            assert all(run.start == before and run.parent == run.number for run in by_round[now])
+            assert all(run.start == before for run in by_round[now])
 
     def test_equal_scores_and_failures_do_not_confuse_it(self):
         simulation = Simulation(self.make(), fails=lambda values: values["layers"] != 4).go(200)
-        continued = [run for run in simulation.runs if run.parent is not None]
+        continued = [run for run in simulation.runs if run.start]
         assert {run.values["layers"] for run in continued if run.stop == 9} == {4}
         assert all(simulation.trials[run.number].run.ended is not None for run in continued)
 
@@ -162,7 +162,7 @@ def test_a_grid_search_is_that_of_scikit_learn(search):
     compare(study, theirs(GridSearchCV, grid_of(HYPERPARAMETERS, 4)))
     compare(tuning.load(study.path), theirs(GridSearchCV, grid_of(HYPERPARAMETERS, 4)))
     times = study.cv_results_["mean_fit_time"]
-    assert times.tolist() == [numpy.mean([p.seconds for p in t.parts]) for t in study.trials]
+    assert times.tolist() == [numpy.mean([p.seconds for p in t.trainings]) for t in study.trials]
 
 
 def test_a_random_search_is_that_of_scikit_learn(search):
@@ -194,7 +194,7 @@ def test_halving_continues_the_best_candidates(search):
     by_values = {(t.values["alpha"], t.values["fit_intercept"]): t for t in study.trials}
     for params, score in zip(results["params"], results["mean_test_score"], strict=True):
         trial = by_values[params["alpha"], params["fit_intercept"]]
-        scores = [min(p.curve.until(params["epochs"]).values("val_rmse")) for p in trial.parts]
+        scores = [min(p.curve.until(params["epochs"]).values("val_rmse")) for p in trial.trainings]
         assert score == pytest.approx(-numpy.mean(scores), rel=1e-12)
     assert "mean_train_score" not in results and isinstance(study.search_, HalvingGridSearchCV)
 
@@ -210,8 +210,8 @@ def test_a_candidate_that_fails_is_ranked_last(search, monkeypatch):
 
 def test_without_a_number_of_folds_there_are_five_as_in_scikit_learn(search):
     study = search(cv=None, options={"levels": 1})
-    assert [len(t.parts) for t in study.trials] == [5, 5] and study.search_.n_splits_ == 5
-    assert [len(t.parts) for t in search(cv=None, options={"levels": 1}).trials] == [5, 5]
+    assert [len(t.trainings) for t in study.trials] == [5, 5] and study.search_.n_splits_ == 5
+    assert [len(t.trainings) for t in search(cv=None, options={"levels": 1}).trials] == [5, 5]
 
 
 def test_repeats_are_further_splits(search):
@@ -289,7 +289,7 @@ def test_candidates_and_folds_are_stored_as_they_end(tmp_path):
 
     def n_ended():
         trials = [json.loads(text) for text in records(database).values()]
-        return [sum(bool(part["untils"]) for part in trial["parts"]) for trial in trials]
+        return [sum(bool(part["untils"]) for part in trial["trainings"]) for trial in trials]
 
     wait_until(lambda: n_ended() == [3, 1])
     board = tmp_path / "s" / "tensorboard"

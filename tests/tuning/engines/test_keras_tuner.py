@@ -100,8 +100,8 @@ def test_it_proposes_what_kerastuner_proposes(contract, oracle, options, count, 
 
 def test_hyperband_continues_trials_and_ends():
     simulation = Simulation(TestHyperband().make(0)).go(500)
-    promoted = [run for run in simulation.runs if run.parent is not None]
-    assert promoted and all(run.parent == run.number and run.start > 0 for run in promoted)
+    promoted = [run for run in simulation.runs if run.start]
+    assert promoted and all(run.start == simulation.trials[run.number].runs[-2].until for run in promoted)
     assert max(t.epochs for t in simulation.trials.values()) == 9
     assert sum(t.epochs for t in simulation.trials.values()) == hyperband_epochs(9, 3, 1)
     assert simulation.done.reason == ""

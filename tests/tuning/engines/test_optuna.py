@@ -20,7 +20,7 @@ from tuning.errors import OptionError, StudyError
 from tuning.hyperparameters import Condition, Float
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
-from tuning.records.trial import Part, State, Trial
+from tuning.records.trial import State, Training, Trial
 from tuning.space import active_values
 from tuning.tensorboard.hparams import session_starts_in
 
@@ -184,9 +184,9 @@ def test_nothing_is_pruned_without_a_pruner(search):
 
 def divided(number, scores, run):
     """Return a trial of eight folds, the first of which have ended with `scores`."""
-    ended = [Part(score=score, untils=(9,)) for score in scores]
-    parts = (*ended, *(8 - len(ended)) * [Part()])
-    return Trial(number, run.values, runs=(run,), score=sum(scores) / len(scores), parts=parts)
+    ended = [Training(score=score, untils=(9,)) for score in scores]
+    trainings = (*ended, *(8 - len(ended)) * [Training()])
+    return Trial(number, run.values, trainings=trainings, joint=Training(score=sum(scores) / len(scores)), runs=(run,))
 
 
 def test_wilcoxon_compares_the_folds_of_trials():
@@ -232,7 +232,9 @@ def test_a_diverged_trial_is_failed_and_teaches(search):
     assert other.value == study.trials[1].score
     assert diverged.state.name == "COMPLETE" and diverged.value > other.value, "worse than all others"
     engine = make_engine(definition, 9)
-    engine.restore([replace(study.trials[0], curve=study.trials[0].curve.until(1)), study.trials[1]], None)
+    engine.restore(
+        [replace(study.trials[0], trainings=(Training(study.trials[0].curve.until(1)),)), study.trials[1]], None
+    )
     assert engine._study().trials[0].state.name == "FAIL", "what failed for another reason says nothing"
 
 

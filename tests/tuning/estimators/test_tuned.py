@@ -89,7 +89,7 @@ def test_folds_score_each_trial_by_their_mean():
     assert splits == list(best.part_scores)
     assert estimator.best_score_ == results["mean_test_score"][estimator.best_index_] == pytest.approx(np.mean(splits))
     assert results["std_test_score"][estimator.best_index_] == pytest.approx(np.std(splits))
-    assert estimator.n_epochs_ == round(np.mean([part.best_epoch for part in best.parts])) + 1
+    assert estimator.n_epochs_ == round(np.mean([part.best_epoch for part in best.trainings])) + 1
     assert estimator.best_estimator_.current_epoch == estimator.n_epochs_
     labels = np.concatenate([estimator.study_.fold_data(k).validation[1] for k in range(3)])
     assert np.bincount(labels).tolist() == [50, 50, 50]

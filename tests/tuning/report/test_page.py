@@ -12,7 +12,7 @@ from tests import browser as browsers
 from tests.conftest import SPACES
 from tuning.errors import StudyError
 from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Int
-from tuning.records.trial import Curve, State, Trial
+from tuning.records.trial import Curve, State, Training, Trial
 from tuning.report import figures, write_report
 from tuning.report.page import MAX_ROWS
 from tuning.report.page import html as page_of
@@ -33,7 +33,8 @@ def trial(number, optimizer, score, **rest):
     values = {"rate": 10.0 ** -(1 + number % 3), "units": 8 + number % 57, "optimizer": optimizer, "bias": True}
     values |= {"momentum": 0.9} if optimizer == "sgd" else {}
     curve = Curve(tuple({"val_loss": score + 1 / (e + 1)} for e in range(3))) if score is not None else Curve()
-    made = Trial(number, values, State.COMPLETED, curve, score, 2 if score is not None else None, 1.5)
+    training = Training(curve, score, 2 if score is not None else None, 1.5)
+    made = Trial(number, values, State.COMPLETED, (training,))
     return replace(made, **rest)
 
 
@@ -57,7 +58,13 @@ def study(made):
     trials = [trial(n, "sgd" if n % 2 else "adam", 1 / (n + 1)) for n in range(8)]
     trials.append(trial(8, "sgd", None, state=State.FAILED, error=f"ValueError: {NASTY}", traceback=f"File {NASTY}"))
     trials.append(
-        trial(9, "adam", 0.4, state=State.PRUNED, curve=Curve(({"val_loss": 0.4}, {"val_loss": float("inf")})))
+        trial(
+            9,
+            "adam",
+            0.4,
+            state=State.PRUNED,
+            trainings=(Training(Curve(({"val_loss": 0.4}, {"val_loss": float("inf")})), 0.4, 0),),
+        )
     )
     return dressed(made, trials)
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import tuning
-from tests.contracts.store import DEFINITION, MIXED_SPACE, StoreContract, a_trial
+from tests.contracts.store import DEFINITION, MIXED_SPACE, StoreContract, a_trial, scored
 from tests.processes import CURVE, PASSWORD, running_postgres
 from tuning.errors import StudyError
 from tuning.records.trial import State
@@ -95,9 +95,9 @@ def stopped(server):
 WRITES = {
     "begin": lambda store: store.begin(a_trial(1), {"after": 1}, MIXED_SPACE),
     "begin_again": lambda store: store.begin(a_trial(0), {"after": 0}, MIXED_SPACE),
-    "save": lambda store: store.save(a_trial(0, seconds=9.0)),
+    "save": lambda store: store.save(a_trial(0, compiled=True)),
     "report": lambda store: store.report(a_trial(0), 1.0),
-    "close_trial": lambda store: store.close_trial(a_trial(0, state=State.COMPLETED, score=1.0)),
+    "close_trial": lambda store: store.close_trial(a_trial(0, state=State.COMPLETED, trainings=scored(1.0))),
     "read": lambda store: store.read(),
 }
 
@@ -170,13 +170,13 @@ def test_a_driver_that_lost_its_connection_to_another_one_writes_nothing_more(st
     _break_connections(server, where)
     other = Store.of(*where, exclusive=True)
     with pytest.raises(StudyError, match="is being searched by process"):
-        store.save(a_trial(0, seconds=1.0))
+        store.save(a_trial(0, compiled=True))
     other.claim()
     with pytest.raises(StudyError, match=f"is being searched by process {os.getpid()} on "):
-        store.save(a_trial(0, seconds=1.0))
+        store.save(a_trial(0, compiled=True))
     other.close()
     with pytest.raises(StudyError, match="has been taken up by process .* while the database could not be reached"):
-        store.save(a_trial(0, seconds=1.0))
+        store.save(a_trial(0, compiled=True))
     assert Store.of(*where).read()[0] == [a_trial(0)]
 
 

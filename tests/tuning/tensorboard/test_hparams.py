@@ -18,7 +18,7 @@ from google.protobuf import json_format
 from tests.tensorboard_search import HYPERPARAMETERS, OBJECTIVE, START, definition, metrics_of, values_of
 from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Int
 from tuning.records.objective import Objective
-from tuning.records.trial import Curve, Run, State, Trial
+from tuning.records.trial import Curve, Run, State, Training, Trial
 from tuning.tensorboard import columns, hparams
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "hparams"
@@ -44,10 +44,7 @@ def a_trial(number=3, state=State.COMPLETED, epochs=3, **fields):
         number,
         values,
         state,
-        curve,
-        score=best[1],
-        best_epoch=best[0],
-        seconds=4.5,
+        (Training(curve, best[1], best[0], seconds=4.5),),
         runs=(Run(number, values, 0, 4),),
         started_at=START,
         ended_at=START + 9,
@@ -273,7 +270,7 @@ def test_metrics_that_every_scored_trial_has_come_first():
 def test_the_last_point_of_the_objective_is_the_score():
     objective = Objective("val_loss", "min")
     losses = (0.9, math.nan, 0.7, -math.inf, 0.8, 0.5, 0.6)
-    trial = Trial(0, {}, State.COMPLETED, Curve(tuple({"val_loss": v} for v in losses)), score=0.5, best_epoch=5)
+    trial = Trial(0, {}, State.COMPLETED, (Training(Curve(tuple({"val_loss": v} for v in losses)), 0.5, 5),))
     assert [(value, step) for _, value, step in hparams.progress(trial, objective)] == [(0.9, 0), (0.7, 2), (0.5, 5)]
 
 
@@ -286,16 +283,20 @@ def test_a_failed_trial_has_no_objective():
 def test_fingerprints_change_with_what_is_shown():
     trial = a_trial()
     records = records_of(trial)
+
+    def trained(**fields):
+        return replace(trial, trainings=(replace(trial.trainings[0], **fields),))
+
     others = [
         replace(trial, state=State.PRUNED),
-        replace(trial, score=0.1),
-        replace(trial, best_epoch=0),
+        trained(score=0.1),
+        trained(best_epoch=0),
         replace(trial, values={**trial.values, "units": 17}),
-        replace(trial, curve=trial.curve.until(2)),
+        trained(curve=trial.curve.until(2)),
     ]
     prints = [records.fingerprint(t) for t in (trial, *others)]
     assert len(set(prints)) == len(prints)
-    assert records.fingerprint(replace(trial, seconds=9.0, ended_at=None)) == prints[0]
+    assert records.fingerprint(replace(trained(seconds=9.0), ended_at=None)) == prints[0]
 
 
 def test_no_tensorflow_is_imported(tmp_path):

@@ -13,7 +13,7 @@ from tuning import compiled as training
 from tuning.engines.registry import ENGINES
 from tuning.errors import OptionError
 from tuning.records.trial import State
-from tuning.training import callbacks, checkpoints
+from tuning.training import callbacks
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 4)).astype("float32")
@@ -59,7 +59,7 @@ def test_every_engine_calls_batch_callbacks_and_the_record_says_how(search, engi
     assert study.trials
     for trial in study.trials:
         files = list((study.path / "callbacks" / f"trial_{trial.number:04d}").rglob("batches.txt"))
-        assert len(files) == max(len(trial.parts), 1), "each training has a folder of its own"
+        assert len(files) == len(trial.trainings), "each training has a folder of its own"
         for file in files:
             written = [int(n) for n in file.read_text().split()]
             assert len(written) == trial.epochs and min(written) > 0
@@ -88,7 +88,7 @@ def test_each_repeat_has_folders_of_its_own(search):
     study = search(
         trials=1, repeats=2, log=["histograms"], callbacks=lambda f: [keras.callbacks.CSVLogger(f / "log.csv")]
     )
-    for part in study.definition.part_names:
+    for part in study.definition.training_names:
         assert (study.path / "callbacks" / "trial_0000" / part / "log.csv").is_file()
         assert list((study.path / "tensorboard" / "trial_0000" / part / "log").glob("events*"))
 
@@ -195,7 +195,7 @@ def test_a_callback_that_cannot_be_copied_is_refused(search, tmp_path):
 def test_checkpoints_of_the_toolkit_are_not_where_callbacks_write(search):
     study = search(callbacks=lambda folder: [keras.callbacks.ModelCheckpoint(folder / "best.weights.h5",
                                                                              save_weights_only=True)])  # fmt: skip
-    assert checkpoints.best_path(study.path / "checkpoints", study.best.number).is_file()
+    assert study.checkpoint(study.best).is_file()
     assert len(list((study.path / "checkpoints").iterdir())) == 2
 
 

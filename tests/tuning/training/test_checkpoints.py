@@ -10,6 +10,7 @@ import pytest
 
 from tuning.errors import StudyError
 from tuning.training import checkpoints
+from tuning.training.checkpoints import stem
 
 
 class Weights:
@@ -31,7 +32,7 @@ def _save_for_ever(path):
 
 
 def test_a_file_is_whole_whenever_its_writer_is_killed(tmp_path):
-    path = checkpoints.best_path(tmp_path, 3)
+    path = checkpoints.best_path(tmp_path, stem(3))
     draws = random.Random(0)
     seen = set()
     for _ in range(15):
@@ -57,7 +58,7 @@ def test_what_cannot_be_written_is_an_error_that_says_what_to_do(tmp_path):
             super().save_weights(path)
             raise OSError(28, "No space left on device")
 
-    path = checkpoints.best_path(tmp_path, 0)
+    path = checkpoints.best_path(tmp_path, stem(0))
     checkpoints.save(Weights(1), path)
     with pytest.raises(
         StudyError, match="trial_0000.best.weights.h5 could not be written: .*No space left.*same command"
@@ -68,10 +69,10 @@ def test_what_cannot_be_written_is_an_error_that_says_what_to_do(tmp_path):
 
 def test_the_epoch_before_stays_until_it_is_deleted(tmp_path):
     for epochs in (3, 6, 9):
-        checkpoints.save_epoch(Weights(1), tmp_path, 7, epochs)
-    checkpoints.save_epoch(Weights(1), tmp_path, 70, 3)
+        checkpoints.save_epoch(Weights(1), tmp_path, stem(7), epochs)
+    checkpoints.save_epoch(Weights(1), tmp_path, stem(70), 3)
     assert len(list(tmp_path.iterdir())) == 4
-    checkpoints.delete_other_epochs(tmp_path, 7, 6)
+    checkpoints.delete_other_epochs(tmp_path, stem(7), 6)
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "trial_0007.epoch_6.weights.h5",
         "trial_0070.epoch_3.weights.h5",
@@ -81,13 +82,13 @@ def test_the_epoch_before_stays_until_it_is_deleted(tmp_path):
 def test_only_what_is_needed_is_kept(tmp_path):
     checkpoints.prune(tmp_path / "absent", [1], lambda *_: None)
     for number in range(5):
-        checkpoints.save(Weights(1), checkpoints.best_path(tmp_path, number))
+        checkpoints.save(Weights(1), checkpoints.best_path(tmp_path, stem(number)))
         for epochs in (1, 3, 9):
-            checkpoints.save_epoch(Weights(1), tmp_path, number, epochs)
+            checkpoints.save_epoch(Weights(1), tmp_path, stem(number), epochs)
     (tmp_path / "mine.weights.h5").write_text("not ours")
     (tmp_path / "trial_0001.best.tmp.weights.h5").write_text("a draft of a worker that was killed")
     (tmp_path / "trial_0004.best.tmp.weights.h5").write_text("a draft of a worker that is at work")
-    checkpoints.prune(tmp_path, [1, 2], {4: 3}.get)
+    checkpoints.prune(tmp_path, [1, 2], lambda number, _: {4: 3}.get(number))
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "mine.weights.h5",
         "trial_0001.best.weights.h5",

@@ -4,10 +4,9 @@ import numpy
 import pytest
 
 import tuning
-from tuning.driver.loop import seed_of_trial
+from tuning.driver.seeds import seed_of_trial
 from tuning.records.trial import State
 from tuning.space import as_space
-from tuning.training import checkpoints
 
 keras = pytest.importorskip("keras")
 RNG = numpy.random.default_rng(0)
@@ -81,7 +80,7 @@ def test_the_best_epoch_is_kept_not_the_last(search):
     study = search(overfits, epochs=12, trials=4)
     assert any(t.best_epoch < t.epochs - 1 for t in study.trials), "the test needs a trial that gets worse"
     for trial in study.trials[:3]:
-        if checkpoints.best_path(study.path / "checkpoints", trial.number).exists():
+        if study.checkpoint(trial) is not None:
             value = study.model(trial).evaluate(*VALIDATION, verbose=0, return_dict=True)["rmse"]
             assert value == pytest.approx(trial.score, rel=1e-5)
 

@@ -1,0 +1,74 @@
+"""What a study stores, as of the version that wrote it: earlier records are converted, later ones refused.
+
+Owns what the versions were. A record says its version, the definition and each trial its own, because a study that an
+earlier version began and this one goes on with holds both kinds. Nothing is converted in the database before it is
+written again.
+
+Versions:
+    1: arguments of `fit` were remembered as text; a trial with folds or repeats had `parts` beside fields of its own,
+        which a trial that was trained once had alone; a run named its `parent`, and nobody read it.
+    2: arguments of `fit` are remembered by value; a trial has `trainings`, one in the ordinary case, and with folds
+        or repeats what they come to as `joint`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from tuning.errors import StudyError
+from tuning.records import arguments
+from tuning.records.definition import VERSION, Definition
+
+_TRAINING = ("curve", "score", "best_epoch", "seconds", "checkpoint", "lost")
+
+
+def definition(record: Mapping[str, Any], study: str) -> Mapping[str, Any]:
+    """Return the record of a study's definition as this version writes it.
+
+    Raises:
+        StudyError: a later version wrote it.
+    """
+    version = _check(record, study)
+    unknown = sorted(record.keys() - {f.name for f in fields(Definition)} - {"version"})
+    if unknown:
+        raise StudyError(
+            f"study '{study}' must be one that this version can read, but its definition has {', '.join(unknown)}, "
+            "which this version does not know. Use the version that wrote it."
+        )
+    if version == 1:
+        read = {name: arguments.from_text(text) for name, text in record.get("fit", {}).items()}
+        return {**record, "fit": read, "version": VERSION}
+    return record
+
+
+def trial(record: Mapping[str, Any], study: str) -> Mapping[str, Any]:
+    """Return the record of a trial as this version writes it.
+
+    Raises:
+        StudyError: a later version wrote it.
+    """
+    return _from_1(record) if _check(record, study) == 1 else record
+
+
+def _check(record: Mapping[str, Any], study: str) -> int:
+    version = record.get("version", 1)
+    if version > VERSION:
+        raise StudyError(
+            f"study '{study}' must be of version {VERSION} or earlier, but it is of version {version}. "
+            "Install the version of keras-tuning that wrote it, or a later one."
+        )
+    return int(version)
+
+
+def _from_1(record: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in record.items() if name not in (*_TRAINING, "parts")}
+    kept["runs"] = [{name: value for name, value in run.items() if name != "parent"} for run in record["runs"]]
+    whole = {name: record[name] for name in _TRAINING}
+    if record.get("parts"):
+        return {**kept, "trainings": record["parts"], "joint": {**whole, "untils": []}}
+    untils = [run["until"] for run in record["runs"] if run["ended"] is not None]
+    if record["state"] in ("PRUNED", "FAILED"):
+        untils = untils[: len(record["runs"]) - 1]  # the training was cut in its last run
+    return {**kept, "trainings": [{**whole, "untils": untils}], "joint": None}
