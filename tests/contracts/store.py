@@ -155,6 +155,8 @@ class StoreContract:
         store.begin(a_trial(), 1, MIXED_SPACE)
         store.close_trial(a_trial(state=State.COMPLETED, trainings=scored(1.0)))
         store.begin(a_trial(), 2, MIXED_SPACE)
+        (row,) = store._storage.get_all_trials(store._id)
+        assert row.state.name == "RUNNING" and row.datetime_complete is None
         store.save(a_trial(compiled=False))
         store.report(a_trial(trainings=scored(None, {"val_loss": 3.0})), 3.0)
         store.close_trial(a_trial(state=State.PRUNED, trainings=scored(0.5)))

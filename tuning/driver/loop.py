@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,10 +18,11 @@ from typing import Any
 from tuning.driver.interruption import interruptible
 from tuning.driver.known_space import KnownSpace
 from tuning.driver.observer import Observer
+from tuning.driver.outcome import raise_if_all_failed
 from tuning.driver.seeds import seed_of_trial
 from tuning.driver.weights import Weights
 from tuning.engines.base import Done, Engine
-from tuning.errors import SearchFailedError, StudyError
+from tuning.errors import StudyError
 from tuning.executors.base import Executor
 from tuning.records import trainings
 from tuning.records.definition import Definition
@@ -108,7 +108,7 @@ class Search:
         self._notify("search_ended", self._listed(), self.stopping)
         if self.stopping == INTERRUPTED:
             raise KeyboardInterrupt
-        self._raise_if_all_failed()
+        raise_if_all_failed(self._listed())
 
     def _start_runs(self) -> bool:
         """Fill the free slots; tell whether the search goes on.
@@ -368,16 +368,6 @@ class Search:
             self._resting.discard(number)
             self._notify("trial_ended", trial)
             self._weights.run_ended(trial)
-
-    def _raise_if_all_failed(self) -> None:
-        trials = self._listed()
-        if not trials or any(t.state is not State.FAILED for t in trials):
-            return
-        reasons = Counter(t.error for t in trials).most_common(3)
-        listed = "; ".join(f"{count} x {reason}" for reason, count in reasons)
-        raise SearchFailedError(
-            f"all {len(trials)} trials failed: {listed}. `tune show` prints them with their values."
-        )
 
     def _stop(self, reason: str) -> None:
         self.stopping, self.stopped_at = reason, time.monotonic()
