@@ -1,6 +1,7 @@
 """The loop alone: the order of events, what is retried, and what is kept, with runs that are only played."""
 
 import json
+import math
 import sqlite3
 from dataclasses import replace
 
@@ -59,7 +60,7 @@ class Played:
 class Player:
     """An executor that plays what a worker would say; `lost` are the numbers of attempts that die after an epoch."""
 
-    slots = 1
+    slots, pause_seconds = 1, math.inf
 
     def __init__(self, lost=(), loss=lambda number: float(number)):
         self.lost, self.loss, self.tasks, self.attempts = set(lost), loss, [], 0
