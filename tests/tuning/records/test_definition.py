@@ -64,20 +64,20 @@ def test_names_and_places_of_what_a_study_is_called_do_not_matter():
 @pytest.mark.parametrize(
     ("folds", "repeats", "names"),
     [
-        (None, None, ()),
+        (None, None, ("",)),
         (2, None, ("fold_0", "fold_1")),
         (None, 2, ("repeat_0", "repeat_1")),
         (2, 2, ("repeat_0_fold_0", "repeat_0_fold_1", "repeat_1_fold_0", "repeat_1_fold_1")),
     ],
 )
-def test_the_parts_of_a_trial(folds, repeats, names):
+def test_the_trainings_of_a_trial(folds, repeats, names):
     definition = dataclasses.replace(PLAIN, cv=None if folds is None else {"folds": folds}, repeats=repeats)
-    assert definition.part_names == names and definition.n_folds == folds
-    for part, name in enumerate(names):
-        fold, repeat = definition.fold_and_repeat(part)
+    assert definition.training_names == names and definition.n_folds == folds
+    for training, name in enumerate(names):
+        fold, repeat = definition.fold_and_repeat(training)
         assert (f"fold_{fold}" in name) == (fold is not None)
         assert f"repeat_{repeat}" in name or (repeat == 0 and repeats is None)
-    assert definition.fold_and_repeat(None) == (None, 0)
+    assert definition.is_divided == (names != ("",))
 
 
 def test_the_further_objectives_have_their_places():
