@@ -19,23 +19,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy
+import numpy as np
 import tensorflow as tf
-from keras.src.models.functional import Functional
 
+from tuning.compiled import private
 from tuning.compiled.program import constants_of, variables_of
 
-# Bookkeeping of Keras and TensorFlow that a trace does not read, or reads through something else that is
-# described.
-_SKIPPED_NAMES = """
-    name _name _path _parent_path path build quantize output_names _output_names _resolved_output_names
-    _tracker _inbound_nodes _outbound_nodes _call_signature _auto_config _losses _loss_ids _losses_override
-    _layers _metrics _seed_generators _trainable_variables _non_trainable_variables _variables
-    _trainable_variables_indices _distribution_strategy _saved_model_inputs_spec _saved_model_arg_spec
-    _obj_reference_counts_dict _flat_losses _y_pred_build_structure _y_true_build_structure _initial_seed seed
-    _called _lock _tracked _build_shapes_dict _build_input_shape
-"""
-_SKIPPED = frozenset(_SKIPPED_NAMES.split())
 # What Keras itself sets on a model although its class has a method of that name, and `fit`, which may be this
 # one.
 _NOT_OVERRIDDEN = ("build", "quantize", "loss", "fit")
@@ -74,7 +63,7 @@ def key_of(model: Any, x_is_named: bool) -> str | None:
 class _Description:
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._layers = list(model._flatten_layers(include_self=True))
+        self._layers = list(private.of(model, "flatten_layers")(include_self=True))
         self._layer_numbers = {id(layer): number for number, layer in enumerate(self._layers)}
         self._names: dict[str, int] = {}
         self._variables = variables_of(model)
@@ -93,7 +82,7 @@ class _Description:
             [t.name for t in model.inputs] if x_is_named or len(model.inputs) > 1 else [],
             list(model.output_names) if len(model.outputs) > 1 else [],
         )
-        loss, metrics = model._compile_loss, model._compile_metrics
+        loss, metrics = private.of(model, "compile_loss"), private.of(model, "compile_metrics")
         return (
             self._settings(),
             names,
@@ -103,7 +92,7 @@ class _Description:
             [(inner.trainable, inner.dtype_policy.name) for inner in models],
             self._attributes(model.optimizer) if model.optimizer is not None else None,
             self._attributes(loss) if loss is not None else None,
-            [self._loss(flat) for flat in loss._flat_losses or []] if loss is not None else None,
+            [self._loss(*flat) for flat in private.flat_losses(model)],
             self._attributes(metrics) if metrics is not None else None,
             [self._variable(variable) for variable in self._variables],
             [self._constant(layer, name) for layer, name in constants_of(model)],
@@ -113,8 +102,8 @@ class _Description:
         """Return plain data that say everything about `value` that a trace may depend on."""
         if value is None or isinstance(value, (bool, int, float, complex, str, bytes)):
             return value
-        if isinstance(value, (numpy.ndarray, numpy.generic)):
-            array = numpy.asarray(value)
+        if isinstance(value, (np.ndarray, np.generic)):
+            array = np.asarray(value)
             if array.dtype.hasobject:
                 raise _NotUnderstoodError(value)
             return "array", array.shape, array.dtype.str, hashlib.sha256(array.tobytes()).hexdigest()
@@ -161,7 +150,7 @@ class _Description:
         described = [
             (name, self.describe(attribute))
             for name, attribute in sorted(vars(value).items())
-            if name not in _SKIPPED and name not in constants and not name.startswith("_self_")
+            if name not in private.BOOKKEEPING and name not in constants and not name.startswith(private.TRACKING)
         ]
         return kind.__module__, kind.__qualname__, described
 
@@ -173,7 +162,7 @@ class _Description:
             for name in vars(model)
             if name not in _NOT_OVERRIDDEN and isinstance(getattr(kind, name, None), types.FunctionType)
         ]
-        if kind not in (keras.Sequential, Functional) or overridden or model._metrics:
+        if kind not in (keras.Sequential, private.functional()) or overridden or private.of(model, "own_metrics"):
             raise _NotUnderstoodError(model)
 
     def _topology(self, config: Any) -> Any:
@@ -202,17 +191,18 @@ class _Description:
             return [self._named(inner) for inner in value]
         return ("name", self._names[value]) if value in self._names else self.describe(value)
 
-    def _loss(self, flat: Any) -> Any:
-        return flat.path, self.describe(flat.loss), self.describe(flat.loss_weights)
+    def _loss(self, path: Any, loss: Any, weights: Any, _: str) -> Any:
+        return path, self.describe(loss), self.describe(weights)
 
     def _variable(self, variable: Any) -> Any:
-        described = ("regularizer", "constraint", "overwrite_with_gradient", "_autocast")
+        described = ("regularizer", "constraint", "overwrite_with_gradient")
         return (
             self._variable_numbers[id(variable)],
             tuple(variable.shape),
             variable.dtype,
             variable.trainable,
             [self.describe(getattr(variable, name, None)) for name in described],
+            private.of(variable, "autocast"),
         )
 
     def _constant(self, layer: Any, name: str) -> Any:

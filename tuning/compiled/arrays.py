@@ -15,9 +15,10 @@ import math
 from typing import Any
 
 import keras
-import numpy
+import numpy as np
 import tensorflow as tf
-from keras.src.trainers.data_adapters import array_data_adapter, array_slicing
+
+from tuning.compiled import private
 
 MAX_PADDED_BYTES = 2**25
 """Larger arrays are not padded: copying them for every trial costs more than a second compilation for another fold."""
@@ -88,34 +89,34 @@ def load(
         UnsupportedDataError: the data are not plain arrays of numbers.
         ValueError: Keras's own error about arrays that do not fit each other.
     """
-    if not array_data_adapter.can_convert_arrays((x, y, sample_weight)):
+    if not private.get("can_convert_arrays")((x, y, sample_weight)):
         raise UnsupportedDataError(f"x is a {type(x).__name__}, not an array")
-    adapter = array_data_adapter.ArrayDataAdapter(
+    adapter = private.get("ArrayDataAdapter")(
         x, y, sample_weight=sample_weight, batch_size=batch_size, class_weight=class_weight
     )
-    data = array_slicing.convert_to_sliceable(adapter._inputs, target_backend="tensorflow")
+    data = private.get("convert_to_sliceable")(private.of(adapter, "adapted"), target_backend="tensorflow")
     data = keras.tree.lists_to_tuples(data)
     leaves = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
     tensors = [_tensor(leaf) for leaf in leaves]
     n_rows = int(tensors[0].shape[0])
     if n_rows == 0:
         raise UnsupportedDataError("the arrays have no rows")
-    batch_size = min(adapter.batch_size, n_rows)
+    batch_size = min(private.of(adapter, "adapted_size"), n_rows)
     structure = keras.tree.map_structure(lambda leaf: None if leaf is None else True, data)
     return Samples(structure, tuple(_padded(t, batch_size) for t in tensors), n_rows, batch_size)
 
 
 def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any]:
     """Split off the last `fraction` of the samples for validation, as `validation_split` does."""
-    return array_slicing.train_validation_split((x, y, sample_weight), validation_split=fraction)
+    return private.get("train_validation_split")((x, y, sample_weight), validation_split=fraction)
 
 
 def _tensor(leaf: Any) -> tf.Tensor:
-    if not isinstance(leaf, numpy.ndarray) and not (tf.is_tensor(leaf) and hasattr(leaf, "numpy")):
+    if not isinstance(leaf, np.ndarray) and not (tf.is_tensor(leaf) and hasattr(leaf, "numpy")):
         raise UnsupportedDataError(f"the data contain a {type(leaf).__name__}, not an array")
     if isinstance(leaf, (tf.SparseTensor, tf.RaggedTensor)):
         raise UnsupportedDataError(f"the data contain a {type(leaf).__name__}, whose rows differ in size")
-    if isinstance(leaf, numpy.ndarray) and leaf.dtype.kind not in "biufc" and leaf.dtype.name != "bfloat16":
+    if isinstance(leaf, np.ndarray) and leaf.dtype.kind not in "biufc" and leaf.dtype.name != "bfloat16":
         raise UnsupportedDataError(f"the data contain values of type {leaf.dtype}")
     tensor = tf.convert_to_tensor(leaf)
     dtype = tensor.dtype

@@ -11,7 +11,8 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
+
+from tuning.compiled import private
 
 _BATCH_HOOKS = (
     "on_batch_begin",
@@ -21,7 +22,7 @@ _BATCH_HOOKS = (
     "on_test_batch_begin",
     "on_test_batch_end",
 )
-_OWN_LOOPS = ("fit", "evaluate", "make_train_function", "make_test_function", "_make_function")
+_OWN_LOOPS = ("fit", "evaluate", "make_train_function", "make_test_function")
 
 
 def why_not(model: Any, arguments: Mapping[str, Any]) -> str | None:
@@ -39,22 +40,23 @@ def _model_reason(model: Any) -> str | None:
         return f"Keras runs on {keras.config.backend()}, not on TensorFlow"
     if not model.compiled:
         return "the model is not compiled"
-    for name in _OWN_LOOPS:
-        if getattr(type(model), name, None) is not getattr(TensorFlowTrainer, name):
+    for name in (*_OWN_LOOPS, private.name_of("make_function")):
+        if getattr(type(model), name, None) is not getattr(keras.Model, name):
             return f"{type(model).__name__} has its own `{name}`"
         if name in vars(model) and name != "fit":
             return f"the model has its own `{name}`"
     if model.run_eagerly or tf.config.functions_run_eagerly():
         return "run_eagerly is set"
-    without = next((layer.name for layer in model._flatten_layers() if not layer.supports_jit), None)
+    layers = private.of(model, "flatten_layers")()
+    without = next((layer.name for layer in layers if not layer.supports_jit), None)
     if without is not None:
         return f"layer {without} does not support XLA"
-    convolution = next((layer.name for layer in model._flatten_layers() if _is_convolution(layer)), None)
+    convolution = next((layer.name for layer in layers if _is_convolution(layer)), None)
     if convolution is not None and not has_accelerator():
         return f"XLA is slow at convolutions on a CPU (layer {convolution})"
-    if not model.jit_compile and model._resolve_auto_jit_compile():
+    if not model.jit_compile and private.of(model, "resolve_auto_jit_compile")():
         return "jit_compile is off"
-    if model._distribute_strategy is not None or tf.distribute.has_strategy():
+    if model.distribute_strategy is not tf.distribute.get_strategy() or tf.distribute.has_strategy():
         return "a distribution strategy is set"
     if keras.distribution.distribution() is not None:
         return "a distribution is set"
@@ -77,6 +79,8 @@ def _argument_reason(arguments: Mapping[str, Any]) -> str | None:
             return f"{name} is given"
     if not isinstance(arguments["shuffle"], bool):
         return f"shuffle is {arguments['shuffle']!r}"
+    if not isinstance(arguments["validation_freq"], (int, list)):
+        return f"validation_freq is {arguments['validation_freq']!r}"
     for name in ("max_epochs", "max_steps_per_epoch"):
         if hasattr(keras.config, name) and getattr(keras.config, name)() is not None:
             return f"keras.config.{name} is set"
@@ -97,7 +101,8 @@ def _callback_reason(callbacks: Any) -> str | None:
 
 
 def _is_default(callback: Any, hook: str) -> bool:
-    return getattr(getattr(callback, hook, None), "_is_default", False)
+    own = getattr(type(callback), hook, None)
+    return own is getattr(keras.callbacks.Callback, hook) and hook not in vars(callback)
 
 
 def _is_known(callback: Any, hooks: list[str]) -> bool:
@@ -113,7 +118,7 @@ def _is_known(callback: Any, hooks: list[str]) -> bool:
 
 def _acts_on_epochs(callback: Any) -> bool:
     if isinstance(callback, keras.callbacks.TensorBoard):
-        return callback.update_freq == "epoch" and not callback._should_trace
+        return callback.update_freq == "epoch" and not private.of(callback, "should_trace")
     return getattr(callback, "save_freq", "epoch") == "epoch"
 
 

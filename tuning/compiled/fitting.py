@@ -14,12 +14,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy
+import numpy as np
 import tensorflow as tf
-from keras.src.utils import rng_utils
-from tensorflow.python.eager import context
 
-from tuning.compiled import arrays, cache, eligibility, indices
+from tuning.compiled import arrays, cache, eligibility, indices, private
 from tuning.compiled.arrays import Samples
 from tuning.compiled.program import Program, State, state_of
 
@@ -168,6 +166,7 @@ def _prepare(model: Any, arguments: Mapping[str, Any]) -> _Prepared:
     """
     try:
         reason = eligibility.why_not(model, arguments)
+        private.of(model, "initial_epoch")  # read when training has begun, where there is no way back
         if reason is None:
             training, validation = _load(arguments)
             _build(model, training)
@@ -182,7 +181,8 @@ def _prepare(model: Any, arguments: Mapping[str, Any]) -> _Prepared:
             return _Prepared(training, validation, program, state_of(model), names, order)
     except Exception as error:
         # Whatever it is, Keras gets the same call next and finds it too, or does without what failed here.
-        raise _LeftToKerasError(f"{type(error).__name__}: {error}") from error
+        moved = isinstance(error, private.MovedError)
+        raise _LeftToKerasError(str(error) if moved else f"{type(error).__name__}: {error}") from error
     raise _LeftToKerasError(reason)
 
 
@@ -201,7 +201,7 @@ def _load(arguments: Mapping[str, Any]) -> tuple[Samples, Samples | None]:
 def _build(model: Any, training: Samples) -> None:
     """Create all variables that training needs, as Keras would while tracing its first batch."""
     batch = [keras.KerasTensor((None, *tensor.shape[1:]), tensor.dtype.name) for tensor in training.tensors]
-    model._symbolic_build(data_batch=training.pack(batch))
+    private.of(model, "symbolic_build")(data_batch=training.pack(batch))
 
 
 class _Epochs:
@@ -229,7 +229,7 @@ class _Epochs:
         model.stop_training = False
         callbacks.on_train_begin()
         # A callback that restores a backup says where to go on.
-        for epoch in range(model._initial_epoch or self._arguments["initial_epoch"], n_epochs):
+        for epoch in range(private.of(model, "initial_epoch") or self._arguments["initial_epoch"], n_epochs):
             logs = self._epoch(epoch)
             if model.stop_training:
                 break
@@ -244,7 +244,7 @@ class _Epochs:
         callbacks.on_epoch_begin(epoch)
         # Keras looks at `stop_training` after the first batch.
         n_rows = training.batch_size if model.stop_training else training.n_rows
-        validate = validation is not None and model._should_eval(epoch, self._arguments["validation_freq"])
+        validate = validation is not None and _is_validated(epoch, self._arguments["validation_freq"])
         order = prepared.order.of(epoch)
         run = prepared.program.run
         values, validation_values = run(prepared.state, training, validation, order, n_rows, validate)
@@ -264,26 +264,31 @@ class _Epochs:
                 callback.on_batch_end(self._prepared.training.n_batches - 1, logs)
 
 
+def _is_validated(epoch: int, frequency: int | list[int]) -> bool:
+    """Tell whether an epoch, counted from 0, is one of every so many, or listed; Keras counts them from 1."""
+    return epoch + 1 in frequency if isinstance(frequency, list) else (epoch + 1) % frequency == 0
+
+
 class _Order:
     """The order of the samples in each epoch: a function of the seed and the epoch's number."""
 
     def __init__(self, samples: Samples, shuffle: bool) -> None:
         self._n_rows, self._size = samples.n_rows, samples.n_batches * samples.batch_size
-        self._seed = _seed()
+        self._seed = _seed() if shuffle else 0
         self._fixed = None if shuffle else tf.range(self._size)
 
     def of(self, epoch: int) -> tf.Tensor:
         """Return int32 [n_batches * batch_size]; entries from `n_rows` on mean nothing."""
         if self._fixed is not None:
             return self._fixed
-        order = numpy.zeros(self._size, "int32")
-        order[: self._n_rows] = numpy.random.default_rng([self._seed, epoch]).permutation(self._n_rows)
+        order = np.zeros(self._size, "int32")
+        order[: self._n_rows] = np.random.default_rng([self._seed, epoch]).permutation(self._n_rows)
         return tf.constant(order)
 
 
 def _seed() -> int:
     """Return the seed that Keras or TensorFlow has been given, or a random one."""
-    for seed in (rng_utils.get_random_seed(), context.global_seed()):
+    for seed in (private.get("get_random_seed")(), private.get("global_seed")()):
         if seed is not None:
             return int(seed) % 2**63
     return random.randrange(2**63)

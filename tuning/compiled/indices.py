@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tuning.compiled import private
 from tuning.compiled.arrays import Samples
 
 
@@ -51,12 +52,11 @@ def _tables(model: Any, x: Any) -> Iterator[tuple[str, tf.Tensor, int]]:
 
 def _classes(model: Any, y: Any) -> Iterator[tuple[str, tf.Tensor, int]]:
     """Yield the targets that are numbers of classes."""
-    losses = model._compile_loss._flat_losses if model._compile_loss is not None else []
-    for path, loss, _, name in losses:
-        if getattr(loss, "fn", None) is not keras.losses.sparse_categorical_crossentropy:
+    for path, loss, _, name in private.flat_losses(model):
+        if private.wrapped(loss) is not keras.losses.sparse_categorical_crossentropy:
             continue
-        targets, outputs = y, getattr(model, "_outputs_struct", model.outputs[0])
+        targets, outputs = y, model.outputs[0] if isinstance(model, keras.Sequential) else model.output
         for step in path:
             targets, outputs = targets[step], outputs[step]
-        if loss._fn_kwargs.get("ignore_class") is None and not keras.tree.is_nested(outputs):
+        if loss.get_config().get("ignore_class") is None and not keras.tree.is_nested(outputs):
             yield name, targets, outputs.shape[-1]

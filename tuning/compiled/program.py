@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tuning.compiled import eligibility, short_batch
+from tuning.compiled import eligibility, private, short_batch
 from tuning.compiled.arrays import Samples
 from tuning.compiled.short_batch import ShortBatch
 
@@ -161,7 +161,7 @@ def constants_of(model: Any) -> list[tuple[Any, str]]:
     """Return where layers keep statistics as tensors, which a trace would take for constants."""
     return [
         (layer, name)
-        for layer in model._flatten_layers(include_self=False)
+        for layer in private.of(model, "flatten_layers")(include_self=False)
         if type(layer) is keras.layers.Normalization
         for name in ("mean", "variance")
         if tf.is_tensor(vars(layer).get(name))

@@ -19,9 +19,8 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras.src.backend.tensorflow.trainer import TensorFlowTrainer
-from keras.src.models.functional import Functional
 
+from tuning.compiled import private
 from tuning.compiled.arrays import Samples
 
 
@@ -42,7 +41,7 @@ _ROW_BY_ROW_NAMES = """
     Minimum Multiply Normalization PReLU Permute ReLU RepeatVector Rescaling Reshape SeparableConv2D Softmax
     SpatialDropout1D SpatialDropout2D Subtract UnitNormalization ZeroPadding2D
 """
-_ROW_BY_ROW = tuple(getattr(keras.layers, name) for name in _ROW_BY_ROW_NAMES.split())
+_ROW_BY_ROW = tuple(getattr(keras.layers, name) for name in _ROW_BY_ROW_NAMES.split() if hasattr(keras.layers, name))
 
 # Operations that give the same results on an array declared shorter as on a short one, along any axis. Others
 # do not: `x[-1]` takes a surplus row, `tf.roll` and `tf.linalg.trace` count them, `tf.cumsum` ends the
@@ -68,7 +67,7 @@ def choose(model: Any, training: Samples, validation: Samples | None) -> list[Sh
     """Return the ways to try for this model and these samples, the best first."""
     if not training.n_short and not (validation and validation.n_short):
         return [ShortBatch.WHOLE]
-    if _declare is None or _draws_random_numbers(model):
+    if not _can_declare() or _draws_random_numbers(model):
         return [ShortBatch.SECOND]
     if _treats_rows_singly(model):
         return [ShortBatch.PER_ROW, ShortBatch.BOUNDED, ShortBatch.SECOND]
@@ -164,7 +163,7 @@ class Batches:
 
 def _shortened(tensor: tf.Tensor, n_valid: tf.Tensor) -> tf.Tensor:
     """Declare that only the first `n_valid` rows of `tensor` exist."""
-    short = _declare.set_dynamic_dimension_size(tensor, 0, n_valid)
+    short = private.get("set_dynamic_dimension_size")(tensor, 0, n_valid)
     short.set_shape([None, *tensor.shape[1:]])
     return short
 
@@ -191,7 +190,7 @@ def _first_rows(output: tf.Tensor, n_valid: tf.Tensor) -> tf.Tensor:
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def first_rows(whole: tf.Tensor) -> Any:
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            full = _declare.remove_dynamic_dimension_size(upstream, 0)
+            full = private.get("remove_dynamic_dimension_size")(upstream, 0)
             full.set_shape(whole.shape)
             exists = tf.range(whole.shape[0]) < n_valid
             exists = tf.reshape(exists, [whole.shape[0]] + [1] * (whole.shape.rank - 1))
@@ -204,15 +203,8 @@ def _first_rows(output: tf.Tensor, n_valid: tf.Tensor) -> tf.Tensor:
 
 def has_own_steps(model: Any) -> bool:
     """Tell whether a training or test step, or what it calls, is not Keras's."""
-    theirs = (
-        (TensorFlowTrainer, ("train_step", "test_step")),
-        (keras.Model, ("compute_loss", "compute_metrics", "get_metrics_result", "__call__")),
-    )
-    return any(
-        name in vars(model) or getattr(type(model), name) is not getattr(home, name)
-        for home, names in theirs
-        for name in names
-    )
+    theirs = ("train_step", "test_step", "compute_loss", "compute_metrics", "get_metrics_result", "__call__")
+    return any(name in vars(model) or getattr(type(model), name) is not getattr(keras.Model, name) for name in theirs)
 
 
 def _draws_random_numbers(model: Any) -> bool:
@@ -221,17 +213,17 @@ def _draws_random_numbers(model: Any) -> bool:
     In a program that declares any array shorter, XLA writes the generator out in the loop over batches, and an epoch
     takes ten times as long.
     """
-    return any(layer._seed_generators for layer in model._flatten_layers())
+    return any(private.of(layer, "seed_generators") for layer in private.of(model, "flatten_layers")())
 
 
 def _treats_rows_singly(model: Any) -> bool:
     if has_own_steps(model):
         return False
-    models = [layer for layer in model._flatten_layers() if isinstance(layer, keras.Model)]
-    if any(type(inner) not in (keras.Sequential, Functional) or "call" in vars(inner) for inner in models):
+    models = [layer for layer in private.of(model, "flatten_layers")() if isinstance(layer, keras.Model)]
+    if any(type(inner) not in (keras.Sequential, private.functional()) or "call" in vars(inner) for inner in models):
         return False
     operations = [op for inner in models for op in (*inner.layers, *getattr(inner, "operations", ()))]
-    return all(type(op) in (keras.Sequential, Functional) or _is_row_by_row(op) for op in operations)
+    return all(type(op) in (keras.Sequential, private.functional()) or _is_row_by_row(op) for op in operations)
 
 
 def _is_row_by_row(operation: Any) -> bool:
@@ -246,12 +238,11 @@ def _is_row_by_row(operation: Any) -> bool:
     return all(axis > 0 or (output is not None and -len(output.shape) < axis < 0) for axis in flat)
 
 
-def _dynamic_dimensions() -> Any:
+def _can_declare() -> bool:
+    """Tell whether an array can be declared shorter; otherwise a short batch has a body of its own."""
     try:
-        from tensorflow.compiler.tf2xla.python import xla
-    except ImportError:
-        return None
-    return xla if hasattr(xla, "set_dynamic_dimension_size") else None
-
-
-_declare = _dynamic_dimensions()
+        private.get("set_dynamic_dimension_size")
+        private.get("remove_dynamic_dimension_size")
+    except private.MovedError:
+        return False
+    return True

@@ -1,0 +1,239 @@
+"""What is used of Keras and TensorFlow although it is not public: all such names, and where each is looked for.
+
+Owns the names and nothing that is done with them. A release may move any of them, and then `get` and `of` raise
+`MovedError`. Whoever asks can either do without, or lets the error reach `fit`, which leaves the call to `model.fit`
+and records why: a name that has moved costs speed, never a trial. No default stands in for a name, because what is
+computed with it would be another number. Nothing is imported before it is asked for, so that importing this room
+cannot fail.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from typing import Any
+
+_ADAPTERS = "keras.src.trainers.data_adapters"
+_XLA = "tensorflow.compiler.tf2xla.python.xla"
+
+MODULES: dict[str, str] = {
+    "get_random_seed": "keras.src.utils.rng_utils",
+    "global_seed": "tensorflow.python.eager.context",
+    "can_convert_arrays": f"{_ADAPTERS}.array_data_adapter",
+    "ArrayDataAdapter": f"{_ADAPTERS}.array_data_adapter",
+    "convert_to_sliceable": f"{_ADAPTERS}.array_slicing",
+    "train_validation_split": f"{_ADAPTERS}.array_slicing",
+    "get_global_attribute": "keras.src.backend.common.global_state",
+    "set_global_attribute": "keras.src.backend.common.global_state",
+    "set_dynamic_dimension_size": _XLA,
+    "remove_dynamic_dimension_size": _XLA,
+}
+"""Functions and classes, and the modules that they are in."""
+
+ATTRIBUTES: dict[str, tuple[str, str]] = {
+    "flatten_layers": ("model", "_flatten_layers"),
+    "symbolic_build": ("model", "_symbolic_build"),
+    "initial_epoch": ("model", "_initial_epoch"),
+    "resolve_auto_jit_compile": ("model", "_resolve_auto_jit_compile"),
+    "make_function": ("model", "_make_function"),
+    "own_metrics": ("model", "_metrics"),
+    "compile_loss": ("model", "_compile_loss"),
+    "compile_metrics": ("model", "_compile_metrics"),
+    "flat_losses": ("compile_loss", "_flat_losses"),
+    "path_of_loss": ("flat_loss", "path"),
+    "function_of_loss": ("flat_loss", "loss"),
+    "weight_of_loss": ("flat_loss", "loss_weights"),
+    "name_of_loss": ("flat_loss", "name"),
+    "wrapped": ("loss", "fn"),
+    "seed_generators": ("layer", "_seed_generators"),
+    "autocast": ("variable", "_autocast"),
+    "adapted": ("adapter", "_inputs"),
+    "adapted_size": ("adapter", "batch_size"),
+    "should_trace": ("TensorBoard", "_should_trace"),
+    "name_counters": ("global state", "object_name_uids"),
+}
+"""Attributes by what they are called here: whose they are, and what Keras calls them."""
+
+_BOOKKEEPING = """
+    name _name _path _parent_path path build quantize output_names _output_names _resolved_output_names
+    _tracker _inbound_nodes _outbound_nodes _call_signature _auto_config _losses _loss_ids _losses_override
+    _layers _metrics _seed_generators _trainable_variables _non_trainable_variables _variables
+    _trainable_variables_indices _distribution_strategy _saved_model_inputs_spec _saved_model_arg_spec
+    _obj_reference_counts_dict _flat_losses _y_pred_build_structure _y_true_build_structure _initial_seed seed
+    _called _lock _tracked _build_shapes_dict _build_input_shape
+"""
+BOOKKEEPING = frozenset(_BOOKKEEPING.split())
+"""Attributes that a trace does not read, or reads through something else that is described. One that has got another
+name is described like any other, which costs a compilation at most."""
+
+TRACKING = "_self_"
+"""How the names of attributes begin that TensorFlow adds to what it keeps track of."""
+
+
+class MovedError(Exception):
+    """A private name is not where it was; the text says which."""
+
+
+def get(name: str) -> Any:
+    """Return one of `MODULES`.
+
+    Raises:
+        MovedError: it is not there.
+    """
+    return imported(MODULES[name], name)
+
+
+def of(thing: Any, name: str) -> Any:
+    """Return one of `ATTRIBUTES`.
+
+    Raises:
+        MovedError: `thing` has none.
+    """
+    owner, attribute = ATTRIBUTES[name]
+    try:
+        return getattr(thing, attribute)
+    except AttributeError:
+        raise MovedError(f"a {owner} of {_version('keras')} has no `{attribute}`") from None
+
+
+def name_of(name: str) -> str:
+    """Return what Keras calls one of the `ATTRIBUTES` of a model, which must have it.
+
+    Raises:
+        MovedError: `keras.Model` has none.
+    """
+    import keras
+
+    of(keras.Model, name)
+    return ATTRIBUTES[name][1]
+
+
+def flat_losses(model: Any) -> list[tuple[Any, Any, Any, str]]:
+    """Return path, loss, weights and name of each output's loss; none before the model is built."""
+    loss = of(model, "compile_loss")
+    fields = ("path_of_loss", "function_of_loss", "weight_of_loss", "name_of_loss")
+    return [] if loss is None else [
+        tuple(of(flat, field) for field in fields) for flat in of(loss, "flat_losses") or []
+    ]  # fmt: skip
+
+
+def wrapped(loss: Any) -> Any:
+    """Return the function that a loss of Keras calls; None for a loss that does not call one.
+
+    Raises:
+        MovedError: not even Keras's own have it.
+    """
+    of(_a_loss(), "wrapped")
+    return getattr(loss, ATTRIBUTES["wrapped"][1], None)
+
+
+@functools.cache
+def functional() -> type:
+    """Return the class of the models that are made of inputs and outputs; it has no public name."""
+    import keras
+
+    x = keras.Input((1,), name="probe")  # with names of their own, so that none is counted
+    return type(keras.Model(x, x, name="probe"))
+
+
+@contextmanager
+def fresh_name_counters() -> Iterator[None]:
+    """Let Keras number its names from the beginning, and go on afterwards where it was before.
+
+    Raises:
+        MovedError: the counters are not there; nothing has been changed.
+    """
+    get_attribute, set_attribute = get("get_global_attribute"), get("set_global_attribute")
+    name = ATTRIBUTES["name_counters"][1]
+    check_counters(get_attribute, set_attribute, name)
+    before = get_attribute(name)
+    set_attribute(name, collections.defaultdict(int))
+    try:
+        yield
+    finally:
+        set_attribute(name, before)
+
+
+def missing() -> list[str]:
+    """Return which of the names the installed versions do not have."""
+    owners = _owners()
+    probes: dict[str, Callable[[], Any]] = {name: functools.partial(get, name) for name in MODULES}
+    probes |= {
+        name: functools.partial(of, owners[owner], name) for name, (owner, _) in ATTRIBUTES.items() if owner in owners
+    }
+    probes["name_counters"] = _count_names
+    return [name for name, probe in probes.items() if _is_missing(probe)]
+
+
+def _owners() -> dict[str, Any]:
+    """Return one of each kind of thing that has attributes in the table, as far as they can be reached."""
+    import keras
+    import numpy as np
+
+    layer = keras.layers.Dense(1, name="probed")
+    model = keras.Sequential([keras.Input((1,), name="probe"), layer], name="probe")
+    model.compile(keras.optimizers.SGD(name="probe"), _a_loss())
+    found: dict[str, Any] = {"model": model, "layer": layer, "variable": layer.kernel, "loss": _a_loss()}
+    found["TensorBoard"] = keras.callbacks.TensorBoard()
+    with suppress(MovedError):
+        x = np.zeros((1, 1), "float32")
+        found["adapter"] = get("ArrayDataAdapter")(x, x)
+        found["compile_loss"] = of(model, "compile_loss")
+        batch = keras.KerasTensor((1, 1)), keras.KerasTensor((1, 1))
+        of(model, "symbolic_build")(data_batch=batch)
+        found["flat_loss"] = of(found["compile_loss"], "flat_losses")[0]
+    return found
+
+
+def _count_names() -> None:
+    with fresh_name_counters():
+        pass
+
+
+def _is_missing(probe: Callable[[], Any]) -> bool:
+    try:
+        probe()
+    except MovedError:
+        return True
+    return False
+
+
+@functools.cache
+def imported(module: str, name: str) -> Any:
+    """Return what a module calls by that name."""
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError):
+        raise MovedError(f"{_version(module.partition('.')[0])} has no `{module}.{name}`") from None
+
+
+@functools.cache
+def _version(package: str) -> str:
+    return f"{package} {import_module(package).__version__}"
+
+
+@functools.cache
+def _a_loss() -> Any:
+    import keras
+
+    return keras.losses.SparseCategoricalCrossentropy(name="probe")
+
+
+@functools.cache
+def check_counters(get_attribute: Callable[..., Any], set_attribute: Callable[..., Any], name: str) -> None:
+    """Refuse counters that do not count: another number in a metric's name would lose the objective."""
+    import keras
+
+    before = get_attribute(name)
+    counters: dict[str, int] = {}
+    set_attribute(name, None)
+    try:
+        keras.layers.Identity()
+        counters = get_attribute(name) or {}
+    finally:
+        set_attribute(name, before)
+    if not counters:
+        raise MovedError(f"{_version('keras')} does not count names in `{name}`")
