@@ -181,7 +181,7 @@ def _prepare(model: Any, arguments: Mapping[str, Any]) -> _Prepared:
             return _Prepared(training, validation, program, state_of(model), names, order)
     except Exception as error:
         # Whatever it is, Keras gets the same call next and finds it too, or does without what failed here.
-        moved = isinstance(error, private.MovedError)
+        moved = isinstance(error, private.GoneError)
         raise _LeftToKerasError(str(error) if moved else f"{type(error).__name__}: {error}") from error
     raise _LeftToKerasError(reason)
 

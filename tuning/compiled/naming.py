@@ -27,7 +27,7 @@ def numbered_afresh() -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(private.fresh_name_counters())
-        except private.MovedError:
+        except private.GoneError:
             _clear_session()
         yield
 

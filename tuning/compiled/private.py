@@ -1,7 +1,7 @@
 """What is used of Keras and TensorFlow although it is not public: all such names, and where each is looked for.
 
 Owns the names and nothing that is done with them. A release may move any of them, and then `get` and `of` raise
-`MovedError`. Whoever asks can either do without, or lets the error reach `fit`, which leaves the call to `model.fit`
+`GoneError`. Whoever asks can either do without, or lets the error reach `fit`, which leaves the call to `model.fit`
 and records why: a name that has moved costs speed, never a trial. No default stands in for a name, because what is
 computed with it would be another number. Nothing is imported before it is asked for, so that importing this room
 cannot fail.
@@ -73,7 +73,7 @@ TRACKING = "_self_"
 """How the names of attributes begin that TensorFlow adds to what it keeps track of."""
 
 
-class MovedError(Exception):
+class GoneError(Exception):
     """A private name is not where it was; the text says which."""
 
 
@@ -81,7 +81,7 @@ def get(name: str) -> Any:
     """Return one of `MODULES`.
 
     Raises:
-        MovedError: it is not there.
+        GoneError: it is not there.
     """
     return imported(MODULES[name], name)
 
@@ -90,20 +90,20 @@ def of(thing: Any, name: str) -> Any:
     """Return one of `ATTRIBUTES`.
 
     Raises:
-        MovedError: `thing` has none.
+        GoneError: `thing` has none.
     """
     owner, attribute = ATTRIBUTES[name]
     try:
         return getattr(thing, attribute)
     except AttributeError:
-        raise MovedError(f"a {owner} of {_version('keras')} has no `{attribute}`") from None
+        raise GoneError(f"a {owner} of {_version('keras')} has no `{attribute}`") from None
 
 
 def name_of(name: str) -> str:
     """Return what Keras calls one of the `ATTRIBUTES` of a model, which must have it.
 
     Raises:
-        MovedError: `keras.Model` has none.
+        GoneError: `keras.Model` has none.
     """
     import keras
 
@@ -124,7 +124,7 @@ def wrapped(loss: Any) -> Any:
     """Return the function that a loss of Keras calls; None for a loss that does not call one.
 
     Raises:
-        MovedError: not even Keras's own have it.
+        GoneError: not even Keras's own have it.
     """
     of(_a_loss(), "wrapped")
     return getattr(loss, ATTRIBUTES["wrapped"][1], None)
@@ -144,7 +144,7 @@ def fresh_name_counters() -> Iterator[None]:
     """Let Keras number its names from the beginning, and go on afterwards where it was before.
 
     Raises:
-        MovedError: the counters are not there; nothing has been changed.
+        GoneError: the counters are not there; nothing has been changed.
     """
     get_attribute, set_attribute = get("get_global_attribute"), get("set_global_attribute")
     name = ATTRIBUTES["name_counters"][1]
@@ -158,12 +158,10 @@ def fresh_name_counters() -> Iterator[None]:
 
 
 def missing() -> list[str]:
-    """Return which of the names the installed versions do not have."""
+    """Return which of the names the installed versions do not have, or not where they can be reached."""
     owners = _owners()
     probes: dict[str, Callable[[], Any]] = {name: functools.partial(get, name) for name in MODULES}
-    probes |= {
-        name: functools.partial(of, owners[owner], name) for name, (owner, _) in ATTRIBUTES.items() if owner in owners
-    }
+    probes |= {name: functools.partial(of, owners.get(owner), name) for name, (owner, _) in ATTRIBUTES.items()}
     probes["name_counters"] = _count_names
     return [name for name, probe in probes.items() if _is_missing(probe)]
 
@@ -178,7 +176,7 @@ def _owners() -> dict[str, Any]:
     model.compile(keras.optimizers.SGD(name="probe"), _a_loss())
     found: dict[str, Any] = {"model": model, "layer": layer, "variable": layer.kernel, "loss": _a_loss()}
     found["TensorBoard"] = keras.callbacks.TensorBoard()
-    with suppress(MovedError):
+    with suppress(GoneError):
         x = np.zeros((1, 1), "float32")
         found["adapter"] = get("ArrayDataAdapter")(x, x)
         found["compile_loss"] = of(model, "compile_loss")
@@ -196,7 +194,7 @@ def _count_names() -> None:
 def _is_missing(probe: Callable[[], Any]) -> bool:
     try:
         probe()
-    except MovedError:
+    except GoneError:
         return True
     return False
 
@@ -207,7 +205,7 @@ def imported(module: str, name: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError):
-        raise MovedError(f"{_version(module.partition('.')[0])} has no `{module}.{name}`") from None
+        raise GoneError(f"{_version(module.partition('.')[0])} has no `{module}.{name}`") from None
 
 
 @functools.cache
@@ -236,4 +234,4 @@ def check_counters(get_attribute: Callable[..., Any], set_attribute: Callable[..
     finally:
         set_attribute(name, before)
     if not counters:
-        raise MovedError(f"{_version('keras')} does not count names in `{name}`")
+        raise GoneError(f"{_version('keras')} does not count names in `{name}`")

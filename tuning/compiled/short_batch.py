@@ -243,6 +243,6 @@ def _can_declare() -> bool:
     try:
         private.get("set_dynamic_dimension_size")
         private.get("remove_dynamic_dimension_size")
-    except private.MovedError:
+    except private.GoneError:
         return False
     return True

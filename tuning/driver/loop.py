@@ -27,7 +27,7 @@ from tuning.executors.base import Executor
 from tuning.records import trainings
 from tuning.records.definition import Definition
 from tuning.records.ranking import scores_of
-from tuning.records.trial import Run, State, Training, Trial
+from tuning.records.trial import RETURNED, Run, State, Training, Trial
 from tuning.storage.folder import CALLBACKS, CHECKPOINTS, TENSORBOARD
 from tuning.storage.store import Store
 from tuning.tensorboard.layout import Layout
@@ -234,13 +234,15 @@ class Search:
         self._notify("training_epoch_ended", trial, message.training)
         for longer in grown:
             self._notify("epoch_ended", longer)
-        value = message.metrics.get(self.definition.objective.name)
+        value = message.metrics.get(RETURNED, message.metrics.get(self.definition.objective.name))
         if value is not None and not math.isfinite(value):
             error = f"{self.definition.objective.name} is {value} in epoch {message.epoch}: training diverged"
             self._verdicts[key] = (State.FAILED, error)
             return Decision.STOP
         if self.stopping:
             return Decision.PAUSE
+        if message.amends:
+            return Decision.GO
         if self.engine.should_stop(trial):
             self._verdicts[key] = (State.PRUNED, None)
             return Decision.STOP

@@ -214,8 +214,7 @@ class GridEngine:
         """Return the best score of a training until the end of the trial's run `index`; NaN for one that failed."""
         if index >= len(training.untils):
             return math.nan
-        curve = training.curve.until(training.untils[index])
-        best = self._objective.best(curve.values(self._objective.name))
+        best = training.curve.best(self._objective, until=training.untils[index])
         if best is None:
             return math.nan
         return best[1] if self._objective.direction == "max" else -best[1]

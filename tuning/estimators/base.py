@@ -34,8 +34,10 @@ from tuning.estimators.parameters import SpaceParameters
 from tuning.estimators.sci_keras import FIT, Wrapper, callbacks, routed
 from tuning.space import BoundSpace, HyperParameters
 from tuning.training import checkpoints
-from tuning.training.fit import fit_space, returned_epochs
+from tuning.training.fit import assembled, fit_space
 from tuning.training.models import ensure_built
+from tuning.training.options import TrainingOptions
+from tuning.training.outcome import returned_epochs
 from tuning.training.seeding import generators_kept
 
 ROWS = 256
@@ -220,17 +222,18 @@ class KerasEstimator(SpaceParameters, Wrapper):
         }
         if isinstance(options.get("validation_data"), (list, tuple)):
             options["validation_data"] = self.encoded(*options["validation_data"])
-        outcome = fit_space(
-            self._bound,
-            self._hp,
-            self.model_,
-            Data(X, y, sample_weight=sample_weight),
-            callbacks=[*self._fit_callbacks, *(options.pop("callbacks", None) or ())],
-            compiled=self.compiled,
-            epochs=initial_epoch + epochs,
-            initial_epoch=initial_epoch,
-            **{**given, **options},
-        )
+        own = [*self._fit_callbacks, *(options.pop("callbacks", None) or ())]  # copies already, or of this call alone
+        told = TrainingOptions(self.compiled, fit_options={**given, **options, "callbacks": lambda folder: own})
+        with tempfile.TemporaryDirectory(prefix="tuning-") as folder:
+            outcome = fit_space(
+                self._bound,
+                self._hp,
+                self.model_,
+                Data(X, y, sample_weight=sample_weight),
+                epochs=initial_epoch + epochs,
+                initial_epoch=initial_epoch,
+                **assembled(self._bound, self.model_, told, None, Path(folder)),
+            )
         vars(self.model_).pop("fit", None)  # Keras's own again
         if not warm_start or initial_epoch == 0:
             self.history_: dict[str, list[float]] = {}

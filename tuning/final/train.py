@@ -30,10 +30,11 @@ from tuning.storage.folder import CALLBACKS, FINAL_MODEL, MODEL_FILE
 from tuning.storage.lock import locked
 from tuning.storage.store import Store
 from tuning.study import Study
-from tuning.training import callbacks, export
-from tuning.training.fit import fit_space, reporting_callback
+from tuning.training import export
+from tuning.training.fit import assembled, fit_space
 from tuning.training.messages import Decision
 from tuning.training.models import is_keras_model
+from tuning.training.options import TrainingOptions
 from tuning.training.seeding import generators_kept
 
 Listener = Callable[[int, int, Mapping[str, float]], None]
@@ -241,15 +242,11 @@ def _trained(
         keras.utils.set_random_seed(seed)
         hp = HyperParameters(trial.values)
         model = study.space.build(hp)
-        rest = {name: value for name, value in options.items() if name != "callbacks"}
-        given = (study.space.callbacks, options.get("callbacks"))
-        own = [callback for each in given for callback in callbacks.fresh(each, folder)]
-        own += [callbacks.annealing(model, _epochs(trial))] if anneal else []
+        epochs = _epochs(trial)
+        told = TrainingOptions(anneal=epochs if anneal else None, fit_options=options)
+        arguments = assembled(study.space, model, told, tell, folder)
         try:
-            fit_space(
-                study.space, hp, model, data, [*own, reporting_callback(tell, True)], compiled=True,
-                epochs=_epochs(trial), initial_epoch=0, **rest,
-            )  # fmt: skip
+            fit_space(study.space, hp, model, data, epochs=epochs, initial_epoch=0, **arguments)
         except TuningError:
             raise
         except Exception as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,11 @@ from tuning.preflight.sample import sample_of
 from tuning.records.objective import Objective
 from tuning.space import HyperParameters, SearchSpace
 from tuning.space.imports import import_keras
-from tuning.training.callbacks import annealing, fresh
-from tuning.training.fit import fit_space, reporting_callback, returned_epochs
+from tuning.training.fit import assembled, fit_space
 from tuning.training.messages import Decision
 from tuning.training.models import is_keras_model
+from tuning.training.options import TrainingOptions
+from tuning.training.outcome import returned_epochs, returned_metrics
 from tuning.training.seeding import generators_kept
 
 MAX_VISITS = 50
@@ -85,7 +86,7 @@ def check(
     with generators_kept():
         scout.explore()
         if scout.metrics and name not in scout.metrics:
-            scout.try_callbacks(space.callbacks, fit_options.get("callbacks"))
+            scout.try_callbacks()
     _check_reported(name, scout.metrics, data)
     raise_all(accuracy_mistakes(data, scout.metrics, scout.outputs), DataError)
     outputs = tuple(name for name, _, _ in scout.outputs) if len(scout.outputs) > 1 else ()
@@ -133,9 +134,9 @@ class _Scout:
         self.outputs: Outputs = []
         self.uses_keras = False
         self._search_space, self._data, self._sample = space, data, sample_of(data)
-        self._objective, self._fixed, self._anneal = objective, dict(fixed), anneal
-        self._fit_options = {k: v for k, v in fit_options.items() if k != "callbacks"}
-        self._callbacks: list[Any] = []
+        self._objective, self._fixed = objective, dict(fixed)
+        self._options = TrainingOptions(compiled=False, anneal=1 if anneal else None, fit_options=fit_options)
+        self._folder: Path | None = None
 
     def explore(self) -> None:
         """Visit the default configuration, then one of each conditional scope, then the largest one."""
@@ -153,12 +154,13 @@ class _Scout:
         largest = {h.name: h.high for h in self.space if isinstance(h, Int)}
         self._quietly(self._build, {**largest, **self._fixed})
 
-    def try_callbacks(self, *given: Any) -> None:
-        """Visit once more, with callbacks, which may add metrics to those of the model."""
+    def try_callbacks(self) -> None:
+        """Visit once more, with the callbacks that were given, which may add metrics to those of the model."""
+        if not self._search_space.callbacks and not self._options.fit_options.get("callbacks"):
+            return
         with tempfile.TemporaryDirectory(prefix="tuning-") as folder:
-            self._callbacks = [callback for each in given for callback in fresh(each, Path(folder))]
-            if self._callbacks:
-                self._quietly(self._visit, self._fixed)
+            self._folder = Path(folder)
+            self._quietly(self._visit, self._fixed)
 
     def _visit_first(self) -> None:
         try:
@@ -202,8 +204,6 @@ class _Scout:
     def _look_at(self, values: Mapping[str, Any]) -> None:
         hp, model = self._build(values)
         self.uses_keras = is_keras_model(model)
-        if self._anneal:
-            annealing(model, 1)
         if self.uses_keras and self._sample is not None:
             if not self.outputs:
                 self.outputs = outputs_of(model, self._sample.x)
@@ -215,8 +215,6 @@ class _Scout:
             self._remember(hp)
 
     def _train(self, hp: HyperParameters, model: Any) -> None:
-        if self._sample is None:
-            return
         reported = False
 
         def listen(logs: Mapping[str, Any]) -> Decision:
@@ -225,20 +223,15 @@ class _Scout:
             self.metrics.update(dict.fromkeys(logs))
             return Decision.STOP
 
-        outcome = fit_space(
-            self._search_space,
-            hp,
-            model,
-            self._sample,
-            [*self._callbacks, reporting_callback(listen, self.uses_keras)],
-            compiled=False,
-            epochs=1,
-            initial_epoch=0,
-            **self._fit_options,
-        )
-        if not reported:
-            for metrics in returned_epochs(outcome, self._objective):
-                self.metrics.update(dict.fromkeys(metrics))
+        options = replace(self._options, uses_keras=self.uses_keras)
+        given = self._folder is not None
+        arguments = assembled(self._search_space, model, options, listen, self._folder or Path(), given=given)
+        if self._sample is None:
+            return
+        outcome = fit_space(self._search_space, hp, model, self._sample, epochs=1, initial_epoch=0, **arguments)
+        epochs = [returned_metrics(outcome, self._objective)] if reported else returned_epochs(outcome, self._objective)
+        for metrics in epochs:
+            self.metrics.update(dict.fromkeys(metrics))
 
     def _remember(self, hp: HyperParameters) -> None:
         self.space += unknown(self.space, hp.space)

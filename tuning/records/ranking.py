@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from tuning.records.objective import Objective
-from tuning.records.trial import State, Trial
+from tuning.records.trial import RETURNED, State, Training, Trial
 
 
 def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
@@ -34,13 +34,19 @@ def scores_of(trial: Trial, objectives: Sequence[Objective]) -> tuple[float | No
         if objective.is_resource:
             found.append(trial.resources.get(objective.name))
             continue
-        values = [
-            math.nan if t.best_epoch is None else t.curve.epochs[t.best_epoch].get(objective.name, math.nan)
-            for t in trial.trainings
-        ]
+        is_first = all(o.is_resource for o in objectives[: objectives.index(objective)])
+        values = [_at_best(t, objective, is_first) for t in trial.trainings]
         mean = sum(values) / len(values)
         found.append(mean if math.isfinite(mean) else None)
     return tuple(found)
+
+
+def _at_best(training: Training, objective: Objective, is_first: bool) -> float:
+    """Return a metric at the best epoch; of the first objective what `fit` returned, if it did."""
+    if training.best_epoch is None:
+        return math.nan
+    epoch = training.curve.epochs[training.best_epoch]
+    return epoch.get(RETURNED if is_first and RETURNED in epoch else objective.name, math.nan)
 
 
 def pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:

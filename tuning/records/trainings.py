@@ -15,15 +15,16 @@ from dataclasses import replace
 
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
-from tuning.records.trial import Curve, Run, Training, Trial, Values
+from tuning.records.trial import RETURNED, Curve, Run, Training, Trial, Values
 
 
 def extended(training: Training, epoch: int, metrics: Mapping[str, float], objective: Objective) -> Training:
     """Return a training after an epoch; what it had reported from that epoch on is reported again."""
     training = cut(training, epoch, objective)
     longer = replace(training, curve=training.curve.extended(metrics))
-    value = metrics.get(objective.name, math.nan)
-    is_better = math.isfinite(value) and objective.is_better(value, training.score)
+    returned = metrics.get(RETURNED, math.nan)
+    value = returned if math.isfinite(returned) else metrics.get(objective.name, math.nan)
+    is_better = math.isfinite(value) and (value is returned or objective.is_better(value, training.score))
     return replace(longer, score=value, best_epoch=epoch) if is_better else longer
 
 
@@ -32,7 +33,7 @@ def cut(training: Training, epochs: int, objective: Objective) -> Training:
     if len(training.curve) <= epochs:
         return training
     curve = training.curve.until(epochs)
-    epoch, score = objective.best(curve.values(objective.name)) or (None, None)
+    epoch, score = curve.best(objective) or (None, None)
     return replace(training, curve=curve, score=score, best_epoch=epoch)
 
 
@@ -96,14 +97,13 @@ def _mean_curve(trainings: Sequence[Training], n_runs: int, before: Curve) -> Cu
     """Return the mean of the curves, in a trial with `n_runs` runs.
 
     Args:
-        before: the mean before something became of the trainings; an epoch of it stays what it is.
+        before: the mean before something became of the trainings; an epoch of it but the last stays what it is.
     """
     lengths = [len(training.curve) for training in trainings]
     under_way = [len(training.curve) for training in trainings if len(training.untils) < n_runs]
     length = min(under_way, default=max(lengths))
-    if length <= len(before):
-        return before.until(length)
-    return Curve((*before.epochs, *(_mean_epoch(trainings, epoch) for epoch in range(len(before), length))))
+    start = max(min(len(before), length) - 1, 0)  # the last one may have been amended
+    return Curve((*before.epochs[:start], *(_mean_epoch(trainings, epoch) for epoch in range(start, length))))
 
 
 def _mean_epoch(trainings: Sequence[Training], epoch: int) -> dict[str, float]:
@@ -117,13 +117,18 @@ def _mean_epoch(trainings: Sequence[Training], epoch: int) -> dict[str, float]:
 def _best_epoch(curve: Curve, before: Training, objective: Objective) -> int | None:
     """Return the best epoch of a curve that has grown, or has lost its last epochs, since `before`."""
     known = before.best_epoch if before.best_epoch is not None and before.best_epoch < len(curve) else None
-    start = 0 if known is None else min(len(before.curve), len(curve))
-    best = None if known is None else curve.epochs[known][objective.name]
+    start = 0 if known is None else max(min(len(before.curve), len(curve)) - 1, 0)
+    best = None if known is None else _value(curve, known, objective)
     for epoch in range(start, len(curve)):
-        value = curve.epochs[epoch].get(objective.name, math.nan)
-        if math.isfinite(value) and objective.is_better(value, best):
+        value = _value(curve, epoch, objective)
+        if RETURNED in curve.epochs[epoch] or (math.isfinite(value) and objective.is_better(value, best)):
             known, best = epoch, value
     return known
+
+
+def _value(curve: Curve, epoch: int, objective: Objective) -> float:
+    metrics = curve.epochs[epoch]
+    return metrics.get(RETURNED, metrics.get(objective.name, math.nan))
 
 
 def _replaced(trainings: tuple[Training, ...], index: int, training: Training) -> tuple[Training, ...]:
@@ -139,8 +144,7 @@ def best_of_run(trial: Trial, objective: Objective) -> tuple[int, float] | None:
     found = []
     for training in trial.trainings:
         bounds, n = (0, *training.untils), len(trial.runs)
-        values = training.curve.values(objective.name)[bounds[n - 1] : bounds[n] if n < len(bounds) else None]
-        found.append(objective.best(values))
+        found.append(training.curve.best(objective, bounds[n - 1], bounds[n] if n < len(bounds) else None))
     scored = [best for best in found if best is not None]
     if len(scored) < len(found):
         return None

@@ -7,10 +7,13 @@ models or files. Epochs count from 0, as in Keras and TensorBoard.
 from __future__ import annotations
 
 import enum
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from tuning.records.objective import Objective
 
 Values = Mapping[str, Any]
 """The hyperparameters of one trial by name: bool, int, float or str."""
@@ -29,6 +32,10 @@ class State(str, enum.Enum):
         return self is not State.RUNNING
 
 
+RETURNED = "fit_returned"
+"""The name of a metric: the objective as `fit` returned it, where that is not what Keras reported."""
+
+
 @dataclass(frozen=True)
 class Curve:
     """Metrics of each epoch; entry i belongs to epoch i."""
@@ -41,6 +48,19 @@ class Curve:
     def values(self, metric: str) -> list[float]:
         """Return one value an epoch; NaN where the epoch did not report `metric`."""
         return [epoch.get(metric, float("nan")) for epoch in self.epochs]
+
+    def best(self, objective: Objective, first: int = 0, until: int | None = None) -> tuple[int, float] | None:
+        """Return (epoch, score) of the best of the epochs from `first` to `until`; None when none has a score.
+
+        Epochs count from `first`. What `fit` returned at the end of a run stands for all epochs up to there.
+        """
+        values = self.values(objective.name)[first:until]
+        returned = self.values(RETURNED)[first:until]
+        for last in reversed(range(len(values))):
+            if not math.isnan(returned[last]):
+                values = [math.nan] * last + [returned[last]] + values[last + 1 :]
+                break
+        return objective.best(values)
 
     def extended(self, metrics: Mapping[str, float]) -> Curve:
         """Return a curve that is one epoch longer."""

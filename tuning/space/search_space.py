@@ -68,7 +68,8 @@ class SearchSpace:
                 was passed to `search`; meant to be handed on to `model.fit`.
 
         Returns:
-            The `History` of `model.fit`, a dict of metrics, or the objective as a float.
+            The `History` of `model.fit`; or the objective as a number, or a dict of metrics with it, which is then the
+            trial's score.
         """
         return model.fit(*args, **kwargs)
 

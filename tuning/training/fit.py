@@ -1,19 +1,28 @@
-"""The call of a space's `fit`: what it is given, and what it returns.
+"""The call of a space's `fit`.
 
-Owns how a run's callbacks are put together, that `model.fit` runs compiled epochs, and how the return value is read.
+Owns how its callbacks and arguments are put together, for everything that trains, and that `model.fit` runs compiled
+epochs. What it returns is read by `outcome`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tuning.data import Data
+from tuning.records.objective import Objective
 from tuning.space import HyperParameters, SearchSpace
-from tuning.training import callbacks as callbacks_
-from tuning.training.messages import Decision, Task
+from tuning.training.callbacks import annealing, fresh
+from tuning.training.messages import Decision
 from tuning.training.models import is_keras_model
+from tuning.training.options import TrainingOptions
+
+_NAMED_TWICE = re.compile(r"got multiple values for keyword argument '(\w+)'$")
+
+Listen = Callable[[Mapping[str, Any]], Decision]
+"""Takes the metrics of an epoch that has ended, and decides what comes next."""
 
 
 def fit_space(
@@ -27,12 +36,18 @@ def fit_space(
 ) -> Any:
     """Call the space's `fit` in such a way that `model.fit` runs compiled epochs and the callbacks.
 
-    A `fit` that forgets to hand on `callbacks` is reported on all the same, because `model.fit` adds them.
+    A `fit` that forgets to hand on `callbacks` is reported on all the same, because `model.fit` adds them. One that
+    sets an argument itself beside those it hands on, `model.fit(*args, epochs=hp.Int(...), **kwargs)`, is called
+    without that argument; what it sets counts, and a `model.fit` of its that does not set it gets it as before.
     """
+    trained, withheld = False, dict[str, Any]()
     if hasattr(model, "fit") and is_keras_model(model):
         genuine = type(model).fit
 
         def fit(*args: Any, **kwargs: Any) -> Any:
+            nonlocal trained
+            trained = True
+            kwargs = {**withheld, **kwargs}
             given = list(kwargs.get("callbacks") or ())
             kwargs["callbacks"] = given + [c for c in callbacks if c not in given]
             if not compiled:
@@ -48,50 +63,63 @@ def fit_space(
     if data.sample_weight is not None:
         options.setdefault("sample_weight", data.sample_weight)
     options.setdefault("verbose", 0)
-    return space.fit(hp, model, *arguments, callbacks=list(callbacks), **options)
+    options = {"callbacks": list(callbacks), **options}
+    twice = vars(space).setdefault("_sets_itself", set())  # names, remembered so that no other trial raises
+    while True:
+        withheld.update({name: options.pop(name) for name in twice if name in options})
+        try:
+            return space.fit(hp, model, *arguments, **options)
+        except TypeError as error:
+            named = _NAMED_TWICE.search(str(error))
+            if trained or named is None or named[1] not in options:
+                raise
+            twice.add(named[1])
 
 
-def returned_epochs(outcome: Any, objective: str) -> list[Mapping[str, Any]]:
-    """Return the metrics of each epoch that the return value of `fit` tells of.
+def assembled(
+    space: SearchSpace,
+    model: Any,
+    options: TrainingOptions,
+    listen: Listen | None,
+    folder: Path,
+    objective: Objective | None = None,
+    first: Sequence[Any] = (),
+    given: bool = True,
+) -> dict[str, Any]:
+    """Return what a training hands to `fit_space` besides its epochs: search, final training, estimators alike.
+
+    The callbacks are the space's, the person's, annealing, early stopping, and the one that reports. That one is last
+    for Keras, so that it sees what the others add to the metrics; and first otherwise, where a `fit` that stops at the
+    first callback that wants to stop would not come to it.
 
     Args:
-        outcome: a `History`, a dict of metrics (one epoch), or the objective as a number (one epoch).
-        objective: the number's name.
+        space: what is trained.
+        model: freshly built. A checkpoint has the learning rate it was saved with, which is not where annealing begins.
+        options: what a person asked for.
+        listen: told of each epoch; None for nobody.
+        folder: the training's own, for what callbacks write.
+        objective: what `options.patience` waits for.
+        first: callbacks that come before all others.
+        given: whether the callbacks of the space and the person take part.
     """
-    history = getattr(outcome, "history", None)
-    if history is not None:
-        return [dict(zip(history, row, strict=True)) for row in zip(*history.values(), strict=False)]
-    if isinstance(outcome, Mapping):
-        return [outcome]
-    if is_number(outcome):
-        return [{objective: outcome}]
-    raise TypeError(f"`fit` must return the History of model.fit, a dict of metrics or a number, but got {outcome!r}")
-
-
-def callbacks_of(
-    space: SearchSpace, task: Task, listen: Callable[[Mapping[str, Any]], Decision], schedule: list[Any]
-) -> list[Any]:
-    """Return the run's own callbacks: the space's, the user's, annealing, early stopping, and the one that reports.
-
-    That one is last for Keras, so that it sees what the others add to the metrics; and first otherwise, where a
-    `fit` that stops at the first callback that wants to stop would not come to it.
-    """
-    folder = Path(task.files or ".")
-    given = (space.callbacks, task.options.fit_options.get("callbacks"))
-    own = [*(callback for each in given for callback in callbacks_.fresh(each, folder)), *schedule]
-    if task.options.uses_keras and task.options.patience is not None:
+    own = [space.callbacks, options.fit_options.get("callbacks")] if given else []
+    callbacks = [*first, *(callback for each in own for callback in fresh(each, folder))]
+    if options.anneal is not None:
+        callbacks.append(annealing(model, options.anneal))
+    if options.uses_keras and options.patience is not None and objective is not None:
         import keras
 
-        own.append(
-            keras.callbacks.EarlyStopping(
-                monitor=task.objective.name, mode=task.objective.direction, patience=task.options.patience
-            )
+        callbacks.append(
+            keras.callbacks.EarlyStopping(monitor=objective.name, mode=objective.direction, patience=options.patience)
         )
-    reporting = reporting_callback(listen, task.options.uses_keras)
-    return [*own, reporting] if task.options.uses_keras else [reporting, *own]
+    if listen is not None:
+        reporting = reporting_callback(listen, options.uses_keras)
+        callbacks = [*callbacks, reporting] if options.uses_keras else [*first, reporting, *callbacks[len(first) :]]
+    rest = {name: value for name, value in options.fit_options.items() if name != "callbacks"}
+    return {"callbacks": callbacks, "compiled": options.compiled, **rest}
 
 
-def reporting_callback(listen: Callable[[Mapping[str, Any]], Decision], uses_keras: bool) -> Any:
+def reporting_callback(listen: Listen, uses_keras: bool) -> Any:
     """Return a callback that passes each epoch's metrics to `listen` and obeys its answer.
 
     For Keras it is a `keras.callbacks.Callback`. Otherwise a `fit` calls `on_epoch_end(epoch, logs)` itself
@@ -110,19 +138,10 @@ def reporting_callback(listen: Callable[[Mapping[str, Any]], Decision], uses_ker
 
 
 class _PlainCallback:
-    def __init__(self, listen: Callable[[Mapping[str, Any]], Decision]) -> None:
+    def __init__(self, listen: Listen) -> None:
         self._listen = listen
         self.stop_training = False
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> bool:
         self.stop_training = self._listen(logs or {}) is not Decision.GO
         return self.stop_training
-
-
-def is_number(value: Any) -> bool:
-    """Tell whether `value` can be read as one number."""
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True

@@ -80,13 +80,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Report:
-    """An epoch has ended. `checkpoint` is set when the epochs so far are on disk."""
+    """An epoch has ended. `checkpoint`: the epochs so far are on disk. `amends`: it has been reported before."""
 
     number: int
     epoch: int
     metrics: Mapping[str, float]
     checkpoint: bool = False
     training: int = 0
+    amends: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,22 @@ Owns the moments at which weights are kept; `checkpoints` owns the files.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from tuning.records.trial import RETURNED
 from tuning.training import checkpoints
-from tuning.training.fit import is_number, returned_epochs
 from tuning.training.messages import Decision, Report, Reporter, Task
 from tuning.training.models import assign, state_of
+from tuning.training.outcome import is_number, returned_epochs, returned_metrics
 
 CHECKPOINT_SECONDS = 10.0
 """Least time between two checkpoints of a running trial, in seconds."""
+
+SAME = 1e-5
+"""Relative difference up to which a returned score is that of the best epoch: Keras computes with 32 bits."""
 
 
 class Progress:
@@ -27,7 +32,8 @@ class Progress:
         self._model, self._task, self._report = model, task, report
         self._best = task.best
         self._best_state: list[Any] | None = None
-        self._reported = 0
+        self._metrics: dict[str, float] = {}
+        self._scores: list[float] = []
         self._saved_at = time.monotonic()
         self.epoch_seconds: list[float] = []
         self._epoch_began = time.perf_counter()
@@ -39,8 +45,9 @@ class Progress:
         self.epoch_seconds.append(time.perf_counter() - self._epoch_began)
         metrics = {name: float(value) for name, value in logs.items() if is_number(value)}
         epoch, self.epochs = self.epochs, self.epochs + 1
-        self._reported += 1
+        self._metrics = metrics
         score = metrics.get(self._task.objective.name)
+        self._scores.append(math.nan if score is None else score)
         if score is not None and self._task.objective.is_better(score, self._best):
             self._best = score
             self._best_state = state_of(self._model) if self._keeps else None
@@ -55,10 +62,29 @@ class Progress:
         return decision
 
     def take(self, outcome: Any) -> None:
-        """Report what `fit` returned, unless its epochs were reported while it ran."""
-        if not self._reported:
-            for metrics in returned_epochs(outcome, self._task.objective.name):
+        """Report what `fit` returned: its epochs, where none were reported while it ran; otherwise its own metrics.
+
+        These belong to the last epoch. The objective among them is the score, and the weights are kept that are there
+        now; unless it is that of the best epoch, which `fit` has then picked out by itself.
+        """
+        objective = self._task.objective
+        if not self._scores:
+            for metrics in returned_epochs(outcome, objective.name):
                 self.epoch_ended(metrics)
+            return
+        returned = returned_metrics(outcome, objective.name)
+        score = returned.get(objective.name)
+        best = objective.best(self._scores)
+        if score is None or (best is not None and math.isclose(score, best[1], rel_tol=SAME)):
+            added = {name: value for name, value in returned.items() if name not in self._metrics}
+        else:
+            by_keras = {objective.name: self._metrics[objective.name]} if objective.name in self._metrics else {}
+            added = {**returned, **by_keras, RETURNED: score}
+            self._best, self._best_state = score, state_of(self._model) if self._keeps else None
+        if added:
+            metrics = {**self._metrics, **added}
+            epoch = self.epochs - 1
+            self._report(Report(self._task.run.number, epoch, metrics, training=self._task.training, amends=True))
 
     def finish(self) -> None:
         """Write what a later run and the end of the search need."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, fold
 from tuning.space import HyperParameters, SearchSpace
 from tuning.training import summaries
-from tuning.training.callbacks import annealing
-from tuning.training.fit import callbacks_of, fit_space
+from tuning.training.fit import assembled, fit_space
 from tuning.training.messages import Failed, Finished, Reporter, Task, failure
 from tuning.training.models import is_keras_model, one_sample, restore
 from tuning.training.progress import Progress
@@ -44,26 +44,22 @@ def _train(
 ) -> Finished:
     hp = HyperParameters(task.run.values)
     model = space.build(hp)
-    # The rate to begin with is that of the fresh model: a checkpoint has the one it was saved with.
-    schedule = [] if task.options.anneal is None else [annealing(model, task.options.anneal)]
+    arguments = assembled(
+        space,
+        model,
+        task.options,
+        lambda logs: progress.epoch_ended(logs),
+        Path(task.files or "."),
+        task.objective,
+        first=logging,
+    )
     if task.trained and not restore(model, data.x, task):
         task = replace(task, trained=0, best=None)
         seed_everything(task.seed, task.options.uses_keras)
         hp = HyperParameters(task.run.values)
         model = space.build(hp)  # part of the checkpoint may have been read
     progress = Progress(model, task, report)
-    options = {name: value for name, value in task.options.fit_options.items() if name != "callbacks"}
-    outcome = fit_space(
-        space,
-        hp,
-        model,
-        data,
-        callbacks=[*logging, *callbacks_of(space, task, progress.epoch_ended, schedule)],
-        compiled=task.options.compiled,
-        epochs=task.run.stop,
-        initial_epoch=progress.epochs,
-        **options,
-    )
+    outcome = fit_space(space, hp, model, data, epochs=task.run.stop, initial_epoch=progress.epochs, **arguments)
     progress.take(outcome)
     progress.finish()
     compiled, reason = _how_it_was_trained(model, task)

@@ -17,6 +17,7 @@ from tuning.records.objective import Objective
 from tuning.records.trial import Run
 from tuning.space import as_space
 from tuning.training.messages import Decision, Finished, Task
+from tuning.training.options import TrainingOptions
 from tuning.training.train import train
 
 NAMES = [*private.MODULES, *private.ATTRIBUTES]
@@ -97,13 +98,14 @@ def test_the_installed_versions_have_all_of_them():
 def test_without_a_name_trials_are_trained_with_the_same_numbers(name, without, expected, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where the callbacks write
     without(name)
+    assert name in private.missing()
     data, arguments = given(CALLS.get(name, {}))
     expected = of_keras(CALLS[name]) if name in CALLS else expected
     reports = []
     for number in range(2 if name in COUNTERS else 1):
         reports.clear()
         run = Run(number=number, values={"units": 5}, start=0, stop=2)
-        task = Task(run, 0, Objective("val_accuracy", "max"), fit_options=arguments)
+        task = Task(run, 0, Objective("val_accuracy", "max"), options=TrainingOptions(fit_options=arguments))
         end = train(as_space(build_model), data, task, lambda report: reports.append(report.metrics) or Decision.GO)
         assert isinstance(end, Finished), end
         assert end.compiled is (name in SPARED)
@@ -127,7 +129,7 @@ def test_without_a_name_labels_are_checked_or_left_to_keras(name, without, built
     without(name)
     try:
         assert "contain 3" in indices.mistake(built, samples)
-    except private.MovedError as error:
+    except private.GoneError as error:
         assert private.ATTRIBUTES[name][1] in str(error)
 
 
@@ -138,14 +140,8 @@ def test_without_names_preflight_passes(names, without):
     assert set(names) <= set(private.missing())
     data, _ = given({})
     for _ in range(2):
-        found = check(as_space(build_model), data, "val_mean_metric_wrapper", {}, {})
+        found = check(as_space(build_model), data, "val_mean_metric_wrapper:max", {}, {})
         assert {"val_mean_metric_wrapper", "val_accuracy", "val_loss"} <= set(found.metrics)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_probe_finds_what_is_missing(name, without):
-    without(name)
-    assert name in private.missing()
 
 
 def test_without_the_counters_settings_of_keras_are_left_alone(without):
