@@ -28,7 +28,16 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if config.getoption("--quick"):
         sys.meta_path.insert(0, _WithoutKeras())
-        subprocess.Popen.__init__ = multiprocessing.process.BaseProcess.start = _start_nothing
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+    if not item.config.getoption("--quick"):
+        return (yield)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess.Popen, "__init__", _start_nothing)
+        patch.setattr(multiprocessing.process.BaseProcess, "start", _start_nothing)
+        return (yield)
 
 
 class _WithoutKeras(importlib.abc.MetaPathFinder):

@@ -77,7 +77,7 @@ class KerasTunerEngine:
 
     def _populated(self, run_id: str) -> Mapping[str, Any]:
         """Return the oracle's proposal; what has been tried is not proposed again."""
-        proposal = self._oracle.populate_space(run_id)
+        proposal: Mapping[str, Any] = self._oracle.populate_space(run_id)
         values = proposal.get("values")
         if values and "tuner/trial_id" not in values and private.is_known(self._oracle, values):
             values = private.random_values(self._oracle)  # the Gaussian process does not look at what was tried

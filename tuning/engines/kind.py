@@ -25,7 +25,8 @@ class Lazily:
     def load(self) -> Callable[..., Any]:
         """Import the module, and return the function itself."""
         module, _, function = self.name.partition(":")
-        return getattr(importlib.import_module(module), function)
+        found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+        return found
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         return self.load()(*arguments, **named)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from optuna import Study, pruners
@@ -45,7 +45,7 @@ def make_pruner(name: str, options: Mapping[str, Any], epochs: int) -> BasePrune
     """
     least = min(options["warmup_epochs"], epochs)
     factor, trials = options["reduction_factor"], options["warmup_trials"]
-    made: dict[str, Any] = {
+    made: dict[str, Callable[[], BasePruner | None]] = {
         "median": lambda: pruners.MedianPruner(n_startup_trials=trials),
         "percentile": lambda: pruners.PercentilePruner(options["percentile"], n_startup_trials=trials),
         "successive_halving": lambda: SuccessiveHalvingPruner(max(least, 1), factor),

@@ -7,10 +7,10 @@ itself: see its kind. Importing this module loads no engine.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from tuning.engines.base import Engine
-from tuning.engines.first import First
+from tuning.engines.first import Beginner, First
 from tuning.engines.grid_kind import GRID
 from tuning.engines.keras_tuner_kinds import BAYESIAN, HYPERBAND, RANDOM
 from tuning.engines.kind import EngineKind
@@ -112,7 +112,7 @@ def make_engine(definition: Definition, max_trials: int | None, objects: Mapping
     """
     kind = engine_kind(definition.engine)
     n_trainings = {} if kind.folds is None else {"n_trainings": len(definition.training_names)}
-    engine = kind.make(
+    engine: Engine = kind.make(
         definition.hyperparameters,
         definition.objectives if kind.many_objectives else definition.objective,
         definition.seed,
@@ -125,4 +125,4 @@ def make_engine(definition: Definition, max_trials: int | None, objects: Mapping
         return engine
     if not hasattr(engine, "begin_with"):
         raise OptionError(must("engine", "be one that can begin with given configurations", definition.engine))
-    return First(engine, definition.tries, max_trials)
+    return First(cast(Beginner, engine), definition.tries, max_trials)

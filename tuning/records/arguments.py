@@ -213,7 +213,8 @@ def _as_text(form: Any) -> str:
         return f"[{', '.join(map(_as_text, form))}]"
     if not isinstance(form, dict):
         return repr(form)
-    return form["text"] if _kind(form) in ("number", "text") else form.get("type", _kind(form))
+    text: str = form["text"] if _kind(form) in ("number", "text") else form.get("type", _kind(form))
+    return text
 
 
 def _is_number_of_numpy(text: str, form: Any) -> bool:

@@ -143,14 +143,13 @@ def as_space(given: Any, data: Data | None = None) -> SearchSpace:
     """
     if isinstance(given, type):
         given = given()
-    own = isinstance(given, SearchSpace)
-    if own and data is None:
+    if isinstance(given, SearchSpace) and data is None:
         return given
     build = getattr(given, "build", None) or (given if callable(given) else None)
     if build is None:
         raise SpaceError(must("space", "be a SearchSpace, a HyperModel or a build_model(hp) function", given))
     name = getattr(given, "name", None) or getattr(given, "__name__", None) or type(given).__name__
-    load = given.load_data if own and data is None else (None if data is None else lambda: data)
+    load = None if data is None else lambda: data
     objective = getattr(given, "objective", "val_loss")
     space = _GivenSpace(_file_name(str(name)), build, getattr(given, "fit", None), load, objective)
     space.patience = getattr(given, "patience", None)
