@@ -71,7 +71,9 @@ def why_none(definition: Definition) -> str:
 
 def _wanted(trials: Sequence[Trial]) -> int:
     """Return the number of trials; of a random search of scikit-learn's that was cut short, of its candidates."""
-    candidates = [run.note["candidates"] for trial in trials for run in trial.runs if "candidates" in run.note]
+    candidates: list[int] = [
+        run.note["candidates"] for trial in trials for run in trial.runs if "candidates" in run.note
+    ]
     return max([len(trials), *candidates])
 
 

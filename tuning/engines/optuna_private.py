@@ -67,7 +67,8 @@ def is_in_grid(sampler: GridSampler, parameter: str) -> bool:
 
 def wrapped_pruner(pruner: PatientPruner) -> BasePruner | None:
     """Return the pruner that is asked once patience is over; None where patience alone decides."""
-    return _of(pruner, "_wrapped_pruner")
+    wrapped: BasePruner | None = _of(pruner, "_wrapped_pruner")
+    return wrapped
 
 
 def storage_of(study: Study) -> Any:

@@ -24,16 +24,12 @@ PLAIN = data(X, Y)
 
 
 def assert_parity(build, way=None, tolerance=1e-5, **arguments):
-    """Train twice from the same seed; compare weights, optimizer and history. Return the compiled report.
-
-    Keras trains step by step, which is the same arithmetic and spares compiling what is not looked at.
-    """
+    """Train twice from the same seed; compare weights, optimizer and history. Return the compiled report."""
     arguments = {"batch_size": 16, "epochs": 3, "shuffle": False, "verbose": 0} | arguments
     models, histories = [], []
     for fit in (keras.Model.fit, training.fit):
         keras.utils.set_random_seed(3)
         model = build()
-        model.run_eagerly = fit is keras.Model.fit
         histories.append(fit(model, **arguments).history)
         models.append(model)
     report = training.last_report(models[1])
