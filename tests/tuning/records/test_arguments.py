@@ -179,7 +179,11 @@ def text_of_version_1(value):
     return getattr(value, "__qualname__", type(value).__qualname__)
 
 
-@pytest.mark.parametrize("value", [v for pair in PAIRS.values() for v in pair] + [np.float32(2), lambda e: e], ids=str)
+VALUES = {f"{name} {place}": value for name, pair in PAIRS.items() for place, value in enumerate(pair)}
+VALUES |= {"a number of NumPy": np.float32(2), "a lambda": lambda e: e}
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 def test_what_version_1_remembers_of_an_argument_is_equal_to_that_argument(value):
     stored = {"it": from_text(text_of_version_1(value))}
     assert not list(differences({"it": remembered(value)}, stored))

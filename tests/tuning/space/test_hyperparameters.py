@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.simulation import OBJECTIVE, Simulation
-from tuning.engines.registry import make_engine, read_options, settled
+from tuning.engines.registry import make_engine, read_options, settle
 from tuning.errors import SpaceError
 from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Int
 from tuning.records.definition import Definition
@@ -183,7 +183,7 @@ def test_every_engine_searches_scopes_in_scopes_and_choices_of_mixed_types(engin
     definition = Definition(
         "study", "space", None, tuple(hp.space), OBJECTIVE, engine, read_options(engine, {}), 0, 9
     )  # fmt: skip
-    runs = Simulation(make_engine(settled(definition, {}), 25)).go(25).runs
+    runs = Simulation(make_engine(settle(definition, {}), 25)).go(25).runs
     assert len(runs) > 20
     seen = {h.name: {repr(run.values[h.name]) for run in runs if h.name in run.values} for h in hp.space}
     for run in runs:
