@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tuning.records.arguments import remembered
-from tuning.records.definition import DEFINITION_VERSION, Definition
+from tuning.records.definition import VERSION, Definition
 from tuning.records.objective import Objective
+from tuning.storage import upgrade
 
 ARGUMENTS = {"patience": 3, "anneal": True, "class_weight": {0: 1.0}, "scale": np.ones(2), "mode": "None"}
 
@@ -26,7 +27,7 @@ def definition(**arguments):
 def test_arguments_of_fit_keep_their_types():
     made = definition(**ARGUMENTS)
     read = Definition.from_json(json.loads(json.dumps(made.to_json())))
-    assert read == made and read.to_json()["version"] == DEFINITION_VERSION
+    assert read == made and read.to_json()["version"] == VERSION
     assert read.patience == 3 and read.anneal is True and read.fit["mode"] == "None"
     assert definition(patience=None).patience is None and definition().anneal is False
 
@@ -37,14 +38,18 @@ VERSION_1 = {
 }
 
 
+def from_version_1(record):
+    return Definition.from_json(upgrade.definition(record, "s"))
+
+
 def test_what_version_1_has_written_is_read_compared_and_written_again():
     record = {**definition().to_json(), "version": 1, "fit": VERSION_1}
-    old = Definition.from_json(record)
+    old = from_version_1(record)
     assert (old.patience, old.anneal, old.fit["mode"]) == (3, True, "None")
     again = definition(**ARGUMENTS, callbacks=[EarlyStopping(1)])
     assert again.differences(old) == [] == old.differences(again), "what it did not remember cannot differ"
     assert Definition.from_json(old.to_json()) == old
-    never = Definition.from_json({**record, "fit": {"patience": "None"}})
+    never = from_version_1({**record, "fit": {"patience": "None"}})
     assert never.patience is None and not never.anneal
 
 
@@ -60,7 +65,7 @@ def test_what_version_1_has_written_is_read_compared_and_written_again():
     ],
 )
 def test_what_differs_from_version_1_is_named(changed, told):
-    old = Definition.from_json({**definition().to_json(), "version": 1, "fit": VERSION_1})
+    old = from_version_1({**definition().to_json(), "version": 1, "fit": VERSION_1})
     again = definition(**{**ARGUMENTS, "callbacks": [EarlyStopping(1)], **changed})
     (difference,) = again.differences(old)
     assert told in difference
