@@ -1,9 +1,11 @@
 """Time what a search costs besides training.
 
-Run `python scripts/bench_driver.py [--json PATH]` from the repository's root. A trial's overhead is the time from the
-end of one trial to the end of the next, of a random search whose training takes no time: asking the engine, the
-store's transactions, telling the engine, and TensorBoard's files. It is measured around several numbers of recorded
-trials. `tune show` is timed as a whole command, on a study of 5,000 trials.
+Run `python scripts/bench_driver.py [--json PATH]` from the repository's root. A trial's cost is the processor's time
+from the end of one trial to the end of the next, in a search whose training takes no time: the store's transactions,
+TensorBoard's files, and asking and telling the engine, which is told apart, because what a proposal costs is the
+affair of KerasTuner and Optuna. It is measured on studies that have several numbers of recorded trials, copies of a
+few real ones; a goal says by how much a trial of a large study may cost more than one of a small. The live display
+is timed on as many trials, and `tune show` as a whole command.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import os
 import platform
 import sqlite3
 import statistics
@@ -19,31 +22,41 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy
+from rich.console import Console
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import tuning  # noqa: E402
+from tuning.cli import progress  # noqa: E402
 from tuning.driver.observer import Observer  # noqa: E402
-from tuning.records.trial import Trial  # noqa: E402
+from tuning.records.trial import State, Trial  # noqa: E402
 
-GOAL_MILLISECONDS = 30.0
-"""Overhead of a trial with 1,000 recorded ones."""
+GOAL_GROWTH = 1.5
+"""Times that a trial of the largest study may cost the driver what one of the smallest does."""
 
-GOAL_GROWTH = 10.0
-"""From 100 to 1,000 recorded trials the overhead may grow as they do."""
+GOAL_DISPLAY_MILLISECONDS = 2.0
+"""Of the live display, an epoch."""
 
 GOAL_SHOW_SECONDS = 3.0
-N_TRIALS = 1000
 N_SHOWN = 5000
-AROUND = (50, 100, 250, 500, 1000)
-WINDOW = 50
-"""Trials, the last of which is the number of recorded ones, whose median is taken."""
+RECORDED = (100, 1000, 10_000)
+RECORDED_OF_TWO = (100, 3000)
+"""Recorded trials of a random search, and of one with two objectives."""
+
+N_REAL = 30
+"""Trials that are searched before they are copied."""
+
+WINDOW = 60
+"""Trials whose median is taken."""
+
+TWO = {"engine": "optuna", "objective": ["val_loss", "cost:min"], "options": {"sampler": "random", "pruner": "none"}}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +100,7 @@ class Formula(tuning.SearchSpace):
         for epoch in range(initial_epoch, epochs):
             loss = model["rate"] + 1 / (model["units"] + epoch)
             metrics = {"loss": loss, "accuracy": 1 - loss, "val_loss": 1.1 * loss, "val_accuracy": 1 - 1.1 * loss}
+            metrics["cost"] = float(model["units"] * model["layers"])
             if any(callback.on_epoch_end(epoch, metrics) for callback in callbacks):
                 break
 
@@ -95,37 +109,93 @@ class Formula(tuning.SearchSpace):
 
 
 class Clock(Observer):
-    """Notes when trials end."""
+    """Notes the processor's time when trials end, and how much of it the engine has had by then."""
 
     def __init__(self) -> None:
-        self.ended: list[float] = []
+        self.ended: list[tuple[float, float]] = []
+        self._of_engine = 0.0
 
     def trial_ended(self, trial: Trial) -> None:
-        self.ended.append(time.perf_counter())
+        self.ended.append((time.process_time(), self._of_engine))
 
+    @contextlib.contextmanager
+    def timing(self, engine: type) -> Iterator[None]:
+        """Time the methods that an engine of that class is called by."""
+        with contextlib.ExitStack() as patches:
+            for name in ("ask", "tell", "should_stop", "may_continue", "dump"):
+                patches.enter_context(mock.patch.object(engine, name, self._timed(getattr(engine, name))))
+            yield
 
-def overhead_of_trials(folder: Path, epochs: int, trials: int = N_TRIALS) -> list[Row]:
-    """Return the overhead of a trial, in milliseconds, around several numbers of recorded trials."""
-    clock = Clock()
-    study = f"epochs-{epochs}"
-    tuning.search(
-        Formula(), engine="random", trials=trials, epochs=epochs, seed=0, study=study, logs=folder, observers=[clock]
-    )
-    seconds = [later - earlier for earlier, later in zip(clock.ended, clock.ended[1:], strict=False)]
-    medians = {n: 1000 * statistics.median(seconds[n - 1 - WINDOW : n - 1]) for n in AROUND if WINDOW < n <= trials}
-    is_goal = epochs == 1
-    rows = [
-        Row(
-            f"a trial of {epochs} epochs, {n} recorded",
-            ms,
-            "ms",
-            GOAL_MILLISECONDS if is_goal and n == N_TRIALS else None,
+    def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            begun = time.process_time()
+            try:
+                return method(*arguments)
+            finally:
+                self._of_engine += time.process_time() - begun
+
+        return timed
+
+    def milliseconds(self) -> tuple[float, float]:
+        """Return the median of a trial's cost: of the driver, and of the engine."""
+        steps = [(b[0] - a[0], b[1] - a[1]) for a, b in zip(self.ended, self.ended[1:], strict=False)]
+        return (
+            1000 * statistics.median(whole - engine for whole, engine in steps),
+            1000 * statistics.median(engine for _, engine in steps),
         )
-        for n, ms in medians.items()
-    ]
-    if is_goal and {100, N_TRIALS} <= medians.keys():
-        rows.append(Row("growth from 100 to 1,000 recorded", medians[N_TRIALS] / medians[100], "times", GOAL_GROWTH))
+
+
+def costs_of_trials(folder: Path, what: str, recorded: Sequence[int], **arguments: Any) -> list[Row]:
+    """Return what a trial of one epoch costs in studies of several sizes, in milliseconds of the processor's time."""
+    rows, costs = [], []
+    for n in recorded:
+        driver, engine = _cost_of_a_trial(folder / f"{n}", n, **arguments)
+        costs.append(driver)
+        rows.append(Row(f"{what}, {n} recorded", driver, "ms"))
+        rows.append(Row(f"{what}, {n} recorded: its engine", engine, "ms"))
+    growth = costs[-1] / costs[0]
+    rows.append(Row(f"{what}, {recorded[-1]} recorded instead of {recorded[0]}", growth, "times", GOAL_GROWTH))
     return rows
+
+
+def _cost_of_a_trial(folder: Path, recorded: int, **arguments: Any) -> tuple[float, float]:
+    given = {"epochs": 1, "seed": 0, "study": "s", "logs": folder, **arguments}
+    study = tuning.search(Formula(), trials=N_REAL, **given)
+    _multiply(study.path / "trials.db", recorded)
+    engine, clock = _class_of_engine(arguments["engine"]), Clock()
+    with clock.timing(engine):
+        tuning.search(Formula(), trials=recorded + WINDOW, observers=[clock], **given)
+    return clock.milliseconds()
+
+
+def _class_of_engine(name: str) -> type:
+    if name == "optuna":
+        from tuning.engines.optuna import OptunaEngine
+
+        return OptunaEngine
+    from tuning.engines.keras_tuner import KerasTunerEngine
+
+    return KerasTunerEngine
+
+
+def cost_of_display(folder: Path, trials: int = RECORDED[-1], epochs: int = 3000) -> Row:
+    """Return what the live display costs for an epoch while there are so many trials, in milliseconds."""
+    study = tuning.search(Formula(), engine="random", trials=N_REAL, epochs=1, seed=0, study="shown", logs=folder)
+    known = [dataclasses.replace(study.trials[n % N_REAL], number=n) for n in range(trials)]
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        console = Console(file=nowhere, force_terminal=True, width=200)
+        with mock.patch.object(progress, "remarks", lambda: console):
+            display = progress.LiveProgress(trials + 1)
+            display.search_started(study.definition, known)
+            running = dataclasses.replace(known[0], number=trials, state=State.RUNNING)
+            display.run_started(running)
+            begun = time.process_time()
+            for _ in range(epochs):
+                display.training_epoch_ended(running, 0)
+            seconds = time.process_time() - begun
+            display.search_ended(known, "")
+    name = f"the live display of an epoch, {trials} trials"
+    return Row(name, 1000 * seconds / epochs, "ms", GOAL_DISPLAY_MILLISECONDS)
 
 
 def time_to_show(folder: Path, trials: int = N_SHOWN) -> list[Row]:
@@ -145,7 +215,7 @@ def time_to_show(folder: Path, trials: int = N_SHOWN) -> list[Row]:
 
 
 def _multiply(database: Path, trials: int) -> None:
-    """Fill a study with copies of its trials."""
+    """Fill a study with copies of its trials, each a little worse than the one it is made of."""
     with contextlib.closing(sqlite3.connect(database)) as connection:
         query = (
             "SELECT study_id, state, value_json FROM trials JOIN trial_user_attributes USING (trial_id) ORDER BY number"
@@ -153,21 +223,41 @@ def _multiply(database: Path, trials: int) -> None:
         known = connection.execute(query).fetchall()
         for number in range(len(known), trials):
             study, state, document = known[number % len(known)]
-            record = json.dumps({**json.loads(document), "number": number})
+            record = _copied(json.loads(document), number)
             row = connection.execute(
                 "INSERT INTO trials (number, study_id, state) VALUES (?, ?, ?)", (number, study, state)
             ).lastrowid
             connection.execute(
-                "INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES (?, 'tuning', ?)", (row, record)
+                "INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES (?, 'tuning', ?)",
+                (row, json.dumps(record)),
             )
         connection.commit()
+
+
+def _copied(record: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return a trial's record as that of another trial."""
+    worse = 1 + 1e-9 * number
+    record["number"], record["values"]["rate"] = number, record["values"]["rate"] * worse
+    record["scores"] = [score * worse for score in record["scores"]]
+    for run in record["runs"]:
+        run |= {"number": number, "asked": 2 * number, "ended": 2 * number + 1}
+        run["values"]["rate"] *= worse
+        if "id" in run["note"]:
+            run["note"]["id"] = f"{number:04d}"
+            run["note"]["values"]["rate"] *= worse
+    return record
 
 
 def measure() -> list[Row]:
     """Return all measurements."""
     with tempfile.TemporaryDirectory(prefix="bench-driver-") as name:
         folder = Path(name)
-        return [*overhead_of_trials(folder, 1), *overhead_of_trials(folder, 10, 300), *time_to_show(folder)]
+        return [
+            *costs_of_trials(folder / "one", "a trial", RECORDED, engine="random"),
+            *costs_of_trials(folder / "two", "a trial of two objectives", RECORDED_OF_TWO, **TWO),
+            cost_of_display(folder),
+            *time_to_show(folder),
+        ]
 
 
 def print_rows(rows: Sequence[Row]) -> None:
