@@ -49,12 +49,12 @@ def baseline(
         print_json(found.to_json())
         return
     part = "" if found.n_training == found.n_available else f", the first of {found.n_available}; --limit 0 takes all"
-    results().print(f"{found.space}: {found.task} on {found.n_training} training samples{part}", markup=False)
+    results().print(f"{found.space}: {found.task} on {found.n_training} training samples{part}")
     results().print(baselines_table([found], Objective.parse(found.objective)))
     for entry in found.models:
         if entry.note:
-            results().print(f"{entry.name} was not fitted: {entry.note}", markup=False)
-    results().print(f"stored in {logs / FOLDER / found.space}.json, for `tune show`", markup=False)
+            results().print(f"{entry.name} was not fitted: {entry.note}")
+    results().print(f"stored in {logs / FOLDER / found.space}.json, for `tune show`")
 
 
 @contextlib.contextmanager
@@ -65,4 +65,4 @@ def _progress(quiet: bool) -> Iterator[Any]:
         with remarks().status("reading the data") as status:
             yield lambda name: status.update(f"fitting {name}")
     else:
-        yield lambda name: remarks().print(f"fitting {name}", markup=False)
+        yield lambda name: remarks().print(f"fitting {name}")

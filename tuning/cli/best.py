@@ -84,7 +84,7 @@ def _print(study: Any, trial: Any) -> None:
     paths = [str(path) for path in found if path is not None]
     lines += [f"weights     {', '.join(paths) or 'not kept; `tune run --keep N` keeps more'}"]
     for line in lines:
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def _print_saved(study: Any, trial: Any, path: Path, again: float | None) -> None:
@@ -92,7 +92,7 @@ def _print_saved(study: Any, trial: Any, path: Path, again: float | None) -> Non
 
     name = study.objective.name
     checked = "" if again is None else f"; loaded again, it has {name} {score(again)}, recorded {score(trial.score)}"
-    results().print(f"saved       {path}{checked}", markup=False)
+    results().print(f"saved       {path}{checked}")
 
 
 def sparkline(values: Sequence[float]) -> str:

@@ -24,7 +24,7 @@ def board(
 
     paths = [study_path(name, logs) for name in study]
     with serve(paths, port) as running:
-        results().print(f"TensorBoard  {running.url}#hparams   (Ctrl-C to end)", markup=False)
+        results().print(f"TensorBoard  {running.url}#hparams   (Ctrl-C to end)")
         try:
             code = running.wait()
         except KeyboardInterrupt:

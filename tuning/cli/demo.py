@@ -25,9 +25,7 @@ def demo(logs: Path = LOGS) -> None:
     space = _space()
     study = f"demo-{space}"
     if (logs / study / "trials.db").is_file():
-        remarks().print(
-            f"study {study} exists; going on with it (`tune run {space} --overwrite` starts one afresh)", markup=False
-        )
+        remarks().print(f"study {study} exists; going on with it (`tune run {space} --overwrite` starts one afresh)")
     arguments = {**SEARCH, "study": study, "logs": logs, "workers": default_workers(None)}
     print_outcome(run_search(space, arguments, quiet=False))
 
@@ -42,7 +40,6 @@ def _space() -> str:
         remarks().print(
             "Fashion-MNIST is neither cached nor to be had from the network, so this demo shows the same job on "
             "scikit-learn's digits.",
-            markup=False,
         )
         return "digits"
     return "fashion_mnist"

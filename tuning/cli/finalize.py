@@ -66,13 +66,18 @@ def _progress(study: Any, seeds: int, quiet: bool) -> Iterator[Any]:
         def say(index: int, epoch: int, metrics: Mapping[str, float]) -> None:
             if epoch + 1 == epochs:
                 shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-                remarks().print(f"training {index + 1} of {seeds}: {epochs} epochs, {shown}", markup=False)
+                remarks().print(f"training {index + 1} of {seeds}: {epochs} epochs, {shown}")
 
         yield say
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("epochs")
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("epochs", markup=False),
+    )
     with Progress(*columns, TimeRemainingColumn(), console=remarks(), transient=True) as bar:
         task = bar.add_task("training 1", total=epochs * seeds)
 
@@ -100,4 +105,4 @@ def _print(study: Any, final: Any, folder: Path) -> None:
     if final.earlier:
         lines.append(f"the test split was evaluated {len(final.earlier) + 1} times; the first score is the honest one")
     for line in lines:
-        results().print(line, markup=False)
+        results().print(line)

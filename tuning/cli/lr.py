@@ -53,7 +53,7 @@ def lr(
         f"picture      {found.folder}/range_test.svg",
         f"TensorBoard  tensorboard --logdir {found.folder}/tensorboard",
     ]:
-        results().print(line, markup=False)
+        results().print(line)
 
 
 @contextlib.contextmanager

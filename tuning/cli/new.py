@@ -28,7 +28,7 @@ def new(name: str = typer.Argument(..., help="Name of the space; the file NAME.p
             file.write(starter(name))
     except OSError as error:
         raise SpaceError(f"'{path}' could not be written: {error}.") from error
-    results().print(f"{path} is written. It runs as it is: tune run {path}", markup=False)
+    results().print(f"{path} is written. It runs as it is: tune run {path}")
 
 
 def starter(name: str) -> str:

@@ -37,7 +37,7 @@ def predict(
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         made = answers(found, source)
     for remark in made.remarks:
-        remarks().print(remark, markup=False)
+        remarks().print(remark)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         made.table.to_csv(out, index=False, float_format="%.6g")
@@ -48,4 +48,4 @@ def predict(
         print_json({"study": found.name, "model": made.model, **shape, "out": str(out)})
         return
     by = "the final model" if made.model == "final" else f"the model of {made.model}; `tune finalize` makes a final one"
-    results().print(f"{len(made.table)} predictions in {out}, by {by}", markup=False)
+    results().print(f"{len(made.table)} predictions in {out}, by {by}")

@@ -103,7 +103,7 @@ class PlainProgress(Observer):
             self._ranking.update(trial)
 
     def _say(self, text: str) -> None:
-        remarks().print(text, markup=False)
+        remarks().print(text)
 
 
 class LiveProgress(PlainProgress):
@@ -117,11 +117,11 @@ class LiveProgress(PlainProgress):
     def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("epochs"),
-            TextColumn("{task.fields[remark]}"),
+            TextColumn("epochs", markup=False),
+            TextColumn("{task.fields[remark]}", markup=False),
             TimeElapsedColumn(),
             console=remarks(),
             transient=True,

@@ -31,4 +31,4 @@ def report(
     if as_json:
         print_json({"study": found.name, "report": str(path), "trials": len(found.trials)})
     else:
-        results().print(f"report {path}", markup=False)
+        results().print(f"report {path}")

@@ -154,15 +154,15 @@ def print_outcome(study: Study) -> None:
     console = results()
     console.print(trials_table(study, TOP))
     for line in pareto_line(study):
-        console.print(line, markup=False)
+        console.print(line)
     for line in [*failures(study.trials)[:TOP], *uncompiled(study.trials)]:
-        console.print(line, markup=False)
+        console.print(line)
     logs = "" if study.path.parent == Path("logs") else f" --logs {study.path.parent}"
     if any(not trial.state.is_finished for trial in study.trials):
-        console.print("paused       the same command goes on where it was", markup=False)
-    console.print(f"study        {study.path}", markup=False)
-    console.print(f"all trials   tune show {study.name}{logs}", markup=False)
-    console.print(f"TensorBoard  tune board {study.name}{logs}", markup=False)
+        console.print("paused       the same command goes on where it was")
+    console.print(f"study        {study.path}")
+    console.print(f"all trials   tune show {study.name}{logs}")
+    console.print(f"TensorBoard  tune board {study.name}{logs}")
 
 
 def _say_what_is_deleted(space: str, engine: str, study: str | None, logs: Path) -> None:
@@ -172,4 +172,4 @@ def _say_what_is_deleted(space: str, engine: str, study: str | None, logs: Path)
     path = logs / (study if study is not None else f"{resolve(space).name}-{engine}")
     names = study_files(path) if path.is_dir() else []
     if names:
-        remarks().print(f"--overwrite deletes {', '.join(str(path / name) for name in names)}", markup=False)
+        remarks().print(f"--overwrite deletes {', '.join(str(path / name) for name in names)}")

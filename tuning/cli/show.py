@@ -54,7 +54,6 @@ def show(
     console.print(
         f"{found.name}: {definition.engine} on {definition.space}, {' and '.join(map(str, definition.objectives))}, "
         f"seed {definition.seed}{division(definition)}{', ' + options if options else ''}",
-        markup=False,
     )
     top = MAX_ROWS if top is None else top
     console.print(trials_table(found, top))
@@ -62,7 +61,7 @@ def show(
         console.print(baselines_table(compared, found.objective))
     remarked = [*failures(found.trials), *uncompiled(found.trials), *final_line(found)]
     for line in [*pareto_line(found), counts(found.trials, top), *remarked]:
-        console.print(line, markup=False)
+        console.print(line)
 
 
 @app.command("list", epilog="Example: [bold]tune list --logs logs[/bold]")
@@ -77,12 +76,12 @@ def list_studies(logs: Path = LOGS, as_json: bool = JSON) -> None:
         try:
             found.append(load(path))
         except TuningError as error:
-            remarks().print(f"{path}: {error}", markup=False)
+            remarks().print(f"{path}: {error}")
     if as_json:
         print_json([{**study.to_json(), "trials": len(study.trials)} for study in found])
         return
     if not found:
-        results().print(f"no studies in {logs}; `tune run` makes one", markup=False)
+        results().print(f"no studies in {logs}; `tune run` makes one")
         return
     made = table()
     for column in ("study", "space", "engine", "objective", "best", "trials"):

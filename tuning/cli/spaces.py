@@ -29,7 +29,6 @@ def spaces(as_json: bool = JSON) -> None:
     results().print(
         "A space of your own: `tune new my_space` writes one to start from; "
         "`tune run path/to/my_space.py` or `tune run my_package.my_space` searches it.",
-        markup=False,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from tuning.final.record import Final
 from tuning.records.definition import Definition
@@ -91,10 +92,10 @@ def _trainings_title(study: Study) -> str:
     return " x ".join([*(["repeats"] if d.repeats is not None else []), *(["folds"] if d.cv is not None else [])])
 
 
-def _start(trial: Trial, further: Sequence[int]) -> list[str]:
-    state = f"[{STYLES[trial.state]}]{trial.state.value}[/]"
+def _start(trial: Trial, further: Sequence[int]) -> list[str | Text]:
+    state = Text(trial.state.value, STYLES[trial.state])
     if trial.compiled is False:
-        state += " (not compiled)"
+        state.append(" (not compiled)", "none")
     each = " ".join(score(s) or "-" for s in trial.part_scores)
     return [
         str(trial.number),
