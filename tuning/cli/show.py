@@ -43,14 +43,15 @@ def show(
     if as_json:
         record = found.to_json()
         if top is not None:
-            best = [t.number for t in ranked(found.trials, found.objective)[:top]]
-            record["trials"] = [record["trials"][number] for number in best]
+            record["trials"] = [trial.to_json() for trial in ranked(found.trials, found.objective)[:top]]
         record["baselines"] = [entry.to_json() for entry in compared]
         print_json(record)
         return
     definition, console = found.definition, results()
     defaults = engine_kind(definition.engine).options
-    options = " ".join(f"{k}={v}" for k, v in definition.options.items() if v != defaults[k].default)
+    options = " ".join(
+        f"{k}={v}" for k, v in definition.options.items() if k not in defaults or v != defaults[k].default
+    )
     console.print(
         f"{found.name}: {definition.engine} on {definition.space}, {' and '.join(map(str, definition.objectives))}, "
         f"seed {definition.seed}{division(definition)}{', ' + options if options else ''}",

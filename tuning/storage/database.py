@@ -14,8 +14,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tuning.errors import OptionError, StudyError
+from tuning.errors import StudyError
+from tuning.storage import sqlite
 from tuning.storage.lock import held_by, holder, locked, take_in_database
+from tuning.storage.url import parsed, secrets, shown
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -25,9 +27,6 @@ DRIVER = "tuning_driver"  # the study's attribute that says who drives it
 
 RECONNECT_SECONDS = 60.0
 """How long a driver tries to reach a database server again."""
-
-BUSY_SECONDS = 60
-"""How long SQLite waits for another program to end its transaction."""
 
 _DRIVER_OF_STUDY = (
     "SELECT a.value_json FROM studies s JOIN study_user_attributes a ON a.study_id = s.study_id "
@@ -61,9 +60,10 @@ class Database:
         StudyError: the database cannot be opened, or another driver holds the study.
     """
 
-    def __init__(self, url: str, study: str, exclusive: bool = False) -> None:
-        self._url, self._study = _parsed(url), study
+    def __init__(self, url: str | URL, study: str, exclusive: bool = False) -> None:
+        self._url, self._study = parsed(url), study
         self._backend = self._url.get_backend_name()
+        self._file = Path(str(self._url.database)) if self._backend == "sqlite" else None
         self._resources = contextlib.ExitStack()
         self._me = holder()
         self._has_claimed = False
@@ -83,30 +83,30 @@ class Database:
         from tuning.storage.schema import check
 
         options: dict[str, Any] = {}
-        if self._backend == "sqlite":
-            options = {"timeout": BUSY_SECONDS}
+        address = self._url
+        if self._file is not None:
+            address, options = sqlite.address(), {"creator": self._resources.enter_context(self._opener(exclusive))}
         elif self._backend == "postgresql":
-            options = {"connect_timeout": 10, **_KEEPALIVE}
+            options = {"connect_args": {"connect_timeout": 10, **_KEEPALIVE}}
         if exclusive:
-            if self._backend == "sqlite":
-                _use_write_ahead_log(str(self._url.database))
             try:
-                self._storage = _optuna_storage(self._url, {"connect_args": options})
+                self._storage = _optuna_storage(address, options)
             except RuntimeError as error:  # Optuna's, about tables of another release
-                raise StudyError(f"the database {_shown(self._url)} could not be opened: {error}") from error
+                raise StudyError(f"the database {shown(self._url)} could not be opened: {error}") from error
             self._resources.callback(self._storage.remove_session)
             self.engine = self._storage.engine
             check(self.engine)
         else:
-            self.engine = create_engine(self._url, connect_args=options)
+            self.engine = create_engine(address, **options)
         self._resources.callback(self.engine.dispose)
-        if self._backend == "sqlite":
-            event.listen(self.engine, "connect", _sync_less)
-        elif self._backend == "postgresql" and exclusive:
+        if self._backend == "postgresql" and exclusive:
             event.listen(self.engine, "connect", self._connected)
-        self.engine.dispose()  # connections made so far have not been listened to
-        if self._backend != "sqlite" or Path(str(self._url.database)).exists():
+            self.engine.dispose()  # connections made so far have not been listened to
+        if self._file is None or self._file.exists():
             self.engine.connect().close()
+
+    def _opener(self, exclusive: bool) -> contextlib.AbstractContextManager[Callable[[], sqlite3.Connection]]:
+        return (sqlite.writing if exclusive else sqlite.reading)(self._file)  # type: ignore[arg-type]
 
     @property
     def storage(self) -> RDBStorage:
@@ -118,7 +118,7 @@ class Database:
         """Whether there is nothing in the database yet, or no database."""
         from sqlalchemy import inspect
 
-        if self._backend == "sqlite" and not Path(str(self._url.database)).exists():
+        if self._file is not None and not self._file.exists():
             return True
         return not self.do(lambda: inspect(self.engine).has_table(_LAST_TABLE))
 
@@ -128,9 +128,9 @@ class Database:
         Raises:
             StudyError: another driver has locked it.
         """
-        if self._backend == "sqlite":
-            file = Path(str(self._url.database))
-            self._resources.enter_context(locked(file.parent, f"{file.name}.{self._study}.lock", self._study))
+        if self._file is not None:
+            lock = f"{self._file.name}.{self._study}.lock"
+            self._resources.enter_context(locked(self._file.parent, lock, self._study))
 
     def claim(self, study_id: int) -> None:
         """Write who drives the study, once there is one; from then on a lost connection is made again."""
@@ -190,62 +190,18 @@ class Database:
 
     def _failure(self, cause: BaseException, what: str) -> StudyError:
         text = _first_line(cause)
-        for secret in _secrets(self._url):
+        for secret in secrets(self._url):
             text = text.replace(secret, "***")
         advice = "What was stored before is kept: the same command goes on where it was." if what != "opened" else ""
         if isinstance(cause, ImportError):
             driver = self._url.get_driver_name()
             text = f"the package {driver} is missing"
             advice = "pip install 'keras-tuning[postgresql]' installs it." if driver == "psycopg" else ""
-        return StudyError(f"the database {_shown(self._url)} could not be {what}: {text}. {advice}".rstrip())
+        return StudyError(f"the database {shown(self._url)} could not be {what}: {text}. {advice}".rstrip())
 
 
 class _LostError(Exception):
     """The connection is gone."""
-
-
-def without_password(url: str) -> str:
-    """Return a database's URL as it may be shown."""
-    try:
-        return _shown(_parsed(url))
-    except OptionError:
-        return f"{url.partition('://')[0]}://***" if "://" in url else "***"
-
-
-def _parsed(url: str) -> URL:
-    """Read the URL of a database; nothing of one that cannot be read is shown, as that may be the password."""
-    from sqlalchemy import exc, make_url
-
-    try:
-        parsed = make_url(url)
-        if parsed.drivername in ("postgres", "postgresql"):
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        parsed.get_dialect()
-    except (exc.ArgumentError, ValueError):
-        raise OptionError(
-            "`storage` must be the URL of a database, such as postgresql://user:password@host/database or "
-            "sqlite:///path/to/file.db, but what was given cannot be read as one."
-        ) from None
-    if "@" in (parsed.host or ""):
-        raise OptionError(
-            "`storage` must have no '@' in its password, nor '/' or ':': write %40, %2F and %3A in their place."
-        )
-    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise OptionError(
-            "`storage` must be a file or a server: a SQLite database without a file ends with the search."
-        )
-    return parsed
-
-
-def _secrets(url: URL) -> list[str]:
-    """Return what must never be shown."""
-    values = [value for name, value in url.query.items() if "pass" in name]
-    return [str(secret) for secret in (url.password, *values) if secret]
-
-
-def _shown(url: URL) -> str:
-    hidden = {name: "***" if "pass" in name else value for name, value in url.query.items()}
-    return url.set(query=hidden).render_as_string(hide_password=True)
 
 
 def _cause(error: BaseException) -> BaseException | None:
@@ -283,20 +239,9 @@ def _optuna_storage(url: URL, options: Mapping[str, Any]) -> RDBStorage:
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    address = url.render_as_string(hide_password=False)
+    address = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")  # Optuna formats it
     try:
         return optuna.storages.RDBStorage(address, engine_kwargs=dict(options))
     except (IntegrityError, OperationalError, ProgrammingError, optuna.exceptions.StorageInternalError):
         # Another search, of another study, may just have made the tables.
         return optuna.storages.RDBStorage(address, engine_kwargs=dict(options))
-
-
-def _use_write_ahead_log(path: str) -> None:
-    """Switch the database file to a write-ahead log, which SQLite remembers: readers and the writer do not wait."""
-    with contextlib.closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-
-
-def _sync_less(connection: Any, _: Any) -> None:
-    """Have SQLite wait for the disk only when it tidies its log: a loss of power may cost the last transactions."""
-    connection.execute("PRAGMA synchronous=NORMAL")

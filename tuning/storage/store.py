@@ -22,11 +22,14 @@ from tuning.records.definition import VERSION, Definition
 from tuning.records.trial import Curve, Run, State, Training, Trial
 from tuning.space import Hyperparameter
 from tuning.storage import upgrade
-from tuning.storage.database import Database, without_password
+from tuning.storage.database import Database
 from tuning.storage.folder import DATABASE
+from tuning.storage.reading import checked, understood
+from tuning.storage.url import of_file, without_password
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
+    from sqlalchemy import URL
 
     from tuning.storage.rows import Rows
 
@@ -57,7 +60,7 @@ class Store:
         exclusive: whether to write the study, which one process may do at a time.
     """
 
-    def __init__(self, url: str, study: str, exclusive: bool = False) -> None:
+    def __init__(self, url: str | URL, study: str, exclusive: bool = False) -> None:
         self._database = Database(url, study, exclusive)
         self._do = self._database.do
         self._study = study
@@ -84,10 +87,13 @@ class Store:
                 store._lock_file()
             return store
         database = path / DATABASE
-        if not exclusive and not database.is_file():
-            raise StudyError(f"`study` must be the folder of a study, but {path} holds no {DATABASE}.")
-        path.mkdir(parents=True, exist_ok=True)
-        return cls(f"sqlite:///{database}", path.name, exclusive)
+        try:
+            if not exclusive and not database.is_file():
+                raise StudyError(f"`study` must be the folder of a study, but {path} holds no {DATABASE}.")
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StudyError(f"`study` must be a folder that can be used, but got: {error}.") from None
+        return cls(of_file(database), path.name, exclusive)
 
     def _lock_file(self) -> None:
         try:
@@ -109,7 +115,8 @@ class Store:
         documents = self._rows(_ATTRIBUTE)
         if not documents:
             return None
-        return Definition.from_json(upgrade.definition(json.loads(documents[0][0]), self._study))
+        with understood(self._study):
+            return checked(Definition.from_json(upgrade.definition(json.loads(documents[0][0]), self._study)))
 
     def create(self, definition: Definition) -> None:
         """Create the study with its definition.
@@ -135,7 +142,8 @@ class Store:
     def final(self) -> Any:
         """Return what `save_final` wrote (JSON); None when there is no final model."""
         documents = self._rows(_ATTRIBUTE, key=FINAL)
-        return json.loads(documents[0][0]) if documents else None
+        with understood(self._study):
+            return json.loads(documents[0][0]) if documents else None
 
     def save_final(self, record: Mapping[str, Any]) -> None:
         """Record the study's final model and its scores on the test split, in place of an earlier one."""
@@ -177,8 +185,9 @@ class Store:
         """Return all trials by number, and the engine's state after its last proposal (None if none)."""
         trials, state, latest = [], None, -1
         for trial_id, document in self._rows(_TRIALS_OF_STUDY):
-            record = json.loads(document)
-            trial = _from_record(upgrade.trial(record, self._study))
+            with understood(self._study):
+                record = json.loads(document)
+                trial = checked(_from_record(upgrade.trial(record, self._study)))
             self._trial_ids[trial.number] = trial_id
             trials.append(trial)
             self._engine_states[trial.number] = record["engine"]
@@ -275,7 +284,7 @@ def _from_record(record: Mapping[str, Any]) -> Trial:
     values["state"] = State(record["state"])
     values["trainings"] = tuple(map(_to_training, record["trainings"]))
     values["joint"] = None if record["joint"] is None else _to_training(record["joint"])
-    values["runs"] = tuple(Run(**run) for run in record["runs"])
+    values["runs"] = tuple(checked(Run(**run)) for run in record["runs"])
     values["found"] = tuple(record["found"])
     values["scores"] = tuple(record.get("scores", ()))
     return Trial(**values)
@@ -287,7 +296,7 @@ def _of_training(training: Training) -> dict[str, Any]:
 
 
 def _to_training(record: Mapping[str, Any]) -> Training:
-    return Training(**{**record, "curve": _decoded(record["curve"]), "untils": tuple(record["untils"])})
+    return checked(Training(**{**record, "curve": _decoded(record["curve"]), "untils": tuple(record["untils"])}))
 
 
 def _encoded(curve: Curve) -> list[dict[str, Any]]:

@@ -234,9 +234,10 @@ class Study:
     def _trial(self, trial: Trial | int) -> Trial:
         if isinstance(trial, Trial):
             return trial
-        if not 0 <= trial < len(self.trials):
+        found = next((one for one in self.trials if one.number == trial), None)
+        if found is None:
             raise StudyError(f"`trial` must be one of the {len(self.trials)} trials, counted from 0, but got {trial}.")
-        return self.trials[trial]
+        return found
 
     @cached_property
     def search_(self) -> Any:
@@ -308,8 +309,23 @@ class Study:
 
 
 def find_studies(logs: str | Path) -> list[Path]:
-    """Return the folders of all studies below `logs`, by name."""
-    return sorted(path.parent for path in Path(logs).glob(f"*/{DATABASE}"))
+    """Return the folders of all studies below `logs`, by name; those that cannot be looked into are among them.
+
+    Raises:
+        StudyError: `logs` is there, but cannot be read.
+    """
+    try:
+        folders = sorted(path for path in Path(logs).iterdir() if path.is_dir()) if Path(logs).is_dir() else []
+    except OSError as error:
+        raise StudyError(f"`logs` must be a folder that can be read, but got: {error}.") from None
+    return [path for path in folders if _may_be_study(path)]
+
+
+def _may_be_study(path: Path) -> bool:
+    try:
+        return (path / DATABASE).exists()
+    except PermissionError:
+        return True
 
 
 def load(path: str | Path, space: Any = None, storage: str | None = None, data: Data | None = None) -> Study:

@@ -13,8 +13,8 @@ from tests.contracts.store import DEFINITION, StoreContract, a_trial
 from tests.processes import CURVE, is_sound
 from tests.simulation import MIXED_SPACE
 from tuning.errors import OptionError, StudyError
-from tuning.storage.database import without_password
 from tuning.storage.store import Store
+from tuning.storage.url import without_password
 from tuning.study import Study
 
 
@@ -45,7 +45,7 @@ def test_the_file_keeps_a_write_ahead_log_and_does_not_wait_for_the_disk(tmp_pat
 
 
 def test_a_writer_waits_for_another_programs_transaction_and_then_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("tuning.storage.database.BUSY_SECONDS", 0.3)
+    monkeypatch.setattr("tuning.storage.sqlite.BUSY_SECONDS", 0.3)
     store = Store.of(tmp_path / "study", exclusive=True)
     store.create(DEFINITION)
     store.begin(a_trial(), None, MIXED_SPACE)

@@ -1,0 +1,134 @@
+"""Studies of newer versions, of other programs, and damaged ones: one line each, and the others are listed."""
+
+import contextlib
+import json
+import shutil
+import sqlite3
+
+import pytest
+
+import tuning
+from tests.conftest import SPACES
+from tuning.errors import StudyError, TuningError
+from tuning.records.definition import Definition
+from tuning.storage.reading import checked, understood
+
+CURVE = str(SPACES / "curve.py")
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    logs = tmp_path_factory.mktemp("sound")
+    tuning.search(CURVE, engine="random", trials=2, epochs=1, seed=0, study="s", logs=logs)
+    return logs / "s"
+
+
+@pytest.fixture
+def study(sound, tmp_path):
+    """A copy of a study that may be damaged."""
+    return shutil.copytree(sound, tmp_path / "logs" / "s")
+
+
+def executed(study, statement):
+    with contextlib.closing(sqlite3.connect(study / "trials.db")) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def edited(study, table, change):
+    """Change the record of the study or of its trials."""
+    with contextlib.closing(sqlite3.connect(study / "trials.db")) as connection:
+        query = f"SELECT rowid, value_json FROM {table} WHERE key = 'tuning'"
+        for row, document in connection.execute(query).fetchall():
+            record = json.loads(document)
+            record = change(record) or record
+            connection.execute(f"UPDATE {table} SET value_json = ? WHERE rowid = ?", (json.dumps(record), row))
+        connection.commit()
+
+
+def of_study(change):
+    return lambda study: edited(study, "study_user_attributes", change)
+
+
+def of_trials(change):
+    return lambda study: edited(study, "trial_user_attributes", change)
+
+
+def overwritten(part):
+    def damage(study):
+        whole = (study / "trials.db").read_bytes()
+        (study / "trials.db").write_bytes(part(whole))
+
+    return damage
+
+
+DAMAGES = {
+    "garbage": overwritten(lambda whole: b"not a database" * 1000),
+    "empty": overwritten(lambda whole: b""),
+    "cut": overwritten(lambda whole: whole[: len(whole) // 2]),
+    "zeros": overwritten(lambda whole: whole[:4096] + bytes(len(whole) - 4096)),
+    "other tables": lambda study: executed(study, "DROP TABLE trial_user_attributes"),
+    "renamed": lambda study: executed(study, "UPDATE studies SET study_name = 'other'"),
+    "another program's": lambda study: executed(study, "DELETE FROM study_user_attributes"),
+    "no JSON": lambda study: executed(study, "UPDATE study_user_attributes SET value_json = '{'"),
+    "no JSON of a trial": lambda study: executed(study, "UPDATE trial_user_attributes SET value_json = '{'"),
+    "unknown field": of_study(lambda r: r.update(later=1)),
+    "list": of_study(lambda r: [r]),
+    "no objective": of_study(lambda r: r.pop("objective") and None),
+    "kind": of_study(lambda r: r["hyperparameters"][0].update(kind="complex")),
+    "epochs": of_study(lambda r: r.update(epochs="many")),
+    "state": of_trials(lambda r: r.update(state="ODD")),
+    "number": of_trials(lambda r: r.update(number="x")),
+    "values": of_trials(lambda r: r.update(values=[1])),
+    "no runs": of_trials(lambda r: r.pop("runs") and None),
+    "field of a run": of_trials(lambda r: r["runs"][0].update(later=1)),
+    "null trial": of_trials(lambda r: [None]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_study_that_cannot_be_read_is_an_error_in_one_line(damage, study):
+    DAMAGES[damage](study)
+    with pytest.raises(TuningError) as error:
+        tuning.load(study)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 600
+
+
+def test_the_others_are_listed(study, sound, tune_here):
+    DAMAGES["state"](study)
+    shutil.copytree(sound, study.parent / "t")
+    executed(study.parent / "t", "UPDATE studies SET study_name = 't'")
+    edited(study.parent / "t", "study_user_attributes", lambda r: r.update(study="t"))
+    (study.parent / "folder" / "trials.db").mkdir(parents=True)
+    listed = tune_here("list", "--logs", study.parent)
+    assert listed.returncode == 0 and "2 completed" in listed.stdout
+    assert "logs/s: study 's' must be one that this version can read" in " ".join(listed.stderr.split())
+
+
+def test_tables_of_another_optuna_are_refused_in_one_line(study):
+    executed(study, "UPDATE alembic_version SET version_num = 'v99'")
+    with pytest.raises(StudyError, match="could not be opened: .*Optuna|optuna"):
+        tuning.search(CURVE, engine="random", trials=3, epochs=1, seed=0, study="s", logs=study.parent)
+
+
+def test_a_trial_that_is_gone_does_not_shift_the_others(study, tune_here):
+    executed(study, "DELETE FROM trials WHERE number = 0")
+    found = tuning.load(study)
+    assert found._trial(1) is found.trials[0]
+    with pytest.raises(StudyError, match="`trial` must be one of"):
+        found._trial(0)
+    shown = json.loads(tune_here("show", "s", "--logs", study.parent, "--top", "1", "--json").stdout)
+    assert [trial["number"] for trial in shown["trials"]] == [1]
+
+
+def test_fields_are_checked_against_their_declaration():
+    good = {"study": "s", "space": "x", "space_source": None, "hyperparameters": (), "objective": None}
+    rest = {"engine": "random", "options": {}, "seed": 0}
+    objective = tuning.Objective("score", "max")
+    definition = Definition(**{**good, "objective": objective}, **rest, epochs=3)
+    assert checked(definition) is definition
+    for wrong in ({"epochs": True}, {"epochs": 3.0}, {"options": []}, {"repeats": "2"}, {"objective": "score"}):
+        with pytest.raises(TypeError, match=f"^{next(iter(wrong))} is"):
+            checked(Definition(**{**good, "objective": objective, **rest, "epochs": 3, **wrong}))
+    with pytest.raises(StudyError, match="study 's' must be one"), understood("s"):
+        json.loads("[" * 100_000)

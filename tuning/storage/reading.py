@@ -1,0 +1,64 @@
+"""What a database holds, read as data: checked, and refused in one line where it cannot be understood.
+
+Owns the check of types, which is what a record that something else has written, or damaged, breaks first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import types
+import typing
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any, TypeVar, Union, cast
+
+from tuning.errors import StudyError
+
+_Record = TypeVar("_Record")
+
+
+@contextlib.contextmanager
+def understood(study: str) -> Iterator[None]:
+    """Turn what goes wrong in reading a record into an error that says whose it is."""
+    try:
+        yield
+    except StudyError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise StudyError(
+            f"study '{study}' must be one that this version can read, but its record cannot be understood ({what}). "
+            "It is damaged, or another version or program has written it."
+        ) from None
+
+
+def checked(record: _Record) -> _Record:
+    """Return a dataclass whose fields are of the types that they are declared with, as far as the outside shows.
+
+    Raises:
+        TypeError: one is not.
+    """
+    for name, allowed in _types_of(cast(Hashable, type(record))):
+        value = getattr(record, name)
+        if allowed and (not isinstance(value, allowed) or (value is True or value is False) and bool not in allowed):
+            raise TypeError(f"{name} is {value!r}")
+    return record
+
+
+@cache
+def _types_of(kind: Hashable) -> list[tuple[str, tuple[type, ...]]]:
+    hints = typing.get_type_hints(kind)
+    return [(f.name, _allowed(hints[f.name])) for f in fields(kind)]  # type: ignore[arg-type]
+
+
+def _allowed(hint: Any) -> tuple[type, ...]:
+    """Return the types that values of a hint may have; none when it does not say."""
+    origin = typing.get_origin(hint)
+    if origin in (Union, types.UnionType):
+        parts = [_allowed(part) for part in typing.get_args(hint)]
+        return tuple(one for part in parts for one in part) if all(parts) else ()
+    kind = origin or hint
+    if kind is Any or not isinstance(kind, type):
+        return ()
+    return (int, float) if kind is float else (dict,) if kind is Mapping else (kind,)
