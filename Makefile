@@ -7,9 +7,14 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 demo: .venv/.installed
 	$(BIN)/tune demo
 
+# With COVER=1 it says how much of the code was run.
 test: check
+ifdef COVER
 	$(PYTEST) --cov --cov-report=
-	@echo "covered: $$($(BIN)/coverage report --format=total) % of the lines"
+	@echo "covered: $$($(BIN)/coverage report --format=total) %"
+else
+	$(PYTEST)
+endif
 
 test-slow: .venv/.installed-test
 	$(PYTEST) -m "slow and not exhaustive"
