@@ -19,7 +19,7 @@ endif
 test-slow: .venv/.installed-test
 	$(PYTEST) -m "slow and not exhaustive"
 
-# What needs neither Keras nor a further process.
+# What needs neither Keras, nor a further process, nor a search.
 quick: .venv/.installed-test
 	$(PYTEST) --quick
 

@@ -1,7 +1,7 @@
 """Fixtures for all tests: real data where it is cached, quiet TensorFlow, no shared folders.
 
-Two ways to run them besides the default: `--quick` runs what needs neither Keras nor a further process, and with
-`TUNING_CI=1` in the environment a test that would be skipped because something is missing fails instead.
+Two ways to run them besides the default: `--quick` runs what needs neither Keras, nor a further process, nor a search,
+and with `TUNING_CI=1` in the environment a test that would be skipped because something is missing fails instead.
 """
 
 import importlib.abc
@@ -22,7 +22,9 @@ MAY_BE_MISSING = ("'torch'", "can only be mounted by root")
 
 
 def pytest_addoption(parser):
-    parser.addoption("--quick", action="store_true", help="only what needs neither Keras nor a further process")
+    parser.addoption(
+        "--quick", action="store_true", help="only what needs neither Keras, nor a further process, nor a search"
+    )
 
 
 def pytest_configure(config):
@@ -34,9 +36,12 @@ def pytest_configure(config):
 def pytest_runtest_protocol(item, nextitem):
     if not item.config.getoption("--quick"):
         return (yield)
+    from tuning.driver.loop import Search
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subprocess.Popen, "__init__", _start_nothing)
-        patch.setattr(multiprocessing.process.BaseProcess, "start", _start_nothing)
+        patch.setattr(Search, "__init__", _skipped("runs a search"))
+        patch.setattr(subprocess.Popen, "__init__", _skipped("starts a process"))
+        patch.setattr(multiprocessing.process.BaseProcess, "start", _skipped("starts a process"))
         return (yield)
 
 
@@ -48,8 +53,11 @@ class _WithoutKeras(importlib.abc.MetaPathFinder):
             pytest.skip("needs Keras", allow_module_level=True)
 
 
-def _start_nothing(*_, **__):
-    pytest.skip("starts a process", allow_module_level=True)
+def _skipped(reason):
+    def skip(*_, **__):
+        pytest.skip(reason)
+
+    return skip
 
 
 @pytest.hookimpl(wrapper=True)

@@ -14,8 +14,6 @@ from tuning.errors import StudyError
 from tuning.records.trial import State
 from tuning.tensorboard import serve
 
-pytestmark = pytest.mark.slow
-
 
 def layer_of(model):
     import keras
@@ -30,6 +28,7 @@ def study(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 def test_each_fold_fits_its_own_scaler_and_no_validation_row_touches_it(study):
     scalers = []
     for fold, model in enumerate(study.models(study.best)):
@@ -40,6 +39,7 @@ def test_each_fold_fits_its_own_scaler_and_no_validation_row_touches_it(study):
     assert len(set(scalers)) == 3
 
 
+@pytest.mark.slow
 def test_changed_validation_rows_change_no_scaler(tmp_path):
     """California's space: what a fold validates on is replaced by nonsense, and its scaler stays the same."""
     draws = numpy.random.default_rng(0)
@@ -58,6 +58,7 @@ def test_changed_validation_rows_change_no_scaler(tmp_path):
     numpy.testing.assert_array_equal(*scalers)
 
 
+@pytest.mark.slow
 def test_fold_models_evaluate_to_the_recorded_scores(study):
     for fold, (model, score) in enumerate(zip(study.models(0), study.trials[0].part_scores, strict=True)):
         x, y = study.fold_data(fold).validation
@@ -69,12 +70,14 @@ def test_fold_models_evaluate_to_the_recorded_scores(study):
     numpy.testing.assert_array_equal(loaded.fold_data(1).x, study.fold_data(1).x)
 
 
+@pytest.mark.slow
 def test_a_final_model_is_trained_on_all_the_data_of_the_folds(study):
     final = tuning.finalize(tuning.load(study.path))
     assert final.n_training == len(study.fold_data(0).x) + len(study.fold_data(0).validation[0])
     assert final.trial == study.best.number and final.epochs == study.best.best_epoch + 1
 
 
+@pytest.mark.slow
 def test_a_plain_study_has_no_fold_models(tmp_path):
     found = tuning.search("diabetes", engine="random", trials=1, epochs=1, seed=0, logs=tmp_path)
     with pytest.raises(StudyError, match=r"has one model: study\.model\(0\)"):
@@ -83,6 +86,7 @@ def test_a_plain_study_has_no_fold_models(tmp_path):
         found.fold_data(0)
 
 
+@pytest.mark.slow
 def test_folds_of_different_length_share_one_program(tmp_path):
     data = diabetes_data()
     x, y = data.x[:247], data.y[:247]  # folds train on 164, 165 and 165 rows
@@ -95,6 +99,7 @@ def test_folds_of_different_length_share_one_program(tmp_path):
     assert found.best.compiled and training.compiled_programs() - before == 1
 
 
+@pytest.mark.slow
 def test_promoted_folds_go_on_from_their_own_weights(tmp_path):
     found = tuning.search(
         "diabetes", engine="hyperband", epochs=4, options={"factor": 2}, seed=0, cv=2, logs=tmp_path,
@@ -108,6 +113,7 @@ def test_promoted_folds_go_on_from_their_own_weights(tmp_path):
     assert all(t.score == pytest.approx(numpy.mean(t.part_scores)) for t in found.trials)
 
 
+@pytest.mark.slow
 def test_an_interrupted_fold_goes_on_from_its_own_weights(tmp_path):
     arguments = {"engine": "random", "trials": 1, "epochs": 4, "seed": 0, "cv": 2, "logs": tmp_path}
     fixed = {"fix": {"n_hidden": 1, "n_neurons": 10, "loss": "mse", "optimizer": "adam"}}
@@ -122,6 +128,7 @@ def test_an_interrupted_fold_goes_on_from_its_own_weights(tmp_path):
     assert found.best.curve.values("loss") == pytest.approx(straight.best.curve.values("loss"), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_tensorboard_shows_a_trial_as_a_group_of_folds(study):
     with serve([study.path]) as board:
         client = Client(board.url)
@@ -140,6 +147,7 @@ def test_tensorboard_shows_a_trial_as_a_group_of_folds(study):
                 assert [value for _, value in curve] == pytest.approx(part.curve.values("val_rmse"), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_data_with_folds_serve_several_inputs(tmp_path):
     import keras
 

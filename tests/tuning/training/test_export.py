@@ -11,7 +11,6 @@ from tuning.space import bundled_spaces, resolve
 from tuning.training import export
 
 keras = pytest.importorskip("keras")
-pytestmark = pytest.mark.slow
 N = 320
 
 
@@ -46,10 +45,12 @@ def name_of(study):
     return study.objective.name.removeprefix("val_")
 
 
+@pytest.mark.slow
 def test_the_best_model_evaluates_to_the_recorded_score(study):
     assert study.evaluate()[name_of(study)] == pytest.approx(study.best.score, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_saved_model_evaluates_to_the_recorded_score(study, tmp_path):
     path = study.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(path)
@@ -59,12 +60,14 @@ def test_a_saved_model_evaluates_to_the_recorded_score(study, tmp_path):
     assert measured[name_of(study)] == pytest.approx(study.best.score, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_saved_weights_evaluate_to_the_recorded_score(study, tmp_path):
     path = study.save(tmp_path / "best.weights.h5")
     model = export.load(path, study.untrained_model(study.best))
     assert study.evaluate(model=model)[name_of(study)] == pytest.approx(study.best.score, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_saved_model_of_tensorflow_answers_as_the_model_does(study, tmp_path):
     import tensorflow as tf
 
