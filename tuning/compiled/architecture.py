@@ -223,4 +223,4 @@ class _Description:
 
 
 def _is_of_keras(definition: Any) -> bool:
-    return definition.__module__.split(".")[0] == "keras"
+    return str(definition.__module__).split(".")[0] == "keras"

@@ -108,7 +108,8 @@ def load(
 
 def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any]:
     """Split off the last `fraction` of the samples for validation, as `validation_split` does."""
-    return private.get("train_validation_split")((x, y, sample_weight), validation_split=fraction)
+    cut: tuple[Any, Any] = private.get("train_validation_split")((x, y, sample_weight), validation_split=fraction)
+    return cut
 
 
 def _tensor(leaf: Any) -> tf.Tensor:

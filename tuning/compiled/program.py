@@ -263,7 +263,8 @@ class _Trace:
             self._check()
             return index + 1, self._kept(phase, returned) if logs else self._none_kept(phase, returned)
 
-        return tf.while_loop(lambda index, _: index < n_steps, body, (tf.constant(0), logs))[1]
+        last: dict[str, tf.Tensor] = tf.while_loop(lambda index, _: index < n_steps, body, (tf.constant(0), logs))[1]
+        return last
 
     def _check(self) -> None:
         """Refuse what may be computed wrongly or slowly, before XLA gets to see it."""

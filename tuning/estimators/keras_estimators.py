@@ -92,7 +92,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
             **options: further keyword arguments of `model.fit`.
         """
         self._all_classes = None
-        return super().fit(X, y, self._weights_of(X, y, sample_weight), **options)
+        super().fit(X, y, self._weights_of(X, y, sample_weight), **options)
+        return self
 
     def partial_fit(  # type: ignore[override]  # the labels come second, as in scikit-learn
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None, **options: Any
@@ -106,7 +107,8 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         """
         if not self.initialized_:
             self._all_classes = classes
-        return super().partial_fit(X, y, self._weights_of(X, y, sample_weight), **options)
+        super().partial_fit(X, y, self._weights_of(X, y, sample_weight), **options)
+        return self
 
     def predict_proba(self, X: Any, **options: Any) -> Any:
         """Return the probability of each class, [n, n_classes]."""

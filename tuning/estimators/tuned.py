@@ -184,7 +184,8 @@ class _Tuned(BaseEstimator):
         if len(y) < 2:
             raise OptionError(must("X", "have at least 2 samples, one to validate on", "1 sample"))
         n_held = max(1, round(self.validation_fraction * len(y)))
-        return next(ShuffleSplit(1, test_size=n_held, random_state=self._seed).split(y))
+        rows: tuple[Any, Any] = next(ShuffleSplit(1, test_size=n_held, random_state=self._seed).split(y))
+        return rows
 
     def _searched(self, problem: _Problem) -> Study:
         is_kept = self.logs is not None or self.study is not None
@@ -312,7 +313,8 @@ class TunedClassifier(ClassifierMixin, _Tuned):
         n_held = max(round(self.validation_fraction * len(y)), len(self.classes_))
         if numpy.unique(y, return_counts=True)[1].min() < 2 or n_held > len(y) - len(self.classes_):
             return super()._split(y)  # too few of a class to have some on both sides
-        return next(StratifiedShuffleSplit(1, test_size=n_held, random_state=self._seed).split(y, y))
+        rows: tuple[Any, Any] = next(StratifiedShuffleSplit(1, test_size=n_held, random_state=self._seed).split(y, y))
+        return rows
 
 
 class TunedRegressor(RegressorMixin, _Tuned):

@@ -83,7 +83,8 @@ def evaluated(study: Study, trial: Trial, model: Any) -> dict[str, float]:
     given = validation if isinstance(validation, tuple) else (validation,)
     named = dict(zip(("x", "y", "sample_weight"), given, strict=False))
     batch_size = study.batch_size(trial) if "y" in named else None  # a Dataset comes in batches
-    return model.evaluate(**named, batch_size=batch_size, verbose=0, return_dict=True)
+    metrics: dict[str, float] = model.evaluate(**named, batch_size=batch_size, verbose=0, return_dict=True)
+    return metrics
 
 
 def saved(study: Study, trial: Trial, path: str | Path) -> Path:

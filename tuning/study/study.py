@@ -260,12 +260,14 @@ class Study:
     @property
     def cv_results_(self) -> dict[str, Any]:
         """The `cv_results_` of scikit-learn's search; see `search_`."""
-        return self.search_.cv_results_
+        results: dict[str, Any] = self.search_.cv_results_
+        return results
 
     @property
     def best_params_(self) -> dict[str, Any]:
         """The `best_params_` of scikit-learn's search; see `search_`."""
-        return self.search_.best_params_
+        params: dict[str, Any] = self.search_.best_params_
+        return params
 
     def dataframe(self) -> pandas.DataFrame:
         """Return one row a trial.
