@@ -2,6 +2,7 @@
 
     python scripts/compare_engines.py                             Fashion-MNIST, seeds 0 to 4, 60 epochs each
     python scripts/compare_engines.py --space digits --seeds 2 --total 20 --epochs 4
+    python scripts/compare_engines.py --replay --jobs 2           engines on tables, without any training
     python scripts/compare_engines.py --overhead --trials 1000    what a proposal costs, without any training
 
 Prints a table in Markdown. An engine's trials cost epochs, not trials: pruned trials make room for others, and a
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import tuning  # noqa: E402
+from scripts.replay import print_regrets  # noqa: E402
 from tuning.engines.keras_tuner_kinds import hyperband_epochs  # noqa: E402
 from tuning.engines.registry import make_engine, read_options, settle  # noqa: E402
 from tuning.hyperparameters import Boolean, Choice, Float, Hyperparameter, Int  # noqa: E402
@@ -48,7 +50,12 @@ def main() -> None:
     parser.add_argument("--logs", type=Path, default=None, help="keep the studies here; run again, they go on")
     parser.add_argument("--overhead", action="store_true", help="measure proposals instead of searches")
     parser.add_argument("--trials", type=int, default=1000, help="recorded trials for --overhead")
+    parser.add_argument("--replay", action="store_true", help="answer from scripts/tables instead of training")
+    parser.add_argument("--jobs", type=int, default=1, help="searches at a time for --replay")
     arguments = parser.parse_args()
+    if arguments.replay:
+        print_regrets(arguments.seeds, arguments.workers, arguments.jobs)
+        return
     if arguments.overhead:
         print_overhead(arguments.trials)
         return

@@ -24,6 +24,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tuning.engines.base import Answer, Done, Wait
+from tuning.engines.gp_sampler import GaussianProcessSampler
 from tuning.engines.optuna_private import contains, reseed
 from tuning.engines.optuna_pruners import Judge
 from tuning.engines.optuna_samplers import Plan
@@ -37,6 +38,9 @@ DRAWS = 10
 """Times that a sampler may propose what has been tried already."""
 RANDOM_DRAWS = 100
 """Times that something new is drawn at random before all configurations are gone through."""
+
+SLOW = "slow"
+"""In the note of a run: its configuration is of the sampler that follows on a model that has become slow."""
 
 _NAME = "study"  # Hyperband's pruner derives a trial's bracket from it
 _EXHAUSTED = "every configuration of the search space has been tried"
@@ -79,6 +83,8 @@ class OptunaEngine:
         self._n_own = 0  # trials that nobody else has chosen
         self._tried: set[str] = set()
         self._told: list[Sequence[float]] = []  # the scores of all trials that have some
+        self._seconds: list[float] = []  # what each trial told took
+        self._is_slow = False  # whether the sampler's model was too slow for a trial, and so is for all later ones
         self._diverged: list[int] = []  # trials without a score that no other has shown yet to be a bad one
 
     # The door ---------------------------------------------------------------------------------------------
@@ -103,13 +109,14 @@ class OptunaEngine:
         row = self._rows[trial.number]
         self._space += unknown(self._space, map(Hyperparameter.from_json, trial.found))
         self._open.discard(trial.number)
+        self._seconds.append(trial.seconds)
         if self._judge is not None:
             self._judge.learn(self._study(), row, trial)
         scores = self._scores(trial)
         if scores is not None:
             self._told.append(scores)
             # Only samplers that learn from pruned trials are told which they are.
-            is_cut = trial.state is State.PRUNED and isinstance(self._plan.model, TPESampler)
+            is_cut = trial.state is State.PRUNED and isinstance(self._plan.model, (TPESampler, GaussianProcessSampler))
             self._close(trial.number, TrialState.PRUNED if is_cut else TrialState.COMPLETE, scores)
         elif _has_diverged(trial, self._metric):
             self._diverged.append(trial.number)
@@ -148,9 +155,11 @@ class OptunaEngine:
         row = self._storage.create_new_trial(self._study_id) if self._spare_row is None else self._spare_row
         self._spare_row = row
         study, before = self._study(), self._storage.get_study_system_attrs(self._study_id)
+        mean_seconds = sum(self._seconds) / max(len(self._seconds), 1)
+        is_slow = self._is_slow or self._plan.is_slow(number, self._space, mean_seconds)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on independent sampling and on experimental parts
-            values = next((v for v in self._draws(study, row, number) if _key(v) not in self._tried), None)
+            values = next((v for v in self._draws(study, row, number, is_slow) if _key(v) not in self._tried), None)
         if values is None:
             return None
         after = self._storage.get_study_system_attrs(self._study_id)
@@ -158,7 +167,8 @@ class OptunaEngine:
             "trial": self._storage.get_trial(row).system_attrs,
             "study": {key: value for key, value in after.items() if before.get(key) != value},
         }
-        run = Run(number, values, 0, self._epochs, note={kind: attrs for kind, attrs in note.items() if attrs})
+        kept: dict[str, Any] = {kind: attrs for kind, attrs in note.items() if attrs}
+        run = Run(number, values, 0, self._epochs, note={**kept, **({SLOW: True} if is_slow else {})})
         self._spare_row = None
         params, distributions = self._parameters(values)
         for name, distribution in distributions.items():
@@ -167,12 +177,13 @@ class OptunaEngine:
         self._know(run, row)
         return run
 
-    def _draws(self, study: optuna.Study, row: int, number: int) -> Iterator[dict[str, Any]]:
+    def _draws(self, study: optuna.Study, row: int, number: int, is_slow: bool) -> Iterator[dict[str, Any]]:
         """Yield configurations: the sampler's, then random ones, then all that there are."""
         at_random = RandomSampler()
         reseed(at_random, f"{self._seed}/{number}/random")
         for draw in range(DRAWS):
-            yield self._drawn(study, row, self._plan.sampler(number, draw, self._seed), at_random)
+            sampler = self._plan.sampler(number, draw, self._seed, self._space, is_slow)
+            yield self._drawn(study, row, sampler, at_random)
         for _ in range(RANDOM_DRAWS):
             yield self._drawn(study, row, at_random, at_random)
         yield from itertools.islice(every_configuration(self._space), len(self._tried) + 1)
@@ -247,6 +258,7 @@ class OptunaEngine:
         self._open.add(run.number)
         self._tried.add(_key(run.values))
         self._n_own += not run.note.get("given")
+        self._is_slow |= bool(run.note.get(SLOW))
 
     def _parameters(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
         params: dict[str, Any] = {}

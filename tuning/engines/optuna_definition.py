@@ -14,7 +14,16 @@ from optuna.samplers import BaseSampler
 
 from tuning.engines.optuna import OptunaEngine
 from tuning.engines.optuna_pruners import Judge, default_warmup, make_pruner
-from tuning.engines.optuna_samplers import Request, best_model, given_plan, is_installed, make_plan, mistakes
+from tuning.engines.optuna_samplers import (
+    MAX_MODELLED,
+    OURS,
+    Request,
+    best_model,
+    default_startup,
+    given_plan,
+    make_plan,
+    mistakes,
+)
 from tuning.errors import must, raise_all
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
@@ -45,12 +54,15 @@ def settled(definition: Definition, objects: Mapping[str, Any]) -> Definition:
             )
     raise_all(wrong)
     if options["pruner"] == "auto":
-        options["pruner"] = "none" if several else "wilcoxon" if is_divided else "median"
+        options["pruner"] = "none" if several else "wilcoxon" if is_divided else "successive_halving"
     if options["warmup_epochs"] is None:
-        options["warmup_epochs"] = default_warmup(definition.epochs)
+        options["warmup_epochs"] = default_warmup(options["pruner"], definition.epochs)
     request = _request(definition.hyperparameters, definition.seed, len(definition.objectives), options)
     if options["sampler"] == "auto" and options["model"] is None:
         options["model"] = best_model(request)
+    if options["n_startup_trials"] is None:
+        startup = default_startup(options["sampler"], options["model"])
+        options["n_startup_trials"], request = startup, replace(request, n_startup_trials=startup)
     if "sampler" not in objects:
         wrong += mistakes(options["sampler"], options["model"], request)
     if options["pruner"] != "none" and several:
@@ -74,11 +86,11 @@ def remark(definition: Definition) -> str:
     options, said = definition.options, []
     request = _request(definition.hyperparameters, definition.seed, len(definition.objectives), options)
     if options["sampler"] == "auto":
-        model = {"tpe": "TPE", "gp": "a Gaussian process"}[options["model"]]
-        why = " (torch is not installed)" if request.suits_gp and not is_installed("gp") else ""
+        later = f"; TPE after {MAX_MODELLED} trials, or where a proposal would take more than a tenth of a trial's time"
+        model = {"tpe": "TPE", "gp": "Optuna's Gaussian process", OURS: f"a Gaussian process{later}"}[options["model"]]
         said.append(
             f"sampler auto: the default values, then quasi-random points up to {options['n_startup_trials']} trials, "
-            f"then {model}{why}"
+            f"then {model}"
         )
     if options["sampler"] == "cmaes":
         unordered = dict.fromkeys([*request.categories, *(h.name for h in request.varying if h.conditions)])
@@ -88,7 +100,8 @@ def remark(definition: Definition) -> str:
 
 
 def _request(space: Sequence[Hyperparameter], seed: int, n_objectives: int, options: Mapping[str, Any]) -> Request:
-    return Request(tuple(space), seed, n_objectives, options["n_startup_trials"], options["population_size"])
+    startup = options["n_startup_trials"]
+    return Request(tuple(space), seed, n_objectives, 0 if startup is None else startup, options["population_size"])
 
 
 def make(
@@ -104,8 +117,8 @@ def make(
     References:
         T. Akiba et al., "Optuna: A Next-generation Hyperparameter Optimization Framework", KDD 2019.
     """
-    request = _request(space, seed, len(objectives), options)
     sampler, pruner = options["sampler"], options["pruner"]
+    request = _request(space, seed, len(objectives), options)
     is_name = isinstance(sampler, str)
     plan = make_plan(sampler, options["model"], request) if is_name else given_plan(sampler, seed)
     warmup = 0

@@ -9,7 +9,7 @@ from tuning.engines.kind import EngineKind, Lazily
 from tuning.engines.options import Option, name_or_object, number, one_of, whole_option
 from tuning.records.definition import Definition
 
-SAMPLERS = ("auto", "tpe", "gp", "cmaes", "qmc", "random", "grid", "brute_force", "nsga2", "nsga3")
+SAMPLERS = ("auto", "gaussian_process", "tpe", "gp", "cmaes", "qmc", "random", "grid", "brute_force", "nsga2", "nsga3")
 PRUNERS = (
     "auto",
     "median",
@@ -41,20 +41,24 @@ OPTUNA = EngineKind(
         ),
         "model": Option(
             None,
-            "be tpe or gp",
-            one_of("tpe", "gp"),
-            "what proposes for sampler=auto after its first trials: tpe or gp; default: gp where torch is installed "
-            "and the space is flat and numeric",
+            "be gaussian_process, tpe or gp",
+            one_of("gaussian_process", "tpe", "gp"),
+            "what proposes for sampler=auto after its first trials; default: gaussian_process, and tpe where "
+            "conditions stand below conditions or for several objectives",
         ),
-        "n_startup_trials": whole_option(10, 0, "trials before the sampler's model proposes"),
+        "n_startup_trials": whole_option(
+            None, 0, "trials before the sampler's model proposes; default: 5 for gaussian_process, else 10"
+        ),
         "population_size": whole_option(10, 2, "trials of a generation, for nsga2 and nsga3"),
         "pruner": Option(
             "auto",
             f"be one of {', '.join(PRUNERS)}, or an optuna.pruners.BasePruner",
             name_or_object(PRUNERS, "prune"),
-            f"{', '.join(PRUNERS)}; auto is median, with folds wilcoxon, and none for several objectives",
+            f"{', '.join(PRUNERS)}; auto is successive_halving, with folds wilcoxon, and none for several objectives",
         ),
-        "warmup_epochs": whole_option(None, 0, "epochs that are not judged; default: 2 or a tenth of --epochs"),
+        "warmup_epochs": whole_option(
+            None, 0, "epochs that are not judged; default: a tenth of --epochs, at least 2, or 1 where rungs follow"
+        ),
         "warmup_trials": whole_option(5, 0, "trials before median and percentile judge"),
         "percentile": Option(
             25.0, "be a number of 0 .. 100", number(0, 100), "of pruner=percentile: the best that go on"

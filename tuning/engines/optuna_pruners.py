@@ -30,9 +30,9 @@ _FORGETFUL = (
 """Pruners that write nothing down: what they decide depends on the values alone."""
 
 
-def default_warmup(epochs: int) -> int:
-    """Return the epochs that no default pruner judges: a tenth of all, and never fewer than two."""
-    return max(2, math.ceil(epochs / 10))
+def default_warmup(pruner: str, epochs: int) -> int:
+    """Return the epochs that a pruner does not judge: a tenth of all, at least two, or one where rungs follow."""
+    return max(1 if pruner in ("successive_halving", "hyperband") else 2, math.ceil(epochs / 10))
 
 
 def make_pruner(name: str, options: Mapping[str, Any], epochs: int) -> BasePruner | None:

@@ -12,16 +12,26 @@ import importlib.util
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optuna import samplers
 from optuna.samplers import BaseSampler
 
+from tuning.engines.gp_sampler import GaussianProcessSampler, proposal_seconds
 from tuning.engines.optuna_private import is_in_grid, is_of_optuna, reseed, set_sequence
 from tuning.errors import must
 from tuning.space import Hyperparameter
 from tuning.space.distributions import parameter_names, to_sampled
+
+OURS = "gaussian_process"
+"""The sampler that is ours and not one of Optuna's."""
+
+MAX_MODELLED = 150
+"""Trials after which `auto` asks TPE: the process is not much better then, and its time grows with their cube."""
+
+MAX_SHARE = 0.1
+"""The part of a trial's time that a proposal of `auto` may take."""
 
 AUTO_STARTUP = 3
 """Scores that the model of `auto` needs; the trials before it are its start-up, so it starts at once."""
@@ -66,8 +76,14 @@ class Request:
 
     @property
     def suits_gp(self) -> bool:
-        """Whether a Gaussian process has a scale for everything: the space is flat and numeric."""
+        """Whether Optuna's Gaussian process has a scale for everything: the space is flat and numeric."""
         return not self.is_conditional and not self.categories
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether there are conditions on what is conditional itself: little is comparable in such a space."""
+        below = {h.name for h in self.varying if h.conditions}
+        return any(condition.name in below for h in self.varying for condition in h.conditions)
 
 
 def _tpe(request: Request) -> BaseSampler:
@@ -75,6 +91,7 @@ def _tpe(request: Request) -> BaseSampler:
         n_startup_trials=request.n_startup_trials,
         multivariate=True if request.n_objectives == 1 or request.is_conditional else None,
         group=request.is_conditional,
+        constant_liar=True,  # what is being trained is not proposed again by those that are asked meanwhile
     )
 
 
@@ -96,6 +113,7 @@ def _grid(request: Request) -> BaseSampler:
 
 
 MAKERS: dict[str, Callable[[Request], BaseSampler]] = {
+    OURS: lambda request: GaussianProcessSampler(request.space),
     "tpe": _tpe,
     "gp": _gp,
     "cmaes": _cmaes,
@@ -116,6 +134,7 @@ class Plan:
         model: the sampler; of `auto` the one that learns.
         first: the sampler of the trials before number `until`; None when there is no other.
         until: see `first`.
+        last: the sampler that follows on the model, where it has become slow; None when there is none.
         defaults_first: whether trial 0 has the default values.
         is_given: whether a person has made the sampler.
         keeps_state: whether its class is not Optuna's, so that it may remember things itself.
@@ -124,17 +143,39 @@ class Plan:
     model: BaseSampler
     first: BaseSampler | None = None
     until: int = 0
+    last: BaseSampler | None = None
     defaults_first: bool = False
     is_given: bool = False
     keeps_state: bool = False
 
-    def sampler(self, number: int, draw: int, seed: int) -> BaseSampler:
-        """Return the sampler of a trial, seeded; `draw` counts the attempts to find something new."""
+    def sampler(self, number: int, draw: int, seed: int, space: Sequence[Hyperparameter], is_slow: bool) -> BaseSampler:
+        """Return the sampler of a trial, seeded.
+
+        Args:
+            number: of the trial.
+            draw: counts the attempts to find something new.
+            seed: the study's.
+            space: all hyperparameters, those found after trial 0 too.
+            is_slow: whether the model is too slow for the study.
+        """
         chosen = self.first if self.first is not None and number < self.until else self.model
+        if chosen is self.model and is_slow and self.last is not None:
+            chosen = self.last
+        if isinstance(chosen, GaussianProcessSampler):
+            chosen.space = tuple(space)
         if not self.keeps_state:
             chosen = copy.deepcopy(chosen)  # a Gaussian process, for one, starts its fit from the one before
         reseed(chosen, f"{seed}/{number}/{draw}")
         return chosen
+
+    def is_slow(self, number: int, space: Sequence[Hyperparameter], mean_seconds: float) -> bool:
+        """Tell whether the model would be too slow for trial `number`, where trials take `mean_seconds` (0: unknown).
+
+        What a proposal takes is estimated and not measured, so that the answer does not depend on the machine's load.
+        """
+        if self.last is None or number < self.until:
+            return False
+        return number >= MAX_MODELLED or 0 < mean_seconds * MAX_SHARE < proposal_seconds(number, len(space))
 
     def can_draw(self, h: Hyperparameter, parameter: str) -> bool:
         """Tell whether the sampler can draw a hyperparameter that may have been found after trial 0."""
@@ -155,11 +196,12 @@ def make_plan(name: str, model: str | None, request: Request) -> Plan:
         warnings.simplefilter("ignore")  # remarks that a sampler is experimental
         if name != "auto":
             return Plan(MAKERS[name](request))
-        learning = Request(request.space, request.seed, request.n_objectives, AUTO_STARTUP, request.population_size)
+        learning = replace(request, n_startup_trials=AUTO_STARTUP)
         return Plan(
             MAKERS[model or "tpe"](learning),
             first=_qmc(request),
             until=request.n_startup_trials,
+            last=_tpe(learning) if model == OURS else None,
             defaults_first=True,
         )
 
@@ -182,7 +224,14 @@ def is_installed(name: str) -> bool:
 
 def best_model(request: Request) -> str:
     """Choose what proposes for `auto` after its first trials."""
-    return "gp" if is_installed("gp") and request.suits_gp else "tpe"
+    if request.n_objectives > 1:
+        return "gp" if is_installed("gp") and request.suits_gp else "tpe"
+    return "tpe" if request.is_deep else OURS
+
+
+def default_startup(sampler: str, model: str | None) -> int:
+    """Return the trials before a sampler's model proposes: the process makes something of five."""
+    return 5 if OURS in (sampler, model) else 10
 
 
 def mistakes(name: str, model: str | None, request: Request) -> list[str]:

@@ -49,6 +49,14 @@ class TestAuto(OptunaContract):
     test_golden_proposals = EngineContract.test_golden_proposals
 
 
+class TestGaussianProcess(OptunaContract):
+    """What a person gets who says nothing: the process after four trials."""
+
+    label = "gaussian_process"
+    options = {"n_startup_trials": 4}
+    test_golden_proposals = EngineContract.test_golden_proposals
+
+
 class TestTpe(OptunaContract):
     options = {"sampler": "tpe", "n_startup_trials": 4}
 
@@ -96,7 +104,7 @@ class TestGrid(OptunaContract):
     space = FLAT_FINITE_SPACE
 
 
-SAMPLERS = (TestAuto, TestTpe, TestQmc, TestRandom, TestNsga2, TestNsga3, TestBruteForce, TestGrid)
+SAMPLERS = (TestAuto, TestGaussianProcess, TestTpe, TestQmc, TestRandom, TestNsga2, TestNsga3, TestBruteForce, TestGrid)
 
 
 def some_proposals():
@@ -170,10 +178,10 @@ def test_a_planted_bad_trial_is_pruned(search, pruner, options, first):
     assert start.hparams["trial_state"].string_value == "pruned" and not (folder / "running").exists()
 
 
-@pytest.mark.parametrize(("epochs", "first"), [(3, 3), (12, 3), (40, 5)])
+@pytest.mark.parametrize(("epochs", "first"), [(3, 2), (12, 3), (40, 5)])
 def test_the_default_pruner_has_a_warm_up_and_never_judges_early(search, epochs, first):
     study = search(tries=[*GOOD, BAD], trials=13, epochs=epochs)
-    assert study.definition.options["pruner"] == "median"
+    assert study.definition.options["pruner"] == "successive_halving"
     assert study.trials[-1].epochs == first
 
 
@@ -343,16 +351,11 @@ def test_options_that_do_not_fit(options):
         read_options("optuna", options)
 
 
-def test_auto_begins_with_the_defaults_and_ends_with_a_model(monkeypatch):
-    flat = tuple(h for h in MIXED_SPACE if h.name in ("units", "learning_rate", "momentum", "layers"))
-    for space, installed, model in ((flat, True, "gp"), (flat, False, "tpe"), (MIXED_SPACE, True, "tpe")):
-        for module in ("optuna_definition", "optuna_samplers"):
-            monkeypatch.setattr(f"tuning.engines.{module}.is_installed", lambda name, i=installed: i or name != "gp")
-        definition = settle(definition_of(space), {})
-        assert definition.options["model"] == model
+def test_auto_begins_with_the_defaults_and_ends_with_a_model():
+    for model, startup in (("gaussian_process", 5), ("tpe", 10)):
+        definition = settle(definition_of(model=model), {})
         said = OPTUNA.remark(definition, 20)
-        assert "the default values, then quasi-random points up to 10 trials, then" in said
-        assert ("TPE" in said) == (model == "tpe") and ("torch is not installed" in said) == (not installed)
+        assert f"the default values, then quasi-random points up to {startup} trials, then" in said
         assert settle(definition, {}) == definition, "a study that goes on keeps to what was chosen"
     runs = Simulation(make_engine(definition, 12)).go(12).runs
     assert runs[0].values == active_values(MIXED_SPACE, {})

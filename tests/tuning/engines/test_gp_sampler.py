@@ -1,0 +1,104 @@
+"""The sampler on a Gaussian process of our own: what it proposes, and when it makes way for another."""
+
+from dataclasses import replace
+
+import numpy as np
+import optuna
+import pytest
+
+from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals
+from tuning.engines.gp_sampler import GaussianProcessSampler, log_expected_improvement, proposal_seconds
+from tuning.engines.gp_scores import scores_of
+from tuning.engines.optuna import SLOW
+from tuning.engines.registry import engine_kind, make_engine, read_options, settle
+from tuning.hyperparameters import Boolean, Condition, Float
+from tuning.records.definition import Definition
+
+FLAT = tuple(Float(f"x{i}", 0.1, low=0.0, high=1.0) for i in range(3))
+DEEP = (
+    Boolean("a", True),
+    Boolean("b", True, conditions=(Condition("a", (True,)),)),
+    Float("c", 0.1, low=0.0, high=1.0, conditions=(Condition("b", (True,)),)),
+)
+
+
+def definition(space=FLAT, **options):
+    made = Definition("study", "space", None, space, OBJECTIVE, "optuna", read_options("optuna", options), 0, 9)
+    return settle(made, {})
+
+
+def optimised(sampler, n_trials=25):
+    study = optuna.create_study(sampler=sampler)
+    names = [h.name for h in FLAT]
+    study.optimize(lambda t: sum((t.suggest_float(n, 0, 1) - 0.6) ** 2 for n in names), n_trials=n_trials)
+    return study
+
+
+@pytest.fixture(autouse=True)
+def silent():
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def test_as_a_sampler_of_optuna_it_finds_a_minimum_that_chance_does_not():
+    assert optimised(GaussianProcessSampler(FLAT)).best_value < 1e-3
+    assert optimised(optuna.samplers.RandomSampler(seed=0)).best_value > 1e-3
+
+
+def test_trials_under_way_are_not_proposed_again():
+    study = optimised(GaussianProcessSampler(FLAT), 8)
+    asked = np.array([[t.suggest_float(h.name, 0, 1) for h in FLAT] for t in (study.ask() for _ in range(4))])
+    apart = [np.abs(asked[i] - asked[j]).max() for i in range(4) for j in range(i)]
+    assert min(apart) > 0.01
+
+
+def test_scores_that_are_far_too_bad_count_as_bad():
+    study = optuna.create_study(direction="maximize")
+    for value in (0.9, 0.8, 0.7, -1e9):
+        study.add_trial(optuna.trial.create_trial(value=value))
+    numbers, scores = scores_of(study.trials, is_max=True)
+    assert numbers == [0, 1, 2, 3] and scores.argmax() == 0
+    assert scores[2] - scores[3] < 2 * (scores[0] - scores[2])
+    assert scores.mean() == pytest.approx(0) and scores.std() == pytest.approx(1)
+
+
+def test_the_logarithm_of_the_expected_improvement_goes_on_where_the_number_ends():
+    gain = np.linspace(-60, 5, 500)
+    worth = log_expected_improvement(gain, np.ones(500))
+    assert np.isfinite(worth).all() and (np.diff(worth) > 0).all()
+    assert worth[-1] == pytest.approx(np.log(5), abs=1e-3)
+
+
+def test_auto_is_the_process_and_tpe_where_conditions_stand_below_conditions():
+    flat, deep = definition(MIXED_SPACE), definition(DEEP)
+    assert (flat.options["model"], flat.options["n_startup_trials"]) == ("gaussian_process", 5)
+    assert (deep.options["model"], deep.options["n_startup_trials"]) == ("tpe", 10)
+    assert "5 trials, then a Gaussian process; TPE after 150 trials" in engine_kind("optuna").remark(flat, None)
+    assert (flat.options["pruner"], flat.options["warmup_epochs"]) == ("successive_halving", 1)
+
+
+class Quick(Simulation):
+    """Trials that take less than ten proposals."""
+
+    def train(self, run):
+        self.trials[run.number] = replace(self.trials[run.number], seconds=0.02)
+        super().train(run)
+
+
+def test_where_a_proposal_would_take_more_than_a_tenth_of_a_trial_tpe_proposes_and_goes_on_so():
+    assert proposal_seconds(6, 3) > 0.002
+    straight = Quick(make_engine(definition(), None)).go(9)
+    assert [bool(run.note.get(SLOW)) for run in straight.runs] == 5 * [False] + 4 * [True]
+    cut = Quick(make_engine(definition(), None)).go(7)
+    resumed = cut.resumed_on(make_engine(definition(), None))
+    resumed.__class__ = Quick
+    assert proposals(resumed.go(2).runs) == proposals(straight.runs)
+    patient = Simulation(make_engine(definition(), None)).go(9)
+    assert not any(run.note.get(SLOW) for run in patient.runs)
+    assert proposals(patient.runs)[5:] != proposals(straight.runs)[5:]
+
+
+def test_many_trials_are_left_to_tpe():
+    engine = make_engine(definition(), None)
+    assert engine._plan.is_slow(150, FLAT, 0.0) and not engine._plan.is_slow(149, FLAT, 0.0)
+    asked = make_engine(definition(sampler="gaussian_process"), None)
+    assert not asked._plan.is_slow(500, FLAT, 0.0)

@@ -1,0 +1,106 @@
+"""A space as a cube of numbers, for models that compute with many configurations at once.
+
+Owns the way from values to rows and back: a row has one number of [0, 1] a hyperparameter, its place on its own scale.
+Knows nothing of trials and scores.
+
+A range that does not apply in a configuration lies in its middle there, and a category is none of its categories: two
+configurations without it are no further apart for it, and that one of them has it shows in the parent that decides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tuning.hyperparameters import Hyperparameter
+
+MAX_PLACES = 4096
+"""Most legal values of a hyperparameter that are listed; with more it counts as continuous."""
+
+MIDDLE, NO_CATEGORY = 0.5, -1.0
+"""What stands in a row for what does not apply."""
+
+HALF_ROOT = np.sqrt(0.5)
+"""Two categories are one step apart, when each has a coordinate of its own."""
+
+
+class Cube:
+    """The hyperparameters that vary, parents before children.
+
+    Attributes:
+        space: all hyperparameters, the fixed ones too.
+        varying: those that have a column, in order.
+        groups: the column that each coordinate of `coordinates` belongs to.
+    """
+
+    def __init__(self, space: Sequence[Hyperparameter]) -> None:
+        self.space = tuple(space)
+        self.varying = [h for h in self.space if not h.is_fixed and h.count() > 1]
+        self.places = [_places(h) for h in self.varying]
+        self.is_category = [not h.is_ordered for h in self.varying]
+        widths = [int(h.count()) if c else 1 for h, c in zip(self.varying, self.is_category, strict=True)]
+        self.groups = [column for column, width in enumerate(widths) for _ in range(width)]
+        self._absent = np.where(self.is_category, NO_CATEGORY, MIDDLE)
+        self._fixed = {h.name: h.default for h in self.space if h not in self.varying}
+
+    def row(self, values: Mapping[str, Any]) -> np.ndarray:
+        """Return the row of a configuration."""
+        row = self._absent.copy()
+        for column, h in enumerate(self.varying):
+            if h.name in values and h.is_active(values) and h.contains(values[h.name]):
+                row[column] = h.to_unit(values[h.name])
+        return row
+
+    def legal(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows with the nearest legal places, and what stands for none where a hyperparameter does not apply."""
+        rows = np.clip(rows, 0.0, 1.0)
+        for column, places in enumerate(self.places):
+            if places is not None:
+                rows[:, column] = places[np.searchsorted((places[1:] + places[:-1]) / 2, rows[:, column])]
+        return np.where(self.active(rows), rows, self._absent)
+
+    def active(self, rows: np.ndarray) -> np.ndarray:
+        """Tell of each place in legal rows whether its hyperparameter applies."""
+        active = np.ones(rows.shape, bool)
+        for column, h in enumerate(self.varying):
+            for condition in h.conditions:
+                holds = np.full(len(rows), self._fixed.get(condition.name, _NOTHING) in condition.values)
+                for parent, above in enumerate(self.varying[:column]):
+                    if above.name == condition.name:
+                        allowed = [above.to_unit(v) for v in condition.values if above.contains(v)]
+                        is_met = np.isclose(rows[:, parent, None], np.array([allowed])).any(1)
+                        holds |= active[:, parent] & is_met
+                active[:, column] &= holds
+        return active
+
+    def coordinates(self, rows: np.ndarray) -> np.ndarray:
+        """Return legal rows as points: a category, or that it does not apply, is one step from any other."""
+        columns = []
+        for column, is_category in enumerate(self.is_category):
+            places = self.places[column]
+            if is_category and places is not None:
+                columns += list(np.where(np.isclose(rows[:, column], places[:, None]), HALF_ROOT, 0.0))
+            else:
+                columns.append(rows[:, column])
+        return np.array(columns).T
+
+    def neighbours(self, row: np.ndarray, n: int, width: float, rng: np.random.RandomState) -> np.ndarray:
+        """Return `n` legal rows around one: some columns moved by about `width`, categories drawn anew."""
+        shape = n, len(self.varying)
+        moved = rng.uniform(size=shape) < max(0.3, 1.0 / len(self.varying))
+        moved[np.arange(n), rng.randint(len(self.varying), size=n)] = True
+        steps = row + width * rng.normal(size=shape)
+        steps = np.where(steps < 0, -steps, np.where(steps > 1, 2 - steps, steps))  # reflected at the faces
+        return self.legal(np.where(moved, np.where(self.is_category, rng.uniform(size=shape), steps), row))
+
+
+_NOTHING = object()
+
+
+def _places(h: Hyperparameter) -> np.ndarray | None:
+    """Return the places of all legal values in ascending order; None where there are too many."""
+    if h.count() > MAX_PLACES:
+        return None
+    return np.unique([h.to_unit(h.value_at(index)) for index in range(int(h.count()))])

@@ -1,0 +1,33 @@
+"""What a Gaussian process is told of trials: their scores on a scale of its own.
+
+Owns what decides how much a process learns from few trials. A trial that was stopped counts with what it had reached:
+guessing what it would have come to was tried, and made searches worse, because few of those that went on were as bad.
+Scores far below the middle, of trainings that diverged, are cut off: how bad they are means nothing and would flatten
+all the rest. What is left has a mean of 0 and a deviation of 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from optuna.trial import FrozenTrial, TrialState
+
+DEPTH = 1.5
+"""How far below the middle scores are cut off, in distances of the best one from the middle."""
+
+
+def scores_of(trials: Sequence[FrozenTrial], is_max: bool) -> tuple[list[int], np.ndarray]:
+    """Return the numbers of the trials that have a score, and the scores, of which larger is better.
+
+    Args:
+        trials: of Optuna's study.
+        is_max: whether larger is better there.
+    """
+    scored = [t for t in trials if t.values and t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    values = np.array([t.values[0] if is_max else -t.values[0] for t in scored])
+    if len(values):
+        middle, best = float(np.median(values)), float(values.max())
+        values = np.maximum(values, middle - DEPTH * (best - middle))
+        values = (values - values.mean()) / (float(values.std()) or 1.0)
+    return [t.number for t in scored], values
