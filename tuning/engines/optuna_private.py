@@ -17,7 +17,7 @@ from optuna.samplers import BaseSampler, GridSampler, QMCSampler
 from tuning.errors import moved
 
 try:
-    from optuna.samplers._lazy_random_state import LazyRandomState
+    from optuna.samplers._lazy_random_state import LazyRandomState as LazyRandomState
 except ImportError as error:
     raise moved("optuna", "optuna.samplers._lazy_random_state.LazyRandomState") from error
 

@@ -13,6 +13,7 @@ from tuning.engines.optuna import SLOW
 from tuning.engines.registry import engine_kind, make_engine, read_options, settle
 from tuning.hyperparameters import Boolean, Condition, Float
 from tuning.records.definition import Definition
+from tuning.records.trial import Training
 
 FLAT = tuple(Float(f"x{i}", 0.1, low=0.0, high=1.0) for i in range(3))
 DEEP = (
@@ -79,9 +80,8 @@ def test_auto_is_the_process_and_tpe_where_conditions_stand_below_conditions():
 class Quick(Simulation):
     """Trials that take less than ten proposals."""
 
-    def train(self, run):
-        self.trials[run.number] = replace(self.trials[run.number], seconds=0.02)
-        super().train(run)
+    def _new(self, run):
+        return replace(super()._new(run), trainings=(Training(seconds=0.02),))
 
 
 def test_where_a_proposal_would_take_more_than_a_tenth_of_a_trial_tpe_proposes_and_goes_on_so():
