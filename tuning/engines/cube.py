@@ -47,7 +47,7 @@ class Cube:
 
     def row(self, values: Mapping[str, Any]) -> np.ndarray:
         """Return the row of a configuration."""
-        row = self._absent.copy()
+        row = np.array(self._absent)
         for column, h in enumerate(self.varying):
             if h.name in values and h.is_active(values) and h.contains(values[h.name]):
                 row[column] = h.to_unit(values[h.name])
@@ -84,7 +84,7 @@ class Cube:
                 columns += list(np.where(np.isclose(rows[:, column], places[:, None]), HALF_ROOT, 0.0))
             else:
                 columns.append(rows[:, column])
-        return np.array(columns).T
+        return np.asarray(np.array(columns).T)
 
     def neighbours(self, row: np.ndarray, n: int, width: float, rng: np.random.RandomState) -> np.ndarray:
         """Return `n` legal rows around one: some columns moved by about `width`, categories drawn anew."""

@@ -147,7 +147,7 @@ def log_expected_improvement(gain: np.ndarray, deviation: np.ndarray) -> np.ndar
     with np.errstate(divide="ignore", invalid="ignore"):
         near = np.log(density + z * ndtr(z))
         far = -0.5 * z**2 - 0.5 * math.log(2 * math.pi) - 2 * np.log(np.abs(z))
-    return np.where(z > -5, near, far) + np.log(deviation)
+    return np.asarray(np.where(z > -5, near, far) + np.log(deviation))
 
 
 def _values(

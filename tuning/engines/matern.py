@@ -69,7 +69,7 @@ class GaussianProcess:
 
     @cached_property
     def _scale(self) -> np.ndarray:
-        return np.exp(-self.theta[list(self.groups)])
+        return np.asarray(np.exp(-self.theta[list(self.groups)]))
 
     @cached_property
     def _factor(self) -> tuple[np.ndarray, np.ndarray]:
