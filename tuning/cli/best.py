@@ -69,7 +69,7 @@ def _saved(study: Any, trial: Any, path: Path) -> float | None:
 
 
 def _print(study: Any, trial: Any) -> None:
-    from tuning.cli.tables import duration, number, score
+    from tuning.records.words import duration, number, score
 
     console, name = results(), study.objective.name
     state = trial.state.value + (f": {trial.error}" if trial.error else "")
@@ -88,7 +88,7 @@ def _print(study: Any, trial: Any) -> None:
 
 
 def _print_saved(study: Any, trial: Any, path: Path, again: float | None) -> None:
-    from tuning.cli.tables import score
+    from tuning.records.words import score
 
     name = study.objective.name
     checked = "" if again is None else f"; loaded again, it has {name} {score(again)}, recorded {score(trial.score)}"

@@ -88,8 +88,8 @@ def _progress(study: Any, seeds: int, quiet: bool) -> Iterator[Any]:
 
 
 def _print(study: Any, final: Any, folder: Path) -> None:
-    from tuning.cli.tables import duration, score
     from tuning.final.card import CARD
+    from tuning.records.words import duration, score
     from tuning.storage.folder import MODEL_FILE
 
     spread = "" if final.spread is None else f"; {len(final.seeds)} seeds: {score(final.mean)} ± {score(final.spread)}"

@@ -23,12 +23,12 @@ from rich.progress import (
 )
 
 from tuning.cli.console import remarks
-from tuning.cli.tables import counts, duration, in_words, score
 from tuning.driver.observer import Observer
 from tuning.engines.registry import engine_kind
 from tuning.records.definition import Definition
 from tuning.records.ranking import Ranking
 from tuning.records.trial import State, Trial
+from tuning.records.words import counts, duration, in_words, score
 
 MAX_BARS = 16
 """Trials that have a bar of their own: drawing a hundred of them would cost half a core."""

@@ -149,13 +149,13 @@ def run_search(space: str, arguments: Mapping[str, Any], quiet: bool) -> Study:
 
 def print_outcome(study: Study) -> None:
     """Print the best trials, where the study lies, and how to look at it."""
-    from tuning.cli.tables import failures, pareto_line, trials_table, uncompiled
+    from tuning.cli.tables import failures, trials_table, uncompiled
+    from tuning.records.words import best_line
 
     console = results()
-    console.print(trials_table(study, TOP))
-    for line in pareto_line(study):
-        console.print(line)
-    for line in [*failures(study.trials)[:TOP], *uncompiled(study.trials)]:
+    console.print(trials_table(study, TOP, console.width))
+    best = best_line(study.definition, study.trials)
+    for line in [best, *failures(study.trials)[:TOP], *uncompiled(study.trials)]:
         console.print(line)
     logs = "" if study.path.parent == Path("logs") else f" --logs {study.path.parent}"
     if any(not trial.state.is_finished for trial in study.trials):

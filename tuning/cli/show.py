@@ -25,16 +25,15 @@ def show(
     """Show the trials of a study, best first."""
     from tuning.cli.tables import (
         baselines_table,
-        counts,
         division,
         failures,
         final_line,
-        pareto_line,
         trials_table,
         uncompiled,
     )
     from tuning.engines.registry import engine_kind
     from tuning.records.ranking import ranked
+    from tuning.records.words import best_line, counts
     from tuning.study import load
     from tuning.tools.baselines import beside
 
@@ -57,19 +56,20 @@ def show(
         f"seed {definition.seed}{division(definition)}{', ' + options if options else ''}",
     )
     top = MAX_ROWS if top is None else top
-    console.print(trials_table(found, top))
+    console.print(trials_table(found, top, console.width))
     if compared:
         console.print(baselines_table(compared, found.objective))
     remarked = [*failures(found.trials), *uncompiled(found.trials), *final_line(found)]
-    for line in [*pareto_line(found), counts(found.trials, top), *remarked]:
+    for line in [best_line(definition, found.trials), counts(found.trials, top), *remarked]:
         console.print(line)
 
 
 @app.command("list", epilog="Example: [bold]tune list --logs logs[/bold]")
 def list_studies(logs: Path = LOGS, as_json: bool = JSON) -> None:
     """List the studies."""
-    from tuning.cli.tables import counts, score, table
+    from tuning.cli.tables import table
     from tuning.errors import TuningError
+    from tuning.records.words import counts, score
     from tuning.study import find_studies, load
 
     found = []

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -15,11 +15,24 @@ from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.ranking import ranked
 from tuning.records.trial import State, Trial
+from tuning.records.words import duration, number, pairs, score
 from tuning.study import Study
 from tuning.tools.baselines import Baseline
 
 MAX_COLUMNS = 9
 """Most hyperparameters that get a column each."""
+
+FIRST_TO_GO = ("epoch", "epochs", "time")
+"""Columns that are left out, one after the other, where a table is too wide."""
+
+GAP = 3
+"""Columns between two columns."""
+
+LONG_NAME = 12
+"""Characters of an objective's name that a narrow table has room for."""
+
+LEAST_VALUES = 40
+"""Columns that values need to stand beside everything else."""
 
 STYLES = {State.COMPLETED: "green", State.PRUNED: "yellow", State.FAILED: "red", State.RUNNING: "cyan"}
 
@@ -29,61 +42,63 @@ def table(title: str | None = None) -> Table:
     return Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
 
 
-def number(value: Any) -> str:
-    """Return a value as a person reads it: four significant digits for floats."""
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.3g}"
-    return "" if value is None else str(value)
+def trials_table(study: Study, top: int | None, width: int) -> Table:
+    """Return the trials, best first, then those without a score, so that it fits into `width` columns.
 
-
-def score(value: float | None) -> str:
-    """Return a score with enough digits to compare trials."""
-    return "" if value is None else f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.5g}"
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as "0.8 s", "12 s", "3 min 20 s" or "2 h 05 min"."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def trials_table(study: Study, top: int | None) -> Table:
-    """Return the trials, best first, then those without a score."""
+    What does not fit goes in this order: the epochs and the time; then hyperparameters become `name=value`, below each
+    other, and the state is one word.
+    """
     order = ranked(study.trials, study.objective)
     placed = {t.number for t in order}
     order += [t for t in study.trials if t.number not in placed]
     shown = order if top is None else order[:top]
+    columns = _start(study, shown)
     names = list(dict.fromkeys(name for trial in shown for name in trial.values))
-    as_columns = len(names) <= MAX_COLUMNS
+    values = [_Column(name, [number(trial.values.get(name)) for trial in shown]) for name in names]
+    for left_out in range(len(FIRST_TO_GO) + 1 if len(names) <= MAX_COLUMNS else 0):
+        kept = [c for c in columns if c.name not in FIRST_TO_GO[:left_out]]
+        if sum(c.width for c in (*kept, *values)) <= width + 1:
+            return _table_of([*kept, *values])
+    as_words = _Column("values", ["  ".join(pairs(trial)) for trial in shown], is_wrapped=True)
+    if len(names) <= MAX_COLUMNS or sum(c.width for c in columns) + LEAST_VALUES > width:
+        columns = _narrow(columns, shown)
+    return _table_of([*columns, as_words])
+
+
+def _narrow(columns: Sequence[_Column], shown: Sequence[Trial]) -> list[_Column]:
+    """Return what stands before the values where there is little room: the trial, its scores, the state in a word."""
+    kept = []
+    for column in columns:
+        if column.name == "state":
+            kept.append(_Column("state", [Text(t.state.value, STYLES[t.state]) for t in shown]))
+        elif column.name not in FIRST_TO_GO:
+            name = "score" if len(column.name) > LONG_NAME and len(kept) == 1 else column.name
+            kept.append(_Column(name, column.cells, column.is_wrapped))
+    return kept
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of a table; `is_wrapped` for one that stands on the left and takes what room is left."""
+
+    name: str
+    cells: list[str | Text]
+    is_wrapped: bool = False
+
+    @property
+    def width(self) -> int:
+        """What it needs, with the gap after it."""
+        return max(cell_len(str(cell)) for cell in (self.name, *self.cells)) + GAP
+
+
+def _table_of(columns: Sequence[_Column]) -> Table:
     made = table()
-    trainings = _trainings_title(study)
-    further = study.definition.further
-    beside = [*(["sd", trainings] if trainings else []), *(o.name for _, o in further)]
-    for column in ("trial", study.objective.name, *beside, "epoch", "epochs", "time"):
-        is_list = column == trainings  # of scores, which may stand below each other
-        made.add_column(column, justify="right", no_wrap=not is_list, min_width=7 if is_list else None)
-    made.add_column("state", no_wrap=True)
-    for name in names if as_columns else ["values"]:
-        made.add_column(name, justify="right" if as_columns else "left")
-    for trial in shown:
-        values = [number(trial.values.get(name)) for name in names]
-        if not as_columns:
-            values = ["  ".join(f"{n}={v}" for n, v in zip(names, values, strict=True) if v)]
-        made.add_row(*_start(trial, [i for i, _ in further]), *values)
+    for c in columns:
+        made.add_column(c.name, justify="left" if c.is_wrapped or c.name == "state" else "right",
+                        no_wrap=not c.is_wrapped, overflow="fold")  # fmt: skip
+    for row in zip(*(c.cells for c in columns), strict=True):
+        made.add_row(*row)
     return made
-
-
-def pareto_line(study: Study) -> list[str]:
-    """Return the line that names the Pareto set; none for a study of one objective."""
-    if len(study.definition.objectives) == 1:
-        return []
-    numbers = ", ".join(str(trial.number) for trial in study.pareto) or "none yet"
-    names = " and ".join(f"{o.name} ({o.direction})" for o in study.definition.objectives)
-    return [f"Pareto set   trials {numbers}: no other is better in {names}"]
 
 
 def _trainings_title(study: Study) -> str:
@@ -92,21 +107,31 @@ def _trainings_title(study: Study) -> str:
     return " x ".join([*(["repeats"] if d.repeats is not None else []), *(["folds"] if d.cv is not None else [])])
 
 
-def _start(trial: Trial, further: Sequence[int]) -> list[str | Text]:
-    state = Text(trial.state.value, STYLES[trial.state])
-    if trial.compiled is False:
-        state.append(" (not compiled)", "none")
-    each = " ".join(score(s) or "-" for s in trial.part_scores)
-    return [
-        str(trial.number),
-        score(trial.score),
-        *([score(trial.score_std), each] if trial.is_divided else []),
-        *(number(trial.scores[i]) if i < len(trial.scores) else "" for i in further),
-        number(trial.best_epoch),
-        str(trial.epochs),
-        duration(trial.seconds),
-        state,
+def _start(study: Study, shown: Sequence[Trial]) -> list[_Column]:
+    """Return the columns before the hyperparameters."""
+    trainings = _trainings_title(study)
+    columns = [
+        _Column("trial", [str(t.number) for t in shown]),
+        _Column(study.objective.name, [score(t.score) for t in shown]),
     ]
+    if trainings:
+        columns.append(_Column("sd", [score(t.score_std) if t.is_divided else "" for t in shown]))
+        each = [" ".join(score(s) or "-" for s in t.part_scores) for t in shown]
+        columns.append(_Column(trainings, list(each), is_wrapped=True))
+    for i, objective in study.definition.further:
+        columns.append(_Column(objective.name, [number(t.scores[i]) if i < len(t.scores) else "" for t in shown]))
+    return [
+        *columns,
+        _Column("epoch", [number(t.best_epoch) for t in shown]),
+        _Column("epochs", [str(t.epochs) for t in shown]),
+        _Column("time", [duration(t.seconds) for t in shown]),
+        _Column("state", [_state(t) for t in shown]),
+    ]
+
+
+def _state(trial: Trial) -> Text:
+    state = Text(trial.state.value, STYLES[trial.state])
+    return state.append(" (not compiled)", "none") if trial.compiled is False else state
 
 
 def baselines_table(found: Sequence[Baseline], objective: Objective) -> Table:
@@ -157,17 +182,3 @@ def uncompiled(trials: Sequence[Trial]) -> list[str]:
         if t.compiled is False:
             reasons.setdefault(t.compiled_reason or "unknown reason", []).append(str(t.number))
     return [f"not compiled: {reason} (trial{'s' * (len(n) > 1)} {', '.join(n)})" for reason, n in reasons.items()]
-
-
-def counts(trials: Sequence[Trial], shown: int | None = None) -> str:
-    """Return "12 trials: 10 completed, 2 failed", and how many of them are `shown` where not all are."""
-    partly = f"; the best {shown} are shown (--top)" if shown is not None and shown < len(trials) else ""
-    return in_words(Counter(trial.state for trial in trials)) + partly
-
-
-def in_words(states: Mapping[State, int]) -> str:
-    """Return "12 trials: 10 completed, 2 failed" for the number of trials in each state."""
-    by_state = [f"{states[state]} {state.value.lower()}" for state in State if states.get(state)]
-    listed = f": {', '.join(by_state)}" if by_state else ""
-    total = sum(states.values())
-    return f"{total} trial{'s' * (total != 1)}{listed}"

@@ -1,0 +1,75 @@
+"""Tables fit whatever a terminal is wide, and never at the cost of the hyperparameters."""
+
+import types
+
+import pytest
+from rich.console import Console
+
+from tuning.cli.tables import trials_table
+from tuning.records.definition import Definition
+from tuning.records.objective import Objective
+from tuning.records.trial import Curve, State, Training, Trial
+from tuning.records.words import best_line, counts
+
+VALUES = {"n_hidden": 6, "n_neurons": 270, "learning_rate": 0.00123, "optimizer": "adam", "dropout_rate": 0.25}
+
+
+def study_of(objective="val_accuracy", values=VALUES, **of_trial):
+    goal = Objective.parse(f"{objective}:max")
+    curve = Curve(({objective: 0.5}, {objective: 0.9139}))
+    trials = [
+        Trial(n, values, State.COMPLETED, (Training(curve, 0.9 + n / 1000, 1, 75.0),), **of_trial) for n in range(3)
+    ]
+    definition = Definition("s", "space", None, (), goal, "random", {}, 0, 2)
+    return types.SimpleNamespace(trials=trials, objective=goal, definition=definition)
+
+
+def printed(study, width, top=None):
+    console = Console(width=width)
+    with console.capture() as captured:
+        console.print(trials_table(study, top, width))
+    return captured.get()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("objective", ["val_accuracy", "val_sparse_top_k_categorical_accuracy"])
+def test_every_hyperparameter_is_shown_at_any_width(width, compiled, objective):
+    text = printed(study_of(objective, compiled=compiled), width)
+    assert all(len(line) <= width for line in text.splitlines()) and "…" not in text
+    for name, value in VALUES.items():
+        assert name in text
+        assert text.count(str(value)) >= 3
+    assert "0.9020" in text and "COMPLETED" in text
+
+
+def test_what_goes_first_is_the_epoch_then_the_epochs_then_the_time():
+    widths = range(60, 160, 5)
+    heads = {width: printed(study_of(), width, top=1) for width in widths}
+    shown = {name: [w for w in widths if f" {name} " in heads[w]] for name in ("epoch", "epochs", "time", "n_hidden")}
+    assert min(shown["epoch"]) > min(shown["epochs"]) > min(shown["time"]) > min(shown["n_hidden"]) > 60
+    for at in shown.values():
+        assert at == [w for w in widths if w >= at[0]], "more room never shows less"
+
+
+def test_many_hyperparameters_are_words():
+    values = {f"hyperparameter_{i}": i for i in range(30)}
+    for width in (60, 240):
+        text = printed(study_of(values=values), width)
+        assert all(f"hyperparameter_{i}={i}" in text for i in range(30))
+
+
+def test_the_best_is_one_line_with_all_its_values():
+    study = study_of()
+    assert best_line(study.definition, study.trials) == (
+        "best: trial 2, val_accuracy 0.9020, n_hidden=6, n_neurons=270, learning_rate=0.00123, optimizer=adam, "
+        "dropout_rate=0.25"
+    )
+    assert best_line(study.definition, []) == "best: none yet, for no trial has a score"
+
+
+def test_one_is_shown_not_are():
+    trials = study_of().trials
+    assert counts(trials, 1).endswith("the best one is shown (--top)")
+    assert counts(trials, 2).endswith("the best 2 are shown (--top)")
+    assert "shown" not in counts(trials, 3)
