@@ -6,9 +6,12 @@ Owns their options, and how long they take. Loads no library.
 from __future__ import annotations
 
 import math
+from typing import Any
 
+from tuning.engines.base import Engine
 from tuning.engines.kind import EngineKind, Lazily
 from tuning.engines.options import Option, more_than, whole_option
+from tuning.errors import OptionError, must
 from tuning.records.definition import Definition
 
 
@@ -79,3 +82,23 @@ BAYESIAN = EngineKind(
     },
     remark=_remark_of_bayesian,
 )
+
+
+def in_its_program(*_: Any, **__: Any) -> Engine:
+    """Refuse to make the engine of a study that only the program can go on with whose tuner has the oracle.
+
+    Raises:
+        OptionError: always.
+    """
+    raise OptionError(must("engine", "be one that the toolkit makes", PROGRAM.name, "Run its program again."))
+
+
+PROGRAM = EngineKind(
+    "keras-tuner",
+    Lazily("tuning.engines.keras_tuner_kinds:in_its_program"),
+    "the oracle of a KerasTuner program",
+    trials=None,
+    options={},
+    planned_epochs=lambda definition, max_trials: None,
+)
+"""Of studies that a KerasTuner program makes; nobody can ask for it by name."""

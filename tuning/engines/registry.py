@@ -12,7 +12,7 @@ from typing import Any, cast
 from tuning.engines.base import Engine
 from tuning.engines.first import Beginner, First
 from tuning.engines.grid_kind import GRID
-from tuning.engines.keras_tuner_kinds import BAYESIAN, HYPERBAND, RANDOM
+from tuning.engines.keras_tuner_kinds import BAYESIAN, HYPERBAND, PROGRAM, RANDOM
 from tuning.engines.kind import EngineKind
 from tuning.engines.options import INSTANCE
 from tuning.engines.optuna_kind import OPTUNA
@@ -31,6 +31,8 @@ def engine_kind(name: str) -> EngineKind:
     Raises:
         OptionError: there is none.
     """
+    if name == PROGRAM.name:
+        return PROGRAM
     if name not in ENGINES:
         raise OptionError(must("engine", f"be one of {', '.join(ENGINES)}", name, guess(name, ENGINES)))
     return ENGINES[name]

@@ -40,6 +40,10 @@ class HyperParameters:
         """The values that the code asked for, in order of the first request."""
         return {name: self.values[name] for name in self._used}
 
+    def take(self, space: Sequence[Hyperparameter], values: Mapping[str, Any]) -> None:
+        """Take in what was asked of another object: all it has met, and the values that were used."""
+        self.space, self.values, self._used = list(space), dict(values), dict.fromkeys(values)
+
     # The five kinds, with KerasTuner's signatures and defaults -----------------------------------------
 
     def Choice(

@@ -14,6 +14,7 @@ from tuning.records.objective import Objective
 
 if TYPE_CHECKING:
     from tuning.data import Data
+    from tuning.records.trial import Run
 
 
 class SearchSpace:
@@ -72,6 +73,10 @@ class SearchSpace:
             trial's score.
         """
         return model.fit(*args, **kwargs)
+
+    def for_run(self, run: Run) -> SearchSpace:
+        """Return the space that trains a run: itself, unless it has another one for each."""
+        return self
 
     def load_data(self) -> Data:
         """Return the data that trials train and validate on."""

@@ -42,6 +42,7 @@ def train(space: SearchSpace, data: Data, task: Task, report: Reporter) -> Finis
 def _train(
     space: SearchSpace, data: Data, task: Task, report: Reporter, started: float, logging: list[Any]
 ) -> Finished:
+    space = space.for_run(task.run)
     hp = HyperParameters(task.run.values)
     model = space.build(hp)
     arguments = assembled(
@@ -77,6 +78,9 @@ def _train(
 
 
 def _how_it_was_trained(model: Any, task: Task) -> tuple[bool | None, str | None]:
+    if hasattr(model, "how_it_was_trained"):  # it stands for several models
+        said: tuple[bool | None, str | None] = model.how_it_was_trained()
+        return said
     if not is_keras_model(model):
         return None, None
     if not task.options.compiled:

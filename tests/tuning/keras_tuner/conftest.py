@@ -1,0 +1,54 @@
+"""Programs as people write them for KerasTuner, run in an empty folder."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PROGRAMS = {path.stem: path for path in sorted((Path(__file__).parent / "programs").glob("s*.py"))}
+
+
+@pytest.fixture
+def tuners(tmp_path, monkeypatch):
+    """KerasTuner with our driver behind `search`, in an empty folder, in one process; its own `search` raises."""
+    import tuning.keras_tuner as kt
+    from tuning.keras_tuner import switch
+
+    def refuse(*_, **__):
+        raise AssertionError("KerasTuner's own search was called")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TUNE_WORKERS", "1")
+    kt.install()
+    monkeypatch.setitem(switch._genuine, "search", refuse)
+    return kt
+
+
+def studies(folder):
+    """Return the study of each project in a folder, with the number of trials that KerasTuner's own files tell of."""
+    import tuning
+
+    found = {}
+    for oracle in sorted(Path(folder).glob("*/oracle.json")):
+        trials = json.loads(oracle.read_text())["start_order"]
+        found[oracle.parent.name] = (tuning.load(oracle.parent), len(trials))
+    return found
+
+
+def run_python(*arguments, folder, **environment):
+    """Run a program in a folder, in a process of its own; fail with what it wrote where it fails."""
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return done

@@ -1,0 +1,103 @@
+"""The end of a trial, told to the oracle before the study hears of it.
+
+Owns that order. The oracle decides what has become of a trial: completed, failed, or to be run again; and it writes its
+files first, so that the study, which is repaired from them, never knows of an end that they do not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from tuning.data import Data
+from tuning.executors.base import Executor, Handler
+from tuning.keras_tuner import outcome
+from tuning.keras_tuner.engine import OracleEngine
+from tuning.keras_tuner.space import TRIAL, TunerSpace
+from tuning.space import SearchSpace
+from tuning.training.messages import Decision, Failed, Finished, Message, Report, Task
+
+
+class Endings:
+    """An executor whose trials end in the oracle first.
+
+    Args:
+        inner: what trains.
+        space, engine: of the tuner.
+    """
+
+    def __init__(self, inner: Executor, space: TunerSpace, engine: OracleEngine) -> None:
+        self._inner, self._space, self._engine, self._tuner = inner, space, engine, space.tuner
+        self._tasks: dict[int, Task] = {}
+        self._paused: set[int] = set()
+
+    @property
+    def slots(self) -> int:
+        return self._inner.slots
+
+    @property
+    def pause_seconds(self) -> float:
+        return self._inner.pause_seconds
+
+    def load(self, source: str | None, space: SearchSpace, data: Data) -> None:
+        self._inner.load(source, space, data)
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return self._inner.call(function, *arguments)
+
+    def submit(self, task: Task) -> None:
+        self._tasks[task.run.number] = task
+        self._inner.submit(task)
+
+    def poll(self, handle: Handler) -> None:
+        def ended_first(message: Message) -> Decision:
+            if isinstance(message, Report):
+                decision = handle(message)
+                if decision is not Decision.GO and not message.amends:
+                    self._paused.add(message.number)
+                return decision
+            if isinstance(message, (Finished, Failed)) and self._is_an_end(message):
+                return self._end(message, handle)
+            return handle(message)
+
+        self._inner.poll(ended_first)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def _is_an_end(self, message: Finished | Failed) -> bool:
+        return message.number not in self._paused and not (isinstance(message, Failed) and message.is_fatal)
+
+    def _end(self, message: Finished | Failed, handle: Handler) -> Decision:
+        task = self._tasks.pop(message.number)
+        trial_id = task.run.note[TRIAL]
+        trial = self._space.trials.pop(trial_id)
+        error: Exception | None = None
+        try:
+            outcome.told(self._tuner.oracle, trial)
+            self._tuner.on_trial_end(trial)
+        except Exception as raised:  # such as too many failures in a row
+            error = raised
+        known = self._tuner.oracle.trials.get(trial_id, trial)
+        if error is None and self._engine.retry(trial_id):
+            self.submit(task)
+            return Decision.GO
+        decision = handle(_agreed(message, known))
+        if error is not None:
+            raise error
+        return decision
+
+
+def _agreed(message: Finished | Failed, trial: Any) -> Finished | Failed:
+    """Return what the study hears of the end of a trial: failed where the oracle says so."""
+    is_scored = trial.status == "COMPLETED" and trial.score is not None and math.isfinite(trial.score)
+    if isinstance(message, Finished) and not is_scored:
+        error = f"the oracle says {trial.status}, with score {trial.score}"
+        return Failed(message.number, error, trial.message or "", message.seconds, training=message.training)
+    if isinstance(message, Failed):
+        # What the trial raised says more than how it came here.
+        error = message.error.removeprefix("TrialFailedError: ")
+        return replace(message, error=error, traceback=trial.message or message.traceback)
+    return message

@@ -1,0 +1,96 @@
+"""An engine around a tuner's oracle.
+
+Owns which trial of the oracle's is which of the study's. Everything else is the oracle's: what is proposed, when it is
+done, what is retried. Its own files are the truth about that, so there is no state to keep here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from tuning.engines.base import Answer, Done, Wait
+from tuning.keras_tuner import outcome, private
+from tuning.keras_tuner.space import TRIAL, TunerSpace
+from tuning.keras_tuner.translation import recorded
+from tuning.records.trial import Run, Trial
+
+_IDLE_SECONDS = 0.01
+
+
+class OracleEngine:
+    """Proposes what the oracle does.
+
+    Args:
+        space: of the tuner; told which trials are under way.
+        epochs: of one trial, as far as they are known.
+    """
+
+    def __init__(self, space: TunerSpace, epochs: int) -> None:
+        self._space, self._tuner, self._epochs = space, space.tuner, epochs
+        self._numbers: dict[str, int] = {}
+
+    def ask(self) -> Answer:
+        while True:
+            trial = self._next()
+            if trial.status == "STOPPED":
+                return Done()
+            if trial.status == "IDLE":
+                if self._space.trials:
+                    return Wait()
+                time.sleep(_IDLE_SECONDS)  # an oracle of somebody's own may want to be asked again
+                continue
+            self._begin(trial)
+            number = self._numbers.setdefault(trial.trial_id, len(self._numbers))
+            return Run(number, recorded(trial.hyperparameters), 0, self._epochs, note={TRIAL: trial.trial_id})
+
+    def _next(self) -> Any:
+        self._tuner.pre_create_trial()
+        return self._tuner.oracle.create_trial(self._free_id())
+
+    def _free_id(self) -> str:
+        """Return a name of a worker that has no trial: the tuner's own, or one like it."""
+        busy, own = self._tuner.oracle.ongoing_trials, self._tuner.tuner_id
+        names = (own if not i else f"{own}-{i}" for i in range(len(busy) + 1))
+        return next(name for name in names if name not in busy)
+
+    def _begin(self, trial: Any) -> None:
+        outcome.dropped(self._tuner.oracle, trial)
+        self._space.trials[trial.trial_id] = trial
+        self._tuner.on_trial_begin(trial)
+
+    def retry(self, trial_id: str) -> bool:
+        """Begin a trial again if the oracle wants that; tell whether it does."""
+        if trial_id not in private.retries(self._tuner.oracle):
+            return False
+        self._take_up([trial_id])
+        return True
+
+    def _take_up(self, trial_ids: Iterable[str]) -> None:
+        """Begin trials that wait for being run again."""
+        queue = private.retries(self._tuner.oracle)
+        for trial_id in trial_ids:
+            queue.remove(trial_id)
+            queue.append(trial_id)  # the last one comes first
+            self._begin(self._next())
+
+    def tell(self, trial: Trial) -> None:
+        """End a trial that the oracle does not know to have ended: its worker processes were lost."""
+        found = self._space.trials.pop(trial.runs[-1].note[TRIAL], None)
+        if found is not None:
+            found.status, found.message = "FAILED", trial.error
+            self._tuner.on_trial_end(found)
+
+    def should_stop(self, trial: Trial) -> bool:
+        return False
+
+    def may_continue(self, number: int) -> bool:
+        return False
+
+    def dump(self) -> Any:
+        return None
+
+    def restore(self, trials: Sequence[Trial], state: Any) -> None:
+        self._numbers = {trial.runs[-1].note[TRIAL]: trial.number for trial in trials}
+        self._take_up([trial.runs[-1].note[TRIAL] for trial in trials if trial.is_training])

@@ -1,0 +1,72 @@
+"""What a trial came to in a worker process, on its way to the oracle.
+
+Owns the file in the trial's folder that says it, and how it is told to the oracle: the worker's oracle is a copy, so
+what the trial reported to it is reported again. Where a trial is run in the program itself there is nothing to tell.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import keras_tuner
+
+from tuning.files import replaced
+from tuning.keras_tuner import private
+
+_FILE = "outcome.json"
+
+
+@contextmanager
+def written(oracle: Any, trial: Any) -> Iterator[None]:
+    """Write down what a trial reports to a copy of the oracle meanwhile, and what it has become."""
+    updates: list[Any] = []
+    genuine: Callable[..., Any] = oracle.update_trial
+
+    def update_trial(trial_id: str, metrics: Mapping[str, Any], step: Any = 0) -> Any:
+        updates.append(({name: float(value) for name, value in metrics.items()}, step))
+        return genuine(trial_id, metrics, step)
+
+    oracle.update_trial = update_trial
+    try:
+        yield
+    finally:
+        del oracle.update_trial
+    record = {
+        "updates": updates,
+        "status": trial.status,
+        "message": trial.message,
+        "hyperparameters": trial.hyperparameters.get_config(),
+    }
+    with replaced(private.trial_folder(oracle, trial.trial_id) / _FILE, synced=False) as draft:
+        draft.write_text(json.dumps(record, default=float), encoding="utf-8")
+
+
+def told(oracle: Any, trial: Any) -> None:
+    """Tell the oracle what a worker has written of one of its trials, if it has."""
+    path = private.trial_folder(oracle, trial.trial_id) / _FILE
+    if not path.is_file():
+        return
+    record = json.loads(path.read_text(encoding="utf-8"))
+    trial.hyperparameters = keras_tuner.HyperParameters.from_config(record["hyperparameters"])
+    trial.status, trial.message = record["status"], record["message"]
+    for metrics, step in record["updates"]:
+        oracle.update_trial(trial.trial_id, metrics, step)
+    path.unlink()
+
+
+def dropped(oracle: Any, trial: Any) -> None:
+    """Delete what an earlier attempt at a trial has left."""
+    (private.trial_folder(oracle, trial.trial_id) / _FILE).unlink(missing_ok=True)
+
+
+def metrics_of(trial: Any, objective: str) -> dict[str, float]:
+    """Return one value a metric of a trial of KerasTuner's: of the objective the best, of others the last."""
+    found = {}
+    for name in trial.metrics.metrics:
+        value = (trial.metrics.get_best_value if name == objective else trial.metrics.get_last_value)(name)
+        if value is not None:
+            found[name] = float(value)
+    return found

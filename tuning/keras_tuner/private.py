@@ -1,0 +1,157 @@
+"""KerasTuner's private names that a search of ours touches, and what it needs of them.
+
+Owns the list, and the check that the installed release has all of it: `missing` names what is elsewhere, and then the
+program's searches are left to KerasTuner itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+
+from tuning.files import replaced
+
+_NEEDED = {
+    "keras_tuner.src.engine.base_tuner": ("BaseTuner._try_run_and_update_trial", "BaseTuner.search"),
+    "keras_tuner.src.engine.oracle": ("Oracle._save_trial", "Oracle._get_trial_dir", "Oracle.create_trial"),
+    "keras_tuner.src.engine.stateful": ("Stateful.save", "Stateful.get_state"),
+    "keras_tuner.src.engine.tuner": ("Tuner.run_trial", "Tuner.on_batch_begin", "Tuner.on_batch_end"),
+    "keras_tuner.src.engine.tuner_utils": ("TunerCallback", "SaveBestEpoch"),
+    "keras_tuner.src.engine.objective": ("MultiObjective.get_value",),
+    "keras_tuner.src.distribute.utils": ("has_chief_oracle",),
+}
+_OF_AN_ORACLE = ("_retry_queue", "ongoing_trials", "trials", "start_order", "end_order")
+
+
+def missing() -> list[str]:
+    """Name what the installed KerasTuner has elsewhere; an empty list where everything is found."""
+    found = []
+    for module, names in _NEEDED.items():
+        for name in names:
+            try:
+                _of(module, name)
+            except (ImportError, AttributeError):
+                found.append(f"{module}.{name}")
+    return found
+
+
+def missing_of(oracle: Any) -> list[str]:
+    """Name the attributes that an oracle of the installed KerasTuner does not have."""
+    return [f"Oracle.{name}" for name in _OF_AN_ORACLE if not hasattr(oracle, name)]
+
+
+def _of(module: str, name: str) -> Any:
+    found = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
+
+
+def base_tuner() -> Any:
+    """Return the class whose `search` is replaced."""
+    return _of("keras_tuner.src.engine.base_tuner", "BaseTuner")
+
+
+def stateful() -> Any:
+    """Return the class of all that KerasTuner writes as JSON."""
+    return _of("keras_tuner.src.engine.stateful", "Stateful")
+
+
+def save_whole(stateful: Any, fname: Any) -> str:
+    """Write what `Stateful.save` writes, so that a killed process leaves the old file or the new one."""
+    text = json.dumps(stateful.get_state())
+    with replaced(Path(fname), synced=False) as draft:
+        draft.write_text(text, encoding="utf-8")
+    return text
+
+
+def has_chief() -> bool:
+    """Tell whether the environment makes this program a chief or a worker of KerasTuner's own."""
+    return bool(_of("keras_tuner.src.distribute.utils", "has_chief_oracle")())
+
+
+def runs_standard_trials(tuner: Any) -> bool:
+    """Tell whether `run_trial`, and all that is called around it, are KerasTuner's own."""
+    own = "keras_tuner."
+    return type(tuner).__module__.startswith(own) and type(tuner.oracle).__module__.startswith(own)
+
+
+def looks_at_batches(tuner: Any) -> bool:
+    """Tell whether a tuner wants to know of single batches."""
+    genuine, hooks = _of("keras_tuner.src.engine.tuner", "Tuner"), ("on_batch_begin", "on_batch_end")
+    return any(hook in vars(tuner) or getattr(type(tuner), hook) is not getattr(genuine, hook) for hook in hooks)
+
+
+def tuner_callback() -> Any:
+    """Return the class of the callback that tells a tuner of epochs and batches."""
+    return _of("keras_tuner.src.engine.tuner_utils", "TunerCallback")
+
+
+def run_trial(tuner: Any, trial: Any, args: Any, kwargs: Any) -> None:
+    """Run a trial as `BaseTuner.search` does; its state says how that went.
+
+    Raises:
+        FatalError: the fault is not the trial's.
+    """
+    tuner._try_run_and_update_trial(trial, *args, **kwargs)
+
+
+def load_trial(oracle: Any, trial_id: str) -> Any:
+    """Return a trial as its file has it."""
+    return keras_tuner.engine.trial.Trial.load(str(Path(oracle._get_trial_dir(trial_id)) / "trial.json"))
+
+
+def save_trial(oracle: Any, trial: Any) -> None:
+    """Write a trial's file."""
+    oracle._save_trial(trial)
+
+
+def trial_folder(oracle: Any, trial_id: str) -> Path:
+    """Return the folder of a trial; it is made."""
+    return Path(oracle._get_trial_dir(trial_id))
+
+
+def retries(oracle: Any) -> list[str]:
+    """Return the ids of the trials that wait to be run again; the last one comes first."""
+    queue: list[str] = oracle._retry_queue
+    return queue
+
+
+def forget(oracle: Any, trial_id: str) -> None:
+    """Drop a trial that the oracle's own state does not know."""
+    del oracle.trials[trial_id]
+
+
+def order_grid(oracle: Any, ended: list[str]) -> None:
+    """Make again what a grid's oracle does not write down: the order of its trials, and those whose next is due.
+
+    Args:
+        oracle: any; of one of another kind nothing is made.
+        ended: trials that have ended without the oracle's having taken note.
+    """
+    if not isinstance(oracle, keras_tuner.oracles.GridSearchOracle):
+        return
+    kind, known = type(oracle._ordered_ids), oracle._ordered_ids
+    if len(known._memory) >= len(oracle.trials):
+        oracle._populate_next += ended
+        return
+    by_values = functools.cmp_to_key(_comparison(oracle))
+    oracle._ordered_ids, before = kind(), None
+    for trial_id in sorted(oracle.trials, key=by_values):
+        oracle._ordered_ids.insert(trial_id, before)
+        before = trial_id
+    oracle._populate_next = list(oracle.start_order)
+
+
+def _comparison(oracle: Any) -> Callable[[str, str], int]:
+    def compare(a: str, b: str) -> int:
+        one, other = (oracle.trials[trial_id].hyperparameters.values for trial_id in (a, b))
+        return int(oracle._compare(one, other))
+
+    return compare

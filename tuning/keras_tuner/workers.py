@@ -1,0 +1,60 @@
+"""How many trials of a KerasTuner program are trained at once.
+
+Owns the answer: what the program or the environment says, or else what the machine has, where trials are of the kind
+that another process can train without anybody's noticing.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from tuning.errors import OptionError, must, raise_all, whole_number
+from tuning.executors.machine import default_workers
+from tuning.keras_tuner import private
+
+VARIABLE = "TUNE_WORKERS"
+
+_wanted: int | None = None
+
+
+def workers(number: int | None) -> None:
+    """Have this program's searches train so many trials at once, each in a process of its own; 1 trains in this one.
+
+    Args:
+        number: None leaves it to the environment variable TUNE_WORKERS, or else to the toolkit.
+
+    Raises:
+        OptionError: it is no whole number >= 1.
+    """
+    global _wanted
+    if number is not None:
+        raise_all(whole_number("workers", number, 1))
+    _wanted = number
+
+
+def asked_for() -> int | None:
+    """Return what the program or the environment says; None for neither.
+
+    Raises:
+        OptionError: TUNE_WORKERS is no whole number >= 1.
+    """
+    text = os.environ.get(VARIABLE, "")
+    if _wanted is not None or not text:
+        return _wanted
+    if not text.isdecimal() or int(text) < 1:
+        raise OptionError(must(VARIABLE, "be a whole number >= 1", text))
+    return int(text)
+
+
+def chosen(tuner: Any) -> tuple[int, str]:
+    """Return the number of workers for a search, and why it is one, where somebody may wonder."""
+    wanted = asked_for()
+    if wanted is not None:
+        return wanted, ""
+    if not private.runs_standard_trials(tuner):
+        return 1, ""
+    if getattr(tuner, "distribution_strategy", None) is not None:
+        return 1, "a distribution strategy cannot be sent to other processes"
+    remaining = tuner.remaining_trials
+    return default_workers(None if remaining is None else max(remaining, 1)), ""
