@@ -22,7 +22,10 @@ from tuning.tools.baselines import Baseline
 MAX_COLUMNS = 9
 """Most hyperparameters that get a column each."""
 
-FIRST_TO_GO = ("epoch", "epochs", "time")
+OWN_BESTS = "own bests"
+"""The column of what each fold or repeat was at its own best epoch."""
+
+FIRST_TO_GO = (OWN_BESTS, "epoch", "epochs", "time")
 """Columns that are left out, one after the other, where a table is too wide."""
 
 GAP = 3
@@ -118,6 +121,8 @@ def _start(study: Study, shown: Sequence[Trial]) -> list[_Column]:
         columns.append(_Column("sd", [score(t.score_std) if t.is_divided else "" for t in shown]))
         each = [" ".join(score(s) or "-" for s in t.part_scores) for t in shown]
         columns.append(_Column(trainings, list(each), is_wrapped=True))
+        own = [" ".join(score(s) or "-" for s in t.part_bests) for t in shown]
+        columns.append(_Column(OWN_BESTS, list(own), is_wrapped=True))
     for i, objective in study.definition.further:
         columns.append(_Column(objective.name, [number(t.scores[i]) if i < len(t.scores) else "" for t in shown]))
     return [

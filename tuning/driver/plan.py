@@ -105,6 +105,7 @@ def plan(
         repeats=request.repeats,
         several=_objectives(request.goals, findings),
         tries=completed(findings.hyperparameters, request.tries or ()),
+        **({} if stored is None else {"scoring": stored.scoring}),
     )
     definition = settle(definition, objects)
     refuse_differences(definition, stored)

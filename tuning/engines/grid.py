@@ -13,6 +13,7 @@ import json
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy
@@ -25,7 +26,8 @@ from tuning.engines.scikit_learn import SEARCHES, MissingError, replayed
 from tuning.errors import OptionError, StudyError
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
-from tuning.records.trial import Run, State, Training, Trial
+from tuning.records.trainings import counted_in
+from tuning.records.trial import Run, State, Trial
 from tuning.space import Hyperparameter, active_values
 from tuning.space.grids import checked_grid, distributions_of, grid_of
 
@@ -208,16 +210,18 @@ class GridEngine:
         if trial is None or not (_has_ended(trial, epochs) or trial.state.is_finished):
             return None
         index = next((i for i, run in enumerate(trial.runs) if run.stop >= epochs), len(trial.runs))
-        return [self._score(training, index) for training in trial.trainings]
+        ended = [i for i, training in enumerate(trial.trainings) if index < len(training.untils)]
+        if not ended:
+            return [math.nan] * len(trial.trainings)
+        alike = replace(trial, trainings=tuple(trial.trainings[i] for i in ended))
+        counted = dict(zip(ended, counted_in(alike, 0, index + 1, self._objective), strict=True))
+        return [self._signed(counted.get(i)) for i in range(len(trial.trainings))]
 
-    def _score(self, training: Training, index: int) -> float:
-        """Return the best score of a training until the end of the trial's run `index`; NaN for one that failed."""
-        if index >= len(training.untils):
+    def _signed(self, counted: tuple[int | None, float] | None) -> float:
+        """Return what a training gives to the score, greater is better; NaN for one that failed."""
+        if counted is None:
             return math.nan
-        best = training.curve.best(self._objective, until=training.untils[index])
-        if best is None:
-            return math.nan
-        return best[1] if self._objective.direction == "max" else -best[1]
+        return counted[1] if self._objective.direction == "max" else -counted[1]
 
     def seconds(self, candidate: Candidate) -> list[float]:
         """Return what training a candidate on each split has taken; of a continued trial, all of its training."""
@@ -247,15 +251,16 @@ def grid(
     factor: float = 3.0,
     min_resources: Any = None,
     aggressive_elimination: bool = False,
+    score: str = "common",
 ) -> GridEngine:
-    """scikit-learn's searches.
+    """scikit-learn's searches. The rule of scoring, `score`, is the trials' own, which the definition gave them.
 
     References:
         K. Jamieson and A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
         AISTATS 2016: successive halving.
     """
     draws, is_halving = search in ("random", "halving-random"), is_halving_search(search)
-    given = None if grid is None else checked_grid(grid, space)
+    given = None if grid is None else checked_grid(grid, space, draws)
     choices: Any = given if given is not None else distributions_of(space) if draws else grid_of(space, levels)
     options: dict[str, Any] = {"param_distributions" if draws else "param_grid": choices}
     n_candidates = None

@@ -96,9 +96,9 @@ class Judge:
         return stops
 
     def _values(self, trial: Trial) -> list[tuple[int, float]]:
-        """Return (step, value): the objective of each epoch, or the score of each training of a cross-validation."""
+        """Return (step, value): the objective of each epoch, or the best of each training of a cross-validation."""
         if self._by_trainings:
-            return [(step, value) for step, value in enumerate(trial.part_scores) if value is not None]
+            return [(step, value) for step, value in enumerate(trial.part_bests) if value is not None]
         return list(enumerate(trial.curve.values(self._objective.name)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy
+import numpy as np
 
 from tuning.records.objective import Objective
 from tuning.records.trial import State, Trial
@@ -28,45 +28,56 @@ def cv_results(study: Study) -> dict[str, Any]:
     Returns:
         `params`, `param_NAME` (masked where a hyperparameter does not apply), `split0_test_score` and so on (one
         for each fold, or the one validation split), `mean_test_score`, `std_test_score`, `rank_test_score`,
-        `mean_fit_time` in seconds, `epochs`, and `trial`. A failed trial has NaN for scores, and the last rank.
+        `mean_fit_time` in seconds, `mean_score_time` (0, because scoring is part of each epoch), `epochs`, and `trial`.
+        With folds or repeats also `split0_best_score` and so on and `mean_best_score`: each at its own best epoch,
+        where `split0_test_score` is at the epoch that counts. For a search by halving, `iter` and `n_resources`: the
+        round that a candidate came to, and its epochs. A failed trial has NaN for scores, and the last rank.
     """
     trials = study.trials
     names = dict.fromkeys(name for trial in trials for name in trial.values)
     results: dict[str, Any] = {f"param_{name}": _column(trials, name) for name in names}
     results["params"] = [dict(trial.values) for trial in trials]
-    scores = _scores(trials, study.objective)
+    scores = _scores(trials, study.objective, "part_scores")
     for index, column in enumerate(scores.T):
         results[f"split{index}_test_score"] = column
     results["mean_test_score"] = scores.mean(axis=1)
     results["std_test_score"] = scores.std(axis=1)
     results["rank_test_score"] = _ranks(results["mean_test_score"])
-    seconds = numpy.array([[training.seconds for training in trial.trainings] for trial in trials])
+    if study.definition.is_divided:
+        bests = _scores(trials, study.objective, "part_bests")
+        results |= {f"split{index}_best_score": column for index, column in enumerate(bests.T)}
+        results["mean_best_score"] = bests.mean(axis=1)
+    seconds = np.array([[training.seconds for training in trial.trainings] for trial in trials])
     results["mean_fit_time"], results["std_fit_time"] = seconds.mean(axis=1), seconds.std(axis=1)
-    results["epochs"] = numpy.array([trial.epochs for trial in trials])
-    results["trial"] = numpy.array([trial.number for trial in trials])
+    results["mean_score_time"] = results["std_score_time"] = np.zeros(len(trials))
+    if str(study.definition.options.get("search")).startswith("halving"):
+        results["iter"] = np.array([len(trial.runs) - 1 for trial in trials])
+        results["n_resources"] = np.array([trial.epochs for trial in trials])
+    results["epochs"] = np.array([trial.epochs for trial in trials])
+    results["trial"] = np.array([trial.number for trial in trials])
     return results
 
 
 def _column(trials: Sequence[Trial], name: str) -> Any:
-    column: Any = numpy.ma.MaskedArray(numpy.empty(len(trials), dtype=object), mask=True)
+    column: Any = np.ma.MaskedArray(np.empty(len(trials), dtype=object), mask=True)
     for index, trial in enumerate(trials):
         if name in trial.values:
             column[index] = trial.values[name]
     return column
 
 
-def _scores(trials: Sequence[Trial], objective: Objective) -> Any:
-    """Return the scores, [n_trials, n_splits]."""
+def _scores(trials: Sequence[Trial], objective: Objective, which: str) -> Any:
+    """Return the scores, [n_trials, n_splits], that are an attribute of trials."""
     n_splits = max((len(trial.trainings) for trial in trials), default=1)
-    scores = numpy.full((len(trials), n_splits), numpy.nan)
+    scores = np.full((len(trials), n_splits), np.nan)
     for index, trial in enumerate(trials):
         if trial.state is not State.FAILED:
-            for split, score in enumerate(trial.part_scores):
+            for split, score in enumerate(getattr(trial, which)):
                 scores[index, split] = signed(objective, score)
     return scores
 
 
 def _ranks(scores: Any) -> Any:
     """Return 1 for the greatest score; equal ones share a rank, and NaN is last."""
-    filled = numpy.where(numpy.isnan(scores), -numpy.inf, scores)
-    return numpy.array([1 + int((filled > score).sum()) for score in filled], dtype="int32")
+    filled = np.where(np.isnan(scores), -np.inf, scores)
+    return np.array([1 + int((filled > score).sum()) for score in filled], dtype="int32")

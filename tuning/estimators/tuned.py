@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy
+import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
@@ -159,7 +159,7 @@ class _Tuned(BaseEstimator):
 
     def _chosen_seed(self) -> int:
         """Return the seed of the study: the given one, that of the study that is continued, or a new one."""
-        if isinstance(self.random_state, (int, numpy.integer)):
+        if isinstance(self.random_state, (int, np.integer)):
             return int(self.random_state)
         if self.random_state is None and self.study is not None:
             stored = stored_definition(self._logs() / self.study, None)
@@ -293,7 +293,7 @@ class TunedClassifier(ClassifierMixin, _Tuned):
         best_index_: its place in `cv_results_`.
         best_estimator_: a fitted `KerasClassifier`, or `KerasRegressor`.
         refit_: in words, what `best_estimator_` is.
-        n_epochs_: epochs that the best trial needed for its score; with `cv` the mean over folds, rounded.
+        n_epochs_: epochs that the best trial needed for its score.
         cv_results_: one row a trial; see `results.cv_results`.
         study_: the study.
         classes_: labels, sorted.
@@ -311,7 +311,7 @@ class TunedClassifier(ClassifierMixin, _Tuned):
 
     def _split(self, y: Any) -> tuple[Any, Any]:
         n_held = max(round(self.validation_fraction * len(y)), len(self.classes_))
-        if numpy.unique(y, return_counts=True)[1].min() < 2 or n_held > len(y) - len(self.classes_):
+        if np.unique(y, return_counts=True)[1].min() < 2 or n_held > len(y) - len(self.classes_):
             return super()._split(y)  # too few of a class to have some on both sides
         rows: tuple[Any, Any] = next(StratifiedShuffleSplit(1, test_size=n_held, random_state=self._seed).split(y, y))
         return rows
@@ -337,9 +337,9 @@ class TunedRegressor(RegressorMixin, _Tuned):
 
 
 def _best_epochs(trial: Trial) -> int:
-    """Return how many epochs a trial had trained at its score."""
-    best = [training.best_epoch for training in trial.trainings if training.best_epoch is not None]
-    return round(statistics.fmean(best)) + 1 if best else 1
+    """Return how many epochs a trial had trained at its score; where each training had its own, their mean."""
+    counted = [epoch for epoch, _ in filter(None, trial.counted) if epoch is not None] or [trial.best_epoch or 0]
+    return round(statistics.fmean(counted)) + 1
 
 
 def _history(trial: Trial) -> dict[str, list[float]]:

@@ -13,7 +13,7 @@ from tuning.hyperparameters import Hyperparameter
 from tuning.records import arguments
 from tuning.records.objective import Objective
 
-VERSION = 2
+VERSION = 3
 """Of what a study stores, the definition and the trials; `tuning.storage.upgrade` reads the earlier ones."""
 
 
@@ -37,6 +37,8 @@ class Definition:
         repeats: how often each configuration is trained, with different seeds; None for once.
         several: all objectives where there are several, `objective` among them, which decides about epochs.
         tries: configurations that are tried before the engine proposes any, complete.
+        scoring: the rule by which folds and repeats come to one score: "common", "last" or "own"; see
+            `tuning.records.trainings`.
     """
 
     study: str
@@ -54,6 +56,7 @@ class Definition:
     repeats: int | None = None
     several: tuple[Objective, ...] = ()
     tries: tuple[Mapping[str, Any], ...] = ()
+    scoring: str = "common"
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -119,6 +122,7 @@ class Definition:
             **({} if self.repeats is None else {"repeats": self.repeats}),
             **({"several": list(map(str, self.several))} if self.several else {}),
             **({"tries": list(map(dict, self.tries))} if self.tries else {}),
+            **({"scoring": self.scoring} if self.is_divided else {}),
         }
 
     @classmethod

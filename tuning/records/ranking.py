@@ -27,7 +27,7 @@ def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
 def scores_of(trial: Trial, objectives: Sequence[Objective]) -> tuple[float | None, ...]:
     """Return a score for each objective: what its model costs, or a metric at the best epoch.
 
-    A metric is the mean over the trial's trainings, each at its own best epoch, as the score is.
+    A metric is the mean over the trial's trainings, each at the epoch that counts for its score.
     """
     found: list[float | None] = []
     for objective in objectives:
@@ -35,17 +35,25 @@ def scores_of(trial: Trial, objectives: Sequence[Objective]) -> tuple[float | No
             found.append(trial.resources.get(objective.name))
             continue
         is_first = all(o.is_resource for o in objectives[: objectives.index(objective)])
-        values = [_at_best(t, objective, is_first) for t in trial.trainings]
+        epochs = _epochs_that_count(trial)
+        values = [_at(t, e, objective, is_first) for t, e in zip(trial.trainings, epochs, strict=True)]
         mean = sum(values) / len(values)
         found.append(mean if math.isfinite(mean) else None)
     return tuple(found)
 
 
-def _at_best(training: Training, objective: Objective, is_first: bool) -> float:
-    """Return a metric at the best epoch; of the first objective what `fit` returned, if it did."""
-    if training.best_epoch is None:
+def _epochs_that_count(trial: Trial) -> list[int | None]:
+    """Return the epoch at which each training is looked at; None for one without."""
+    if not trial.counted:
+        return [training.best_epoch for training in trial.trainings]
+    return [None if one is None else one[0] for one in trial.counted]
+
+
+def _at(training: Training, best: int | None, objective: Objective, is_first: bool) -> float:
+    """Return a metric at an epoch; of the first objective what `fit` returned, if it did."""
+    if best is None:
         return math.nan
-    epoch = training.curve.epochs[training.best_epoch]
+    epoch = training.curve.epochs[best]
     return epoch.get(RETURNED if is_first and RETURNED in epoch else objective.name, math.nan)
 
 

@@ -2,9 +2,16 @@
 
 Owns what becomes of a training with each epoch, and what the curve and the score of a trial with several are. An epoch
 belongs to that curve as soon as every training has reached it or has ended its run before it; a metric there is the
-mean over the trainings that reported it. So the curve only grows while a run is under way. The score is the mean of
-the trainings' scores, each at its own best epoch, and there is none before every training has one; the best epoch is
-the curve's. Whatever changes here costs the same in the first epoch and in the thousandth.
+mean over the trainings that reported it. So the curve only grows while a run is under way. The score follows a rule,
+`Trial.scoring`; there is none before every training has a value:
+
+- "common": the best epoch of the mean curve, of those that every training has reached. A final training has one number
+  of epochs, too, so nothing is picked that it could not have, neither from fold to fold nor from seed to seed.
+- "last": each training's last epoch, as GridSearchCV scores.
+- "own": each training's own best epoch, the rule of studies that earlier versions began.
+
+What `fit` returned as its score counts as it is, whatever the rule. Whatever changes here costs the same in the first
+epoch and in the thousandth.
 """
 
 from __future__ import annotations
@@ -40,7 +47,8 @@ def cut(training: Training, epochs: int, objective: Objective) -> Training:
 def new_trial(definition: Definition, number: int, values: Values) -> Trial:
     """Return a trial of a study before any of its trainings has begun."""
     trainings = len(definition.training_names) * (Training(),)
-    return Trial(number, values, trainings=trainings, joint=Training() if definition.is_divided else None)
+    joint = Training() if definition.is_divided else None
+    return Trial(number, values, trainings=trainings, joint=joint, scoring=definition.scoring)
 
 
 def with_run(trial: Trial, run: Run, objective: Objective) -> Trial:
@@ -66,8 +74,15 @@ def not_ended(trial: Trial) -> list[int]:
 
 
 def alone(trial: Trial, index: int) -> Trial:
-    """Return the trial as one of its trainings sees it, as if there were no other."""
-    return replace(trial, trainings=(trial.trainings[index],), joint=None)
+    """Return the trial as one of its trainings sees it, as if there were no other.
+
+    Once the trial has ended, the training's score is what it gives to the trial's.
+    """
+    training = trial.trainings[index]
+    counted = trial.counted[index] if trial.state.is_finished and trial.counted else None
+    if counted is not None:
+        training = replace(training, best_epoch=counted[0], score=counted[1])
+    return replace(trial, trainings=(training,), joint=None, counted=())
 
 
 def until(trial: Trial, epochs: int) -> Trial:
@@ -81,16 +96,48 @@ def joined(trial: Trial, objective: Objective) -> Trial:
     """Return the trial with what follows from its trainings."""
     if trial.joint is None:
         return trial
-    trainings, before = trial.trainings, trial.joint
-    scores = [training.score for training in trainings if training.score is not None]
-    curve = _mean_curve(trainings, len(trial.runs), before.curve)
+    trainings = trial.trainings
+    curve = _mean_curve(trainings, len(trial.runs), trial.joint.curve)
+    scoring = "own" if any(map(_is_returned, trainings)) else trial.scoring
+    best = _best_epoch(curve, trial.joint, trainings if scoring == "common" else (), objective)
+    counted = tuple(_counted(training, scoring, best, objective) for training in trainings)
+    values = [value for _, value in filter(None, counted)]
+    if best is None and all(training.untils for training in trainings):
+        best, _ = curve.best(objective) or (None, None)
     joint = Training(
         curve,
-        sum(scores) / len(scores) if len(scores) == len(trainings) else None,
-        _best_epoch(curve, before, objective),
+        sum(values) / len(values) if len(values) == len(trainings) else None,
+        len(curve) - 1 if scoring == "last" and len(curve) else best,
         sum(training.seconds for training in trainings),
     )
-    return replace(trial, joint=joint)
+    return replace(trial, joint=joint, counted=counted)
+
+
+def _is_returned(training: Training) -> bool:
+    """Tell whether a training's score is what `fit` returned."""
+    best = training.best_epoch
+    return best is not None and RETURNED in training.curve.epochs[best]
+
+
+def _counted(
+    training: Training, scoring: str, best: int | None, objective: Objective
+) -> tuple[int | None, float] | None:
+    """Return (epoch, value) of what a training gives to the score; None while it has no value.
+
+    Args:
+        best: best epoch of the mean curve, where that is the rule; None where no epoch has a value of all trainings,
+            and each gives its own best.
+    """
+    if training.score is None or (scoring == "common" and best is None and not training.untils):
+        return None
+    if scoring == "common" and best is not None:
+        return best, training.curve.epochs[best][objective.name]
+    if scoring == "last":
+        for epoch in reversed(range(len(training.curve))):
+            value = _value(training.curve, epoch, objective)
+            if math.isfinite(value):
+                return epoch, value
+    return training.best_epoch, training.score
 
 
 def _mean_curve(trainings: Sequence[Training], n_runs: int, before: Curve) -> Curve:
@@ -114,14 +161,21 @@ def _mean_epoch(trainings: Sequence[Training], epoch: int) -> dict[str, float]:
     return {name: sum(values) / len(values) for name, values in reported.items()}
 
 
-def _best_epoch(curve: Curve, before: Training, objective: Objective) -> int | None:
-    """Return the best epoch of a curve that has grown, or has lost its last epochs, since `before`."""
-    known = before.best_epoch if before.best_epoch is not None and before.best_epoch < len(curve) else None
-    start = 0 if known is None else max(min(len(before.curve), len(curve)) - 1, 0)
+def _best_epoch(curve: Curve, before: Training, trainings: Sequence[Training], objective: Objective) -> int | None:
+    """Return the best epoch of a curve that has grown, or has lost its last epochs, since `before`.
+
+    Args:
+        trainings: that must all have a value there; none where it does not matter.
+    """
+    length = min((len(training.curve) for training in trainings), default=len(curve))
+    length = min(length, len(curve))
+    known = before.best_epoch if before.best_epoch is not None and before.best_epoch < length else None
+    start = 0 if known is None else max(min(len(before.curve), length) - 1, 0)
     best = None if known is None else _value(curve, known, objective)
-    for epoch in range(start, len(curve)):
+    for epoch in range(start, length):
         value = _value(curve, epoch, objective)
-        if RETURNED in curve.epochs[epoch] or (math.isfinite(value) and objective.is_better(value, best)):
+        is_better = RETURNED in curve.epochs[epoch] or (math.isfinite(value) and objective.is_better(value, best))
+        if is_better and all(objective.name in training.curve.epochs[epoch] for training in trainings):
             known, best = epoch, value
     return known
 
@@ -138,14 +192,29 @@ def _replaced(trainings: tuple[Training, ...], index: int, training: Training) -
 def best_of_run(trial: Trial, objective: Objective) -> tuple[int, float] | None:
     """Return (epoch, score) of the last run of a trial, counting only what it trained in that run.
 
-    The score is the mean over its trainings, and the epoch the latest of theirs; None when one has no score. Epochs
-    count from the run's first.
+    The epoch is the latest that a training gives to the score; None when one gives nothing. Epochs count from the
+    run's first.
     """
-    found = []
-    for training in trial.trainings:
-        bounds, n = (0, *training.untils), len(trial.runs)
-        found.append(training.curve.best(objective, bounds[n - 1], bounds[n] if n < len(bounds) else None))
-    scored = [best for best in found if best is not None]
+    found = counted_in(trial, len(trial.runs) - 1, len(trial.runs), objective)
+    scored = [one for one in found if one is not None]
     if len(scored) < len(found):
         return None
-    return max(epoch for epoch, _ in scored), sum(score for _, score in scored) / len(scored)
+    return max(epoch or 0 for epoch, _ in scored), sum(value for _, value in scored) / len(scored)
+
+
+def counted_in(
+    trial: Trial, first: int, until: int, objective: Objective
+) -> tuple[tuple[int | None, float] | None, ...]:
+    """Return (epoch, value) of what each training gives to the score of the runs from `first` to `until`.
+
+    What it trained in them counts as if it were all; epochs count from there.
+    """
+    cuts = []
+    for training in trial.trainings:
+        bounds = (0, *training.untils)
+        stop = bounds[until] if until < len(bounds) else None
+        curve = Curve(training.curve.epochs[bounds[min(first, len(bounds) - 1)] : stop])
+        epoch, score = curve.best(objective) or (None, None)
+        cuts.append(Training(curve, score, epoch, untils=(len(curve),)))
+    alone = replace(trial, trainings=tuple(cuts), joint=Training(), runs=trial.runs[:1])
+    return joined(alone, objective).counted

@@ -132,6 +132,8 @@ class Trial:
         state: see `State`.
         trainings: how each of its trainings goes; one, or one a fold and repeat.
         joint: what the trainings of a study with folds or repeats come to; None in any other study.
+        scoring: the rule by which several trainings come to one score.
+        counted: (epoch, value) of what each of several trainings gives to the score; None for one that has no value.
         error: one line; None unless FAILED.
         traceback: the whole text behind `error`, where there is one.
         compiled: whether epochs ran as compiled programs; None when nothing was trained.
@@ -148,6 +150,8 @@ class Trial:
     state: State = State.RUNNING
     trainings: tuple[Training, ...] = (Training(),)
     joint: Training | None = None
+    scoring: str = "common"
+    counted: tuple[tuple[int | None, float] | None, ...] = ()
     error: str | None = None
     traceback: str | None = None
     compiled: bool | None = None
@@ -175,7 +179,7 @@ class Trial:
 
     @property
     def score(self) -> float | None:
-        """The objective at the best epoch, of several trainings the mean of theirs; None until each has one."""
+        """The objective at the best epoch; of several trainings the mean of `part_scores`, None until each has one."""
         return self._whole.score
 
     @property
@@ -205,7 +209,19 @@ class Trial:
 
     @property
     def part_scores(self) -> tuple[float | None, ...]:
-        """The score of each training in order; with folds or repeats None until that training has ended."""
+        """What each training gives to the score, in order; with folds or repeats None until that training has ended.
+
+        Their mean is the score.
+        """
+        if not self.counted:
+            return self.part_bests
+        return tuple(
+            c[1] if c is not None and t.untils else None for c, t in zip(self.counted, self.trainings, strict=True)
+        )
+
+    @property
+    def part_bests(self) -> tuple[float | None, ...]:
+        """The objective of each training at its own best epoch; with folds or repeats None until it has ended."""
         return tuple(t.score if t.untils or not self.is_divided else None for t in self.trainings)
 
     @property
@@ -216,7 +232,8 @@ class Trial:
 
     def to_json(self) -> dict[str, Any]:
         """Return the record that `--json` prints."""
-        divided = {"score_std": self.score_std, "part_scores": list(self.part_scores)} if self.is_divided else {}
+        parts = {"part_scores": list(self.part_scores), "part_bests": list(self.part_bests)}
+        divided = {"score_std": self.score_std, **parts} if self.is_divided else {}
         return {
             "number": self.number,
             "state": self.state.value,

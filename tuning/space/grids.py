@@ -45,6 +45,23 @@ class Range:
         return drawn[0] if size is None else np.array(drawn)
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A distribution that a person gave, whose numbers are those of a hyperparameter.
+
+    Attributes:
+        of: the hyperparameter.
+        distribution: a frozen one of SciPy's.
+    """
+
+    of: Number
+    distribution: Any
+
+    def rvs(self, random_state: Any = None) -> Any:
+        """Return one number."""
+        return self.of.converted(self.distribution.rvs(random_state=random_state).item())
+
+
 def grid_of(hyperparameters: Iterable[Hyperparameter], levels: int = 3) -> Grid | list[Grid]:
     """Return a `param_grid` for `GridSearchCV`: a dict, or with conditions a list of dicts.
 
@@ -65,12 +82,14 @@ def distributions_of(hyperparameters: Iterable[Hyperparameter]) -> Grid | list[G
     return _by_case(hyperparameters, _distribution)
 
 
-def checked_grid(given: Any, hyperparameters: Sequence[Hyperparameter]) -> list[Grid]:
+def checked_grid(given: Any, hyperparameters: Sequence[Hyperparameter], draws: bool = False) -> list[Grid]:
     """Return a grid that a person gave, as a list of dicts, with whole numbers made floats where floats are meant.
 
     Args:
-        given: {name: values} or a list of such.
+        given: {name: values} or a list of such. Values are a list, or a distribution: {"distribution": a name of
+            `scipy.stats`, "args": [...], "kwds": {...}}.
         hyperparameters: of the space.
+        draws: whether the search draws values, and may be given distributions.
 
     Raises:
         OptionError: names every hyperparameter and value that the space does not have.
@@ -85,6 +104,10 @@ def checked_grid(given: Any, hyperparameters: Sequence[Hyperparameter]) -> list[
             if not kinds:
                 mistakes.append(must("grid", f"name hyperparameters ({', '.join(names)})", name))
                 continue
+            if isinstance(values, Mapping):
+                checked[-1][name], wrong = _distribution_given(name, values, kinds, draws)
+                mistakes += wrong
+                continue
             checked[-1][name] = [_converted(kinds, value) for value in values]
             rule = " or ".join(dict.fromkeys(h.describe() for h in kinds))
             mistakes += [
@@ -94,6 +117,34 @@ def checked_grid(given: Any, hyperparameters: Sequence[Hyperparameter]) -> list[
             ]
     raise_all(mistakes, OptionError)
     return checked
+
+
+def _distribution_given(
+    name: str, given: Mapping[str, Any], kinds: Sequence[Hyperparameter], draws: bool
+) -> tuple[Any, list[str]]:
+    """Return a distribution that a person gave, and what is wrong with it."""
+    from scipy import stats
+
+    h, what = kinds[0], f"{name} in grid"
+    shown = f"{given['distribution']}({', '.join(map(str, [*given['args'], *given['kwds'].values()]))})"
+    if not draws:
+        return None, [must(what, "be a list of values, because every one of them is tried", shown)]
+    make = getattr(stats, given["distribution"], None)
+    if not hasattr(make, "rvs"):
+        return None, [must(what, "name a distribution of scipy.stats", given["distribution"])]
+    try:
+        distribution = make(*given["args"], **given["kwds"])
+        low, high = distribution.support()
+    except TypeError as error:
+        return None, [must(what, "have the arguments of its distribution", shown, f"SciPy says: {error}.")]
+    if len(kinds) > 1 or not isinstance(h, Number):
+        rule = " or ".join(dict.fromkeys(kind.describe() for kind in kinds))
+        return None, [must(what, f"be a list of values ({rule})", shown)]
+    if isinstance(h, Int) and not isinstance(make, stats.rv_discrete):
+        return None, [must(what, "be a distribution of whole numbers, such as scipy.stats.randint", shown)]
+    if not (h.bounds[0] <= low <= high <= h.bounds[1]):
+        return None, [must(what, f"draw nothing but {h.describe()}", f"{shown}, from {low} to {high}")]
+    return Drawn(h, distribution), []
 
 
 def _converted(kinds: Sequence[Hyperparameter], value: Any) -> Any:

@@ -287,6 +287,7 @@ def _from_record(record: Mapping[str, Any]) -> Trial:
     values["runs"] = tuple(checked(Run(**run)) for run in record["runs"])
     values["found"] = tuple(record["found"])
     values["scores"] = tuple(record.get("scores", ()))
+    values["counted"] = tuple(None if one is None else tuple(one) for one in record["counted"])
     return Trial(**values)
 
 

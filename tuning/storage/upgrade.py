@@ -8,7 +8,9 @@ Versions:
     1: arguments of `fit` were remembered as text; a trial with folds or repeats had `parts` beside fields of its own,
         which a trial that was trained once had alone; a run named its `parent`, and nobody read it.
     2: arguments of `fit` are remembered by value; a trial has `trainings`, one in the ordinary case, and with folds
-        or repeats what they come to as `joint`.
+        or repeats what they come to as `joint`. A score of several was the mean of their own best epochs.
+    3: a definition and its trials say by which rule several trainings come to a score (`scoring`), and the trials what
+        each gives to it (`counted`); the engine grid has an option for it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ from typing import Any
 from tuning.errors import StudyError
 from tuning.records import arguments
 from tuning.records.definition import VERSION, Definition
+
+OWN = "own"
+"""The rule of scoring before version 3."""
 
 _TRAINING = ("curve", "score", "best_epoch", "seconds", "checkpoint", "lost")
 
@@ -39,8 +44,11 @@ def definition(record: Mapping[str, Any], study: str) -> Mapping[str, Any]:
         )
     if version == 1:
         read = {name: arguments.from_text(text) for name, text in record.get("fit", {}).items()}
-        return {**record, "fit": read, "version": VERSION}
-    return record
+        record = {**record, "fit": read}
+    if version <= 2:
+        options = {**record["options"], **({"score": OWN} if "search" in record["options"] else {})}
+        record = {**record, "options": options, "scoring": OWN}
+    return {**record, "version": VERSION}
 
 
 def trial(record: Mapping[str, Any], study: str) -> Mapping[str, Any]:
@@ -49,7 +57,9 @@ def trial(record: Mapping[str, Any], study: str) -> Mapping[str, Any]:
     Raises:
         StudyError: a later version wrote it.
     """
-    return _from_1(record) if _check(record, study) == 1 else record
+    version = _check(record, study)
+    record = _from_1(record) if version == 1 else record
+    return _from_2(record) if version <= 2 else record
 
 
 def _check(record: Mapping[str, Any], study: str) -> int:
@@ -72,3 +82,9 @@ def _from_1(record: Mapping[str, Any]) -> dict[str, Any]:
     if record["state"] in ("PRUNED", "FAILED"):
         untils = untils[: len(record["runs"]) - 1]  # the training was cut in its last run
     return {**kept, "trainings": [{**whole, "untils": untils}], "joint": None}
+
+
+def _from_2(record: Mapping[str, Any]) -> dict[str, Any]:
+    trainings = [] if record["joint"] is None else record["trainings"]
+    counted = [None if t["score"] is None else (t["best_epoch"], t["score"]) for t in trainings]
+    return {**record, "scoring": OWN, "counted": counted}

@@ -20,7 +20,7 @@ from tuning.records.trainings import (
     with_training,
     with_training_ended,
 )
-from tuning.records.trial import Curve, Run, Training, Trial
+from tuning.records.trial import Curve, Run, State, Training, Trial
 
 LOSS = Objective("loss", "min")
 
@@ -29,9 +29,17 @@ def training(*losses, score=None, untils=()):
     return Training(Curve(tuple({"loss": loss} for loss in losses)), score, untils=untils)
 
 
-def divided(*trainings, runs=1):
+def divided(*trainings, runs=1, scoring="common"):
     made = tuple(Run(0, {}, 3 * n, 3 * n + 3) for n in range(runs))
-    return joined(Trial(0, {}, trainings=trainings, joint=Training(), runs=made), LOSS)
+    return joined(Trial(0, {}, trainings=trainings, joint=Training(), runs=made, scoring=scoring), LOSS)
+
+
+def reported(*losses, **last):
+    """Return a training that has reported losses, the last of them together with other metrics."""
+    made = training()
+    for epoch, loss in enumerate(losses):
+        made = extended(made, epoch, {"loss": loss, **(last if epoch == len(losses) - 1 else {})}, LOSS)
+    return made
 
 
 def test_a_trial_that_is_trained_once_is_its_training():
@@ -67,29 +75,73 @@ def test_a_metric_that_some_trainings_do_not_report_is_the_mean_of_the_others():
     assert trial.curve.epochs == ({"loss": 1.5, "rare": 7.0},)
 
 
-def test_the_score_is_the_mean_of_the_best_and_there_is_none_before_all_have_one():
-    trial = divided(training(3, 1, 2, score=1), training(5, 6, 0, score=0), training())
+def test_the_score_is_the_best_epoch_of_the_mean_curve_and_there_is_none_before_all_have_begun():
+    trial = divided(reported(3, 1, 2), reported(5, 6, 0), training())
     assert trial.score is None and trial.score_std is None
-    trial = divided(*trial.trainings[:2], training(3, 3, 5, score=3))
-    assert trial.score == pytest.approx(4 / 3)
-    assert trial.best_epoch == 2 and trial.part_scores == (None, None, None) and not_ended(trial) == [0, 1, 2]
+    trial = divided(*trial.trainings[:2], reported(3, 3, 5))
+    assert (trial.score, trial.best_epoch) == (pytest.approx((2 + 0 + 5) / 3), 2)
+    assert trial.part_scores == trial.part_bests == (None, None, None) and not_ended(trial) == [0, 1, 2]
     ended = with_training_ended(trial, 1, LOSS)
     assert ended.part_scores == (None, 0, None) and not_ended(ended) == [0, 2] and ended.score_std is None
     ended = with_training_ended(with_training_ended(ended, 0, LOSS), 2, LOSS)
-    assert ended.part_scores == (1, 0, 3) and ended.score_std == pytest.approx(np.std([1, 0, 3]))
+    assert ended.part_scores == (2, 0, 5) and ended.score_std == pytest.approx(np.std([2, 0, 5]))
+    assert ended.part_bests == (1, 0, 3) and ended.to_json()["part_bests"] == [1, 0, 3]
 
 
-def test_the_score_of_a_run_counts_what_each_training_trained_in_it():
+@pytest.mark.parametrize(
+    ("scoring", "score", "best", "parts"),
+    [("common", 3.5, 1, (1, 6)), ("last", 4.5, 3, (9, 0)), ("own", 0.5, 1, (1, 0))],
+)
+def test_rules_of_scoring(scoring, score, best, parts):
+    trial = divided(reported(8, 1, 7, 9), reported(5, 6, 3, 0), scoring=scoring)
+    for index in (0, 1):
+        trial = with_training_ended(trial, index, LOSS)
+    assert (trial.score, trial.best_epoch, trial.part_scores) == (score, best, parts)
+
+
+def test_an_epoch_that_some_have_not_reached_is_not_the_one_that_counts():
+    trial = divided(reported(9, 7), reported(3, 2, 0.1))
+    for index in (0, 1):
+        trial = with_training_ended(trial, index, LOSS)
+    assert trial.curve.values("loss") == [6, 4.5, 0.1], "the mean of those that went on"
+    assert (trial.score, trial.best_epoch) == (4.5, 1)
+
+
+def test_what_fit_returned_counts_whatever_the_rule():
+    trial = divided(reported(3, 2, fit_returned=1.5), reported(1, 4, fit_returned=2.5))
+    assert trial.score == 2 and divided(*trial.trainings, scoring="last").score == 2
+
+
+def test_where_no_epoch_has_a_value_of_all_each_gives_its_own_best():
+    odd, even = Training(Curve(({"loss": 1.0}, {}))), Training(Curve(({}, {"loss": 3.0})))
+    trial = divided(*(replace(t, score=s, best_epoch=e) for t, s, e in [(odd, 1.0, 0), (even, 3.0, 1)]))
+    assert trial.score is None
+    trial = with_training_ended(with_training_ended(trial, 0, LOSS), 1, LOSS)
+    assert trial.score == 2 and trial.part_scores == (1, 3)
+
+
+def test_a_training_alone_has_what_it_gives_to_the_score_of_a_trial_that_has_ended():
+    trial = divided(reported(3, 1, 2), reported(5, 6, 0))
+    assert alone(trial, 0).score == 1
+    ended = replace(trial, state=State.COMPLETED)
+    assert (alone(ended, 0).score, alone(ended, 0).best_epoch) == (2, 2)
+
+
+def test_the_score_of_a_run_counts_what_was_trained_in_it():
     trial = divided(training(1, 5, 4, 3, untils=(2, 4)), training(2, 9, 7, untils=(1, 3)), runs=2)
     assert best_of_run(trial, LOSS) == (1, (3 + 7) / 2)
     assert best_of_run(replace(trial, runs=trial.runs[:1]), LOSS) == (0, (1 + 2) / 2)
+    crossing = divided(training(0, 5, 1, untils=(1, 3)), training(0, 1, 6, untils=(1, 3)), runs=2)
+    assert best_of_run(crossing, LOSS) == (0, 3.0)
+    assert best_of_run(replace(crossing, scoring="own"), LOSS) == (1, 1.0)
 
 
+@pytest.mark.parametrize("scoring", ["common", "last", "own"])
 @pytest.mark.parametrize("seed", range(20))
-def test_what_is_kept_from_epoch_to_epoch_is_what_is_counted_anew(seed):
+def test_what_is_kept_from_epoch_to_epoch_is_what_is_counted_anew(seed, scoring):
     """Trainings grow, end, lose their worker and go on in another run, in any order."""
     random.seed(seed)
-    trial = divided(training(), training(), training())
+    trial = divided(training(), training(), training(), scoring=scoring)
     for _ in range(80):
         left = not_ended(trial)
         if not left:
