@@ -75,6 +75,8 @@ FULL = a_trial(
         ),
         Training(),
     ),
+    scoring="own",
+    counted=((0, 0.5), None),
     joint=Training(Curve(({"loss": 1 / 3, "val_loss": math.inf},)), 0.1 + 0.2, 0, 1.5),
     error="ValueError: 'quoted' and \x00 and 字",
     traceback="Traceback\n  line\n" * 5000,

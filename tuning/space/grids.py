@@ -129,7 +129,7 @@ def _distribution_given(
     shown = f"{given['distribution']}({', '.join(map(str, [*given['args'], *given['kwds'].values()]))})"
     if not draws:
         return None, [must(what, "be a list of values, because every one of them is tried", shown)]
-    make = getattr(stats, given["distribution"], None)
+    make: Any = getattr(stats, given["distribution"], None)
     if not hasattr(make, "rvs"):
         return None, [must(what, "name a distribution of scipy.stats", given["distribution"])]
     try:
@@ -143,7 +143,7 @@ def _distribution_given(
     if isinstance(h, Int) and not isinstance(make, stats.rv_discrete):
         return None, [must(what, "be a distribution of whole numbers, such as scipy.stats.randint", shown)]
     if not (h.bounds[0] <= low <= high <= h.bounds[1]):
-        return None, [must(what, f"draw nothing but {h.describe()}", f"{shown}, from {low} to {high}")]
+        return None, [must(what, f"draw nothing but {h.describe()}", shown, f"It draws from {low} to {high}.")]
     return Drawn(h, distribution), []
 
 

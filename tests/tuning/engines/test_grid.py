@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy
 import pytest
+import scipy.stats
 from sklearn.datasets import load_diabetes
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, KFold, RandomizedSearchCV
@@ -183,6 +184,31 @@ def test_a_given_grid(search):
         search(options={"grid": {"alpha": [1.0]}})
 
 
+def test_a_grid_of_numpy_s_values(search):
+    study = search(options={"grid": {"alpha": numpy.logspace(-1, 1, 3), "fit_intercept": numpy.array([True])}})
+    assert [t.values["alpha"] for t in study.trials] == pytest.approx([0.1, 1.0, 10.0])
+    assert type(study.trials[0].values["alpha"]) is float and type(study.trials[0].values["fit_intercept"]) is bool
+    again = search(options={"grid": {"alpha": [*numpy.logspace(-1, 1, 3)], "fit_intercept": (numpy.True_,)}})
+    assert len(again.trials) == 3, "it is the same grid"
+
+
+def test_distributions_of_scipy_are_those_of_a_random_search_of_scikit_learn(search):
+    grid = {"alpha": scipy.stats.loguniform(0.1, 10), "fit_intercept": [True, False]}
+    study = search(options={"search": "random", "grid": grid}, trials=4)
+    compare(study, theirs(RandomizedSearchCV, grid, n_iter=4, random_state=0))
+    written = json.dumps({"alpha": {"distribution": "loguniform", "args": [0.1, 10]}, "fit_intercept": [True, False]})
+    assert len(search(options={"search": "random", "grid": written}, trials=5).trials) == 5, "it goes on with that"
+
+
+@pytest.mark.parametrize(("score", "expected"), [("last", lambda v: v[-1]), ("own", min)])
+def test_other_rules_of_scoring(score, expected, search):
+    study = search(options={"grid": {"alpha": [0.1, 10.0]}, "score": score}, epochs=3)
+    for trial, row in zip(study.trials, study.cv_results_["mean_test_score"], strict=True):
+        assert trial.score == -row == numpy.mean([expected(t.curve.values("val_rmse")) for t in trial.trainings])
+    with pytest.raises(StudyError, match="option 'score' is common"):
+        search(options={"grid": {"alpha": [0.1, 10.0]}, "score": "common"}, epochs=3)
+
+
 def test_halving_continues_the_best_candidates(search):
     options = {"search": "halving-grid", "levels": 6}
     study = search(options=options, epochs=9)
@@ -237,6 +263,15 @@ def test_trials_limits_a_grid_and_its_results_wait_for_the_rest(search):
         ({"grid": {"alpha": [1e9]}}, r"`alpha in grid` must be 0.01 .. 1000.0 \(log\), but got 1000000000.0"),
         ({"grid": {"alpha": 1.0}}, "`grid` must be"),
         ({"grid": "{"}, "`grid` must be"),
+        ({"grid": {"alpha": "abc"}}, "`grid` must be"),
+        ({"grid": {"alpha": scipy.stats.loguniform(0.1, 1)}}, "`alpha in grid` must be a list of values, because"),
+        (
+            {"search": "random", "grid": {"alpha": scipy.stats.uniform(0, 9)}},
+            r"`alpha in grid` must draw nothing but 0.01 .. 1000.0 \(log\), but got 'uniform\(0, 9\)'",
+        ),
+        ({"search": "random", "grid": {"fit_intercept": scipy.stats.randint(0, 2)}}, "must be a list of values"),
+        ({"search": "random", "grid": {"alpha": {"distribution": "norms"}}}, "must name a distribution of scipy.stats"),
+        ({"score": "best"}, "`score` must be one of common, last, own"),
         ({"search": "bayes"}, "`search` must be one of grid, random, halving-grid, halving-random"),
         ({"search": "halving-grid", "min_resources": 20}, "scikit-learn refuses the options.*min_resources_=20"),
         ({"factor": 1}, "`factor` must be a number > 1"),
