@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import typer
@@ -22,6 +23,9 @@ def board(
     """Open TensorBoard on a study; the HPARAMS tab shows its trials. Ctrl-C ends it."""
     from tuning.tensorboard import serve
 
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a service manager's, a closed terminal's
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     paths = [study_path(name, logs) for name in study]
     with serve(paths, port) as running:
         results().print(f"TensorBoard  {running.url}#hparams   (Ctrl-C to end)")

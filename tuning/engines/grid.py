@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy
 from sklearn.base import BaseEstimator
-from sklearn.model_selection import ParameterGrid
 
 from tuning.engines.base import Answer, Done, Wait
 from tuning.engines.grid_kind import is_halving as is_halving_search
@@ -36,6 +35,9 @@ RESOURCE = "epochs"
 
 N_ITER = 10
 """Candidates of a random search, as in scikit-learn."""
+
+MAX_CANDIDATES = 100_000
+"""Most candidates of a search that tries them all: scikit-learn lists them in memory."""
 
 Candidate = Mapping[str, Any]
 Recorded = Callable[[Candidate], Sequence[float] | None]
@@ -189,7 +191,7 @@ class GridEngine:
                 number = self._numbers.get(key)
                 if number not in self._under_way and self._scores(number, epochs) is None:
                     self._queue.append((values, epochs))
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise OptionError(f"scikit-learn refuses the options of the grid engine: {error}") from None
         else:
             self.result = search
@@ -262,6 +264,13 @@ def grid(
     draws, is_halving = search in ("random", "halving-random"), is_halving_search(search)
     given = None if grid is None else checked_grid(grid, space, draws)
     choices: Any = given if given is not None else distributions_of(space) if draws else grid_of(space, levels)
+    total = _size(choices)
+    if not draws and total is not None and total > MAX_CANDIDATES:
+        raise OptionError(
+            f"the grid must have at most {MAX_CANDIDATES:,} candidates, but {len(space)} hyperparameters make "
+            f"{total:,}. Draw some of them (search=random), take fewer levels={levels}, fix some hyperparameters, or "
+            "give a grid of those values that matter (grid={name: values})."
+        )
     options: dict[str, Any] = {"param_distributions" if draws else "param_grid": choices}
     n_candidates = None
     if is_halving:
@@ -281,7 +290,7 @@ def grid(
         is_halving,
         n_candidates,
         None if draws else max_trials,
-        _size(choices),
+        total,
     )
 
 
@@ -289,7 +298,7 @@ def _size(choices: Any) -> int | None:
     grids = [choices] if isinstance(choices, Mapping) else choices
     if any(hasattr(values, "rvs") for grid in grids for values in grid.values()):
         return None
-    return len(ParameterGrid(grids))
+    return sum(math.prod(map(len, grid.values())) for grid in grids)
 
 
 def finished_search(definition: Definition, trials: Sequence[Trial]) -> Any:
