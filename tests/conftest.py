@@ -9,11 +9,13 @@ import multiprocessing.process
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="state-")  # the key that seals studies
 
 ROOT = Path(__file__).parent.parent
 SPACES = Path(__file__).parent / "spaces"

@@ -12,7 +12,7 @@ import typer
 
 from tuning.cli.app import app
 from tuning.cli.console import print_json, results
-from tuning.cli.options import JSON, LOGS, STORAGE, study_path
+from tuning.cli.options import JSON, LOGS, STORAGE, TRUST, study_path
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 60
@@ -28,6 +28,7 @@ def best(
     study: str = typer.Argument(..., help="A study's name, or the path of its folder."),
     logs: Path = LOGS,
     storage: str = STORAGE,
+    trust: bool = TRUST,
     save: Path = typer.Option(
         None, "--save", metavar="PATH", help="Save its model: NAME.keras, NAME.weights.h5, or a folder (SavedModel)."
     ),
@@ -40,7 +41,7 @@ def best(
     """
     from tuning.study import load
 
-    found = load(study_path(study, logs, storage), storage=storage)
+    found = load(study_path(study, logs, storage), storage=storage, trust=trust)
     chosen = found.best if trial is None else found._trial(trial)
     if chosen is None:
         found.best_model()  # raises

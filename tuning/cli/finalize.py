@@ -12,7 +12,7 @@ import typer
 
 from tuning.cli.app import app
 from tuning.cli.console import print_json, remarks, results
-from tuning.cli.options import JSON, LOGS, STORAGE, study_path
+from tuning.cli.options import JSON, LOGS, STORAGE, TRUST, study_path
 
 
 @app.command(
@@ -23,6 +23,7 @@ def finalize(
     study: str = typer.Argument(..., help="A study's name, or the path of its folder."),
     logs: Path = LOGS,
     storage: str = STORAGE,
+    trust: bool = TRUST,
     seeds: int = typer.Option(
         1, "--seeds", min=1, help="Number of trainings; the model of the first is saved, all are scored."
     ),
@@ -44,7 +45,7 @@ def finalize(
     from tuning.storage.folder import FINAL_MODEL
     from tuning.study import load
 
-    found = load(study_path(study, logs, storage), storage=storage)
+    found = load(study_path(study, logs, storage), storage=storage, trust=trust)
     stdout = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
     with stdout, _progress(found, seeds, quiet) as listener:
         final = train(found, seeds=seeds, again=again, anneal=anneal, storage=storage, listener=listener)

@@ -20,6 +20,9 @@ STORAGE = typer.Option(
     show_envvar=True,
     help="URL of a database for the trials, such as postgresql://...; default: a file in the study's folder.",
 )
+TRUST = typer.Option(
+    False, "--trust", help="Run the module or .py file that the study names as its space, though others have made it."
+)
 JSON = typer.Option(False, "--json", help="Print JSON to standard output.")
 
 

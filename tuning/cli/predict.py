@@ -10,7 +10,7 @@ import typer
 
 from tuning.cli.app import app
 from tuning.cli.console import print_json, remarks, results
-from tuning.cli.options import JSON, LOGS, STORAGE, study_path
+from tuning.cli.options import JSON, LOGS, STORAGE, TRUST, study_path
 
 
 @app.command(epilog="Example: [bold]tune predict digits-hyperband --input new.npz --out predictions.csv[/bold]")
@@ -22,6 +22,7 @@ def predict(
     out: Path = typer.Option(Path("predictions.csv"), "--out", metavar="FILE", help="The table to write, as .csv."),
     logs: Path = LOGS,
     storage: str = STORAGE,
+    trust: bool = TRUST,
     as_json: bool = JSON,
 ) -> None:
     """Predict with the final model, or with the best trial's where there is none.
@@ -33,7 +34,7 @@ def predict(
     from tuning.final import predict as answers
     from tuning.study import load
 
-    found = load(study_path(study, logs, storage), storage=storage)
+    found = load(study_path(study, logs, storage), storage=storage, trust=trust)
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         made = answers(found, source)
     for remark in made.remarks:

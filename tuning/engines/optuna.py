@@ -23,6 +23,7 @@ from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from tuning.engines import optuna_notes
 from tuning.engines.base import Answer, Done, Wait
 from tuning.engines.gp_sampler import GaussianProcessSampler
 from tuning.engines.optuna_private import contains, reseed
@@ -139,6 +140,7 @@ class OptunaEngine:
     def restore(self, trials: Sequence[Trial], state: Any) -> None:
         events: list[tuple[Any, Any, Any]] = []
         for trial in trials:
+            optuna_notes.check(trial.runs[0].note, trial.number)
             events.append((trial.runs[0].asked, self._registered, trial.runs[0]))
             if trial.run.ended is not None:
                 events.append((trial.run.ended, self.tell, trial))

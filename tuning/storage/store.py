@@ -21,7 +21,7 @@ from tuning.errors import StudyError
 from tuning.records.definition import VERSION, Definition
 from tuning.records.trial import Curve, Run, State, Training, Trial
 from tuning.space import Hyperparameter
-from tuning.storage import upgrade
+from tuning.storage import origin, upgrade
 from tuning.storage.database import Database
 from tuning.storage.folder import DATABASE
 from tuning.storage.reading import checked, understood
@@ -160,6 +160,21 @@ class Store:
         record = dict(upgrade.definition(stored, self._study))
         if record != stored:
             self._do(lambda: self._storage.set_study_user_attr(self._id, RECORD, record))
+        self._seal(record.get("space_source"))
+
+    def is_own(self, definition: Definition) -> bool:
+        """Tell whether this user's own search has named the space of the study; see `origin`."""
+        documents = self._rows(_ATTRIBUTE, key=origin.SEAL)
+        with understood(self._study):
+            given = json.loads(documents[0][0]) if documents else None
+        return origin.is_own(self._study, str(definition.space_source), given)
+
+    def _seal(self, source: str | None) -> None:
+        seal = None if source is None else origin.seal(self._study, source)
+        if seal is not None and [(json.dumps(seal),)] != [
+            tuple(row) for row in self._rows(_ATTRIBUTE, key=origin.SEAL)
+        ]:
+            self._do(lambda: self._storage.set_study_user_attr(self._id, origin.SEAL, seal))
 
     def delete(self) -> None:
         """Remove the study and its trials from the database."""

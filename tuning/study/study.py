@@ -20,7 +20,7 @@ from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.ranking import pareto, ranked
 from tuning.records.trial import Trial
-from tuning.space import SearchSpace, as_space, resolve
+from tuning.space import SearchSpace, as_space, bundled_spaces, resolve
 from tuning.storage.folder import CHECKPOINTS, DATABASE
 from tuning.storage.store import Store, without_password
 from tuning.study import models, tables
@@ -39,6 +39,8 @@ class Study:
             in a program.
         data: the data of `space`, where they were given to `search`.
         storage: URL of its database; None for the file in the folder.
+        trust: run the module or file that a study names as its space, although another user, or another machine, has
+            made the study.
 
     Attributes:
         definition: what was searched and how.
@@ -47,7 +49,12 @@ class Study:
     """
 
     def __init__(
-        self, path: str | Path, space: Any = None, data: Data | None = None, storage: str | None = None
+        self,
+        path: str | Path,
+        space: Any = None,
+        data: Data | None = None,
+        storage: str | None = None,
+        trust: bool = False,
     ) -> None:
         self.path = Path(path)
         store = Store.of(self.path, storage)
@@ -59,6 +66,7 @@ class Study:
             self.definition: Definition = definition
             self.trials: list[Trial] = store.read()[0]
             self.final: Mapping[str, Any] | None = store.final()
+            self._is_trusted = trust or store.is_own(definition)
         finally:
             store.close()
         self._given, self._data = space if space is None or isinstance(space, str) else as_space(space), data
@@ -113,6 +121,12 @@ class Study:
             raise SpaceError(
                 f"the space of study '{self.name}' was made in a program, so it cannot be found again. "
                 "Pass it: tuning.load(path, space=...)."
+            )
+        if self._given is None and not self._is_trusted and given not in bundled_spaces():
+            raise SpaceError(
+                f"study '{self.name}' names '{given}' as its space, and that code would run; but no search of yours on "
+                "this machine has made the study. If you trust it, say so: --trust, or tuning.load(path, trust=True). "
+                "A space of your own is given with tuning.load(path, space=...)."
             )
         return resolve(given) if isinstance(given, str) else given
 
@@ -330,7 +344,9 @@ def _may_be_study(path: Path) -> bool:
         return True
 
 
-def load(path: str | Path, space: Any = None, storage: str | None = None, data: Data | None = None) -> Study:
+def load(
+    path: str | Path, space: Any = None, storage: str | None = None, data: Data | None = None, trust: bool = False
+) -> Study:
     """Open a study by its folder.
 
     Args:
@@ -339,8 +355,9 @@ def load(path: str | Path, space: Any = None, storage: str | None = None, data: 
             `SearchSpace`, `HyperModel` or `build_model(hp)` function, instance or class, or the name of one.
         storage: URL of its database, where it is not the file in the folder.
         data: needed to evaluate models when the study searched data that were given to `search`.
+        trust: run the code that the study names as its space, although others have made the study.
 
     Raises:
         StudyError: there is no study.
     """
-    return Study(path, space, data, storage)
+    return Study(path, space, data, storage, trust)

@@ -1,0 +1,162 @@
+"""Studies that were brought here: reading them runs nothing, and what would run code says whose."""
+
+import contextlib
+import json
+import os
+import pickle
+import shutil
+import sqlite3
+
+import pytest
+
+import tuning
+from tuning.engines.optuna_notes import check
+from tuning.errors import SpaceError, StudyError
+from tuning.storage import origin
+
+SPACE = """
+import pathlib
+from tuning import Data, SearchSpace
+pathlib.Path({mark!r}).touch()
+class Elsewhere(SearchSpace):
+    name, objective = "elsewhere", "score:max"
+    def build(self, hp): return hp.Float("a", 0, 1)
+    def fit(self, hp, model, x, *, epochs, initial_epoch=0, callbacks=(), **_): return model
+    def load_data(self): return Data([float(i) for i in range(10)])
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study of this user's, with the mark that its space leaves when it runs."""
+    mark = tmp_path / "it ran"
+    (tmp_path / "space.py").write_text(SPACE.format(mark=str(mark)))
+    tuning.search(
+        str(tmp_path / "space.py"), engine="random", trials=2, epochs=1, seed=0, study="s", logs=tmp_path / "logs"
+    )
+    mark.unlink()
+    (tmp_path / "logs" / "s" / "checkpoints").mkdir(exist_ok=True)
+    for number in range(2):  # as if weights had been kept
+        (tmp_path / "logs" / "s" / "checkpoints" / f"trial_{number:04d}.best.weights.h5").touch()
+    return tmp_path / "logs" / "s", mark
+
+
+def brought(monkeypatch, tmp_path):
+    """Make this another user's machine."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another home"))
+
+
+COMMANDS = [["show", "s"], ["show", "s", "--json"], ["report", "s"], ["list"], ["best", "s"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_reading_a_study_runs_nothing(command, study, tune_here):
+    path, mark = study
+    done = tune_here(*command, "--logs", path.parent)
+    assert done.returncode == 0 and not mark.exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["best", "s", "--save", "m.keras"], ["finalize", "s"], ["predict", "s", "--input", "x.npz"]]
+)
+def test_what_would_run_code_is_refused_and_names_it(command, study, tune_here, monkeypatch, tmp_path):
+    path, mark = study
+    brought(monkeypatch, tmp_path)
+    refused = tune_here(*command, "--logs", path.parent)
+    assert refused.returncode == 1 and len(refused.stderr.splitlines()) == 1 and not mark.exists()
+    assert f"names '{tmp_path / 'space.py'}' as its space" in refused.stderr and "--trust" in refused.stderr
+    with contextlib.suppress(AttributeError):  # its model is a number, which cannot be loaded or trained further
+        tune_here(*command, "--logs", path.parent, "--trust")
+    assert mark.exists()
+
+
+def test_a_study_is_ones_own_until_its_source_is_changed(study):
+    path, _ = study
+    assert tuning.load(path).space.name == "elsewhere"
+    with contextlib.closing(sqlite3.connect(path / "trials.db")) as connection:
+        query = "SELECT value_json FROM study_user_attributes WHERE key = 'tuning'"
+        record = json.loads(connection.execute(query).fetchone()[0])
+        record["space_source"] = "/somewhere/else.py"
+        update = "UPDATE study_user_attributes SET value_json = ? WHERE key = 'tuning'"
+        connection.execute(update, (json.dumps(record),))
+        connection.commit()
+    with pytest.raises(SpaceError, match="/somewhere/else.py"):
+        _ = tuning.load(path).space
+
+
+def test_a_given_space_and_a_bundled_one_need_no_trust(study, monkeypatch, tmp_path):
+    brought(monkeypatch, tmp_path)
+    given = tuning.load(study[0]).definition.space_source
+    assert tuning.load(study[0], space=given).space.name == "elsewhere"
+    assert tuning.load(study[0], trust=True).space.name == "elsewhere"
+
+
+def test_a_search_of_ones_own_takes_a_study_over(study, monkeypatch, tmp_path):
+    path, _ = study
+    brought(monkeypatch, tmp_path)
+    given = tuning.load(path).definition.space_source
+    tuning.search(given, engine="random", trials=3, epochs=1, seed=0, study="s", logs=path.parent)
+    assert tuning.load(path).space.name == "elsewhere"
+
+
+def test_the_key_is_nobody_elses(monkeypatch, tmp_path):
+    brought(monkeypatch, tmp_path)
+    old = os.umask(0)
+    try:
+        first = origin.seal("s", "a.py")
+    finally:
+        os.umask(old)
+    (key,) = (tmp_path / "another home" / "keras-tuning").iterdir()
+    assert key.stat().st_mode & 0o777 == 0o600 and key.parent.stat().st_mode & 0o077 == 0
+    assert origin.seal("s", "a.py") == first != origin.seal("s", "b.py")
+    assert origin.is_own("s", "a.py", first) and not origin.is_own("t", "a.py", first)
+    shutil.rmtree(tmp_path / "another home")
+    (tmp_path / "another home").write_text("no folder")
+    assert origin.seal("s", "a.py") is None and not origin.is_own("s", "a.py", None)
+
+
+# Pickles ------------------------------------------------------------------------------------------------------
+
+
+class Hostile:
+    def __reduce__(self):
+        return os.mkdir, ("it-ran",)
+
+
+@pytest.mark.parametrize("kind", ["trial", "study"])
+@pytest.mark.parametrize("name", ["cma:optimizer", "sepcma:optimizer", "cmawm:optimizer", "x optimizer y"])
+def test_a_pickle_that_names_anything_else_is_refused(kind, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = pickle.dumps(Hostile()).hex()
+    with pytest.raises(StudyError, match="state of the sampler in trial 4 must be an optimizer.*mkdir"):
+        check({kind: {f"{name}:0": text[:10], f"{name}:1": text[10:]}}, 4)
+    assert not (tmp_path / "it-ran").exists()
+
+
+def test_an_optimizer_passes():
+    cmaes = pytest.importorskip("cmaes", reason="cmaes is not installed: pip install 'keras-tuning[cmaes]'")
+    import numpy as np
+
+    for kind in (cmaes.CMA, cmaes.SepCMA):
+        optimizer = kind(mean=np.zeros(3), sigma=1.3, bounds=np.array([[0.0, 1.0]] * 3), seed=1)
+        optimizer.tell([(optimizer.ask(), 1.0) for _ in range(optimizer.population_size)])
+        check({"trial": {"cma:optimizer:0": pickle.dumps(optimizer).hex(), "cma:generation": 1}}, 0)
+
+
+def test_a_study_with_a_hostile_sampler_state_is_not_continued(tmp_path, monkeypatch, curve_space):
+    pytest.importorskip("cmaes", reason="cmaes is not installed: pip install 'keras-tuning[cmaes]'")
+    monkeypatch.chdir(tmp_path)
+    given = {"engine": "optuna", "options": {"sampler": "cmaes", "n_startup_trials": 1}, "epochs": 1, "seed": 0,
+             "study": "s", "logs": tmp_path, "fix": {"k": "x"}}  # fmt: skip
+    tuning.search(curve_space, trials=12, **given)
+    with contextlib.closing(sqlite3.connect(tmp_path / "s" / "trials.db")) as connection:
+        query = "SELECT rowid, value_json FROM trial_user_attributes WHERE key = 'tuning'"
+        rows = [(row, json.loads(text)) for row, text in connection.execute(query)]
+        assert any("optimizer" in key for _, record in rows for key in record["runs"][0]["note"].get("trial", {}))
+        row, record = rows[-1]
+        record["runs"][0]["note"] = {"trial": {"cma:optimizer:0": pickle.dumps(Hostile()).hex()}}
+        connection.execute("UPDATE trial_user_attributes SET value_json = ? WHERE rowid = ?", (json.dumps(record), row))
+        connection.commit()
+    with pytest.raises(StudyError, match="must be an optimizer of cmaes"):
+        tuning.search(curve_space, trials=16, **given)
+    assert not (tmp_path / "it-ran").exists()
