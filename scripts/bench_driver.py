@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import tuning  # noqa: E402
-from tuning.cli import progress  # noqa: E402
+from tuning.display import progress  # noqa: E402
 from tuning.driver.observer import Observer  # noqa: E402
 from tuning.records.trial import State, Trial  # noqa: E402
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tuning.display import display_of
 from tuning.driver.observer import Observer
 from tuning.driver.request import Request
 from tuning.driver.run import run
@@ -47,6 +48,7 @@ def search(
     repeats: int | None = None,
     observers: Sequence[Observer] = (),
     log: Sequence[str] = (),
+    verbose: int | None = None,
     **fit_options: Any,
 ) -> Study:
     """Search a space; go on with the study when it exists.
@@ -86,6 +88,8 @@ def search(
         repeats: train each configuration so often, with different seeds, and score it by the mean.
         observers: told what happens; see `tuning.Observer`.
         log: what to write for TensorBoard besides: "graph", "histograms", "summaries", "profile=3,5".
+        verbose: what is shown: None or 1 for bars on a terminal, a cell that changes in a notebook, lines elsewhere; 2
+            for lines everywhere; 0 for silence. It goes to standard error.
         **fit_options: further keyword arguments of the space's `fit`, such as `batch_size`. `callbacks` are a list,
             of which each trial has copies of its own, or a function that gets the trial's own folder and returns one.
 
@@ -95,6 +99,8 @@ def search(
     Raises:
         TuningError: something given does not fit, preflight refuses, or every trial failed.
     """
-    request = Request.of(locals())  # the arguments, by name
-    data = run(request)
+    given = dict(locals())  # the arguments, by name
+    with display_of(verbose, trials) as shown:
+        request = Request.of({**given, "observers": [*observers, *([] if shown is None else [shown])]})
+        data = run(request)
     return Study(request.path, request.space, data, storage)

@@ -20,14 +20,11 @@ def demo(logs: Path = LOGS) -> None:
 
     Without the data and without a network the same job is shown on scikit-learn's small digits.
     """
-    from tuning.executors.processes import default_workers
-
     space = _space()
     study = f"demo-{space}"
     if (logs / study / "trials.db").is_file():
-        remarks().print(f"study {study} exists; going on with it (`tune run {space} --overwrite` starts one afresh)")
-    arguments = {**SEARCH, "study": study, "logs": logs, "workers": default_workers(None)}
-    print_outcome(run_search(space, arguments, quiet=False))
+        remarks().print(f"study {study} exists; going on with it (delete {logs / study} to start afresh)")
+    print_outcome(run_search(space, {**SEARCH, "study": study, "logs": logs}, quiet=False))
 
 
 def _space() -> str:

@@ -97,8 +97,6 @@ def run(
     quiet: bool = typer.Option(False, "--quiet", help="No progress."),
 ) -> None:
     """Search a space, or go on with a search that was interrupted."""
-    from tuning.executors.processes import default_workers
-
     arguments = {
         "engine": engine,
         "trials": trials,
@@ -107,7 +105,7 @@ def run(
         "logs": logs,
         "seed": seed,
         "storage": storage,
-        "workers": workers if workers is not None else default_workers(trials),
+        **({} if workers is None else {"workers": workers}),
         "time_limit": seconds(time_limit, "--time-limit"),
         "silence_limit": seconds(silence_limit, "--silence-limit"),
         "options": pairs(option, "-o"),
@@ -135,13 +133,23 @@ def run(
 
 
 def run_search(space: str, arguments: Mapping[str, Any], quiet: bool) -> Study:
-    """Search with progress; on Ctrl-C say how to go on."""
-    from tuning.api import search
-    from tuning.cli.progress import LiveProgress, PlainProgress
+    """Search with progress; on Ctrl-C say how to go on.
 
-    shown = [] if quiet else [(LiveProgress if remarks().is_terminal else PlainProgress)(arguments.get("trials"))]
+    Args:
+        space: its name.
+        arguments: those of `search`; without `workers` as many as there is room for.
+        quiet: show no progress.
+    """
+    from tuning.display import display_of
+
+    trials = arguments.get("trials")
     try:
-        return search(space, observers=shown, in_process=False, **arguments)
+        with display_of(0 if quiet else None, trials, says_best=False) as shown:  # at once, before what takes seconds
+            from tuning.api import search
+            from tuning.executors.processes import default_workers
+
+            given = {"workers": default_workers(trials), **arguments}
+            return search(space, observers=[] if shown is None else [shown], verbose=0, in_process=False, **given)
     except KeyboardInterrupt:
         error_line("interrupted; everything that was trained is stored. The same command goes on where it was.")
         raise typer.Exit(INTERRUPTED) from None

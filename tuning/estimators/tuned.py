@@ -206,6 +206,7 @@ class _Tuned(BaseEstimator):
                 compiled=self.compiled,
                 workers=self.workers,
                 cv=self.cv,
+                verbose=0,
             )
         except BaseException:
             if not is_kept:

@@ -3,7 +3,7 @@
 import pytest
 
 import tuning
-from tuning.cli.console import printable
+from tuning.display.console import printable
 
 SPACE = """
 from tuning import Data, SearchSpace

@@ -1,0 +1,233 @@
+"""Progress of a search in text: a live display on a terminal, plain lines elsewhere.
+
+Both are observers and context managers, and write to standard error. A display that fails must not fail the search,
+so it does no more than count and format. What it counts is kept from trial to trial: an epoch costs the same however
+many trials there are.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+
+from rich.console import RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
+from rich.text import Text
+
+from tuning.display.console import remarks
+from tuning.driver.observer import Observer
+from tuning.engines.registry import engine_kind
+from tuning.records.definition import Definition
+from tuning.records.ranking import Ranking
+from tuning.records.trial import State, Trial
+from tuning.records.words import best_line, counts, duration, in_words, score
+
+MAX_BARS = 16
+"""Trials that have a bar of their own: drawing a hundred of them would cost half a core."""
+
+REMARK_SECONDS = 0.1
+"""Least time between two changes of the words below the bars; they are not drawn more often."""
+
+ROOM_FOR_NAME = 70
+"""Columns that must be left for the objective's name to stand beside the value of each running trial."""
+
+
+class PlainProgress(Observer):
+    """One line a run.
+
+    Args:
+        max_trials: number of trials in all; None for the engine's own.
+        says_best: whether it ends with the best trial.
+    """
+
+    def __init__(self, max_trials: int | None = None, says_best: bool = True) -> None:
+        self._max_trials, self._says_best = max_trials, says_best
+        self._trials: dict[int, Trial] = {}
+        self._states: Counter[State] = Counter()
+        self._ranking: Ranking | None = None
+        self._definition: Definition | None = None
+        self._resumed = ""
+        self._n_runs = 0
+        self._started = time.monotonic()
+
+    def __enter__(self) -> PlainProgress:
+        """Show that something is about to happen, before the first trial does."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the screen as it should be, whatever has happened."""
+
+    def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
+        self._definition = definition
+        self._trials, self._states, self._ranking = {}, Counter(), Ranking(definition.objective)
+        for trial in trials:
+            self._count(trial)
+        self._resumed, self._n_runs = f"resumed with {counts(trials)}" if trials else "", 0
+        self._say(f"study {definition.study}: {definition.engine} on {definition.space}, seed {definition.seed}")
+        note = engine_kind(definition.engine).remark(definition, self._limit(definition))
+        if note:
+            self._say(note)
+
+    def run_started(self, trial: Trial) -> None:
+        if self._n_runs == 0 and self._resumed:
+            self._say(self._resumed)
+        self._n_runs += 1
+        self._count(trial)
+
+    def run_ended(self, trial: Trial) -> None:
+        self._count(trial)
+        if trial.state is State.FAILED:
+            result = f"failed: {trial.error}"
+        else:
+            name = self._definition.objective.name if self._definition is not None else "score"
+            stopped = "stopped, " if trial.state is State.PRUNED else ""
+            where = f"in {len(trial.trainings)} parts" if trial.is_divided else f"in epoch {trial.best_epoch}"
+            spread = f" ± {score(trial.score_std)}" if trial.score_std is not None else ""
+            result = f"{stopped}{name} {score(trial.score)}{spread} {where}"
+        self._say(
+            f"trial {trial.number:<3} {result}; {trial.epochs} epochs, {duration(trial.seconds)}{self._best_so_far()}"
+        )
+
+    def trial_ended(self, trial: Trial) -> None:
+        self._count(trial)
+
+    def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
+        self._say(self._end(trials, reason))
+        if self._says_best and self._definition is not None:
+            self._say(best_line(self._definition, trials))
+
+    def _end(self, trials: Sequence[Trial], reason: str) -> str:
+        """Return what has come of the search: what was trained, or that there was nothing to train."""
+        why = f" ({reason})" if reason else ""
+        if self._definition is None or self._n_runs or not trials or any(not t.state.is_finished for t in trials):
+            return f"{counts(trials)} in {duration(time.monotonic() - self._started)}{why}"
+        total = max(len(trials), self._limit(self._definition) or 0)
+        return f"study {self._definition.study} resumed: {len(trials)} of {total} trials, nothing to train{why}"
+
+    def _limit(self, definition: Definition) -> int | None:
+        return self._max_trials if self._max_trials is not None else engine_kind(definition.engine).trials
+
+    def _best_so_far(self) -> str:
+        best = [] if self._ranking is None else self._ranking.first(1)
+        return f"; best {score(self._trials[best[0]].score)} (trial {best[0]})" if best else ""
+
+    def _count(self, trial: Trial) -> None:
+        """Take in what a trial is by now."""
+        before = self._trials.get(trial.number)
+        if before is not None:
+            self._states[before.state] -= 1
+        self._states[trial.state] += 1
+        self._trials[trial.number] = trial
+        if self._ranking is not None:
+            self._ranking.update(trial)
+
+    def _say(self, text: str) -> None:
+        remarks().print(text)
+
+
+class _Bars(Progress):
+    """Bars, and a line of words below them that is cut where the terminal ends."""
+
+    words = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        if self.words:
+            yield Text(self.words, no_wrap=True, overflow="ellipsis")
+
+
+class LiveProgress(PlainProgress):
+    """A bar over all epochs and one for each running trial, up to `MAX_BARS`; lines for what ended."""
+
+    def __init__(self, max_trials: int | None = None, says_best: bool = True) -> None:
+        super().__init__(max_trials, says_best)
+        self._running: dict[int, TaskID] = {}
+        self._training: set[int] = set()
+        self._said_at = -math.inf
+        width = remarks().width
+        self._names_values, self._max_bars = True, min(MAX_BARS, max(1, remarks().height - 6))
+        self._bar = _Bars(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True)),
+            BarColumn(max(8, min(40, width - 48))),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[remark]}", markup=False, table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(),
+            console=remarks(),
+            transient=True,
+        )
+        self._all = self._bar.add_task("search", total=None, remark="epochs")
+
+    def __enter__(self) -> PlainProgress:
+        self._bar.words = "importing, and starting what trains"
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
+        done = sum(trained(trial) for trial in trials)
+        planned = engine_kind(definition.engine).planned_epochs(definition, self._limit(definition))
+        self._n_trainings = len(definition.training_names)
+        self._names_values = remarks().width >= ROOM_FOR_NAME + len(definition.objective.name)
+        total = None if planned is None else planned * self._n_trainings
+        self._bar.reset(self._all, total=total, completed=done)
+        self._bar.words = ""
+        self._bar.start()
+        super().search_started(definition, trials)
+
+    def run_started(self, trial: Trial) -> None:
+        super().run_started(trial)
+        self._remove(trial)  # a run that was lost starts again
+        self._training.add(trial.number)
+        if len(self._running) >= self._max_bars:
+            return
+        self._running[trial.number] = self._bar.add_task(
+            f"trial {trial.number}", total=trial.run.stop * self._n_trainings, completed=trained(trial), remark=""
+        )
+
+    def training_epoch_ended(self, trial: Trial, training: int) -> None:
+        self._bar.advance(self._all)
+        now = time.monotonic()
+        if now - self._said_at >= REMARK_SECONDS:
+            self._said_at = now
+            more = len(self._training) - len(self._running)
+            unseen = f"; {more} more being trained" if more > 0 else ""
+            self._bar.words = f"{in_words(+self._states)}{self._best_so_far()}{unseen}{self._left()}"
+        task = self._running.get(trial.number)
+        if task is not None and self._definition is not None:
+            name = self._definition.objective.name
+            value = score(trial.trainings[training].curve.epochs[-1].get(name, math.nan))
+            self._bar.update(task, completed=trained(trial), remark=f"{name} {value}" if self._names_values else value)
+
+    def _left(self) -> str:
+        seconds = self._bar.tasks[0].time_remaining
+        return "" if seconds is None else f"; about {duration(seconds)} left"
+
+    def run_ended(self, trial: Trial) -> None:
+        self._remove(trial)
+        super().run_ended(trial)
+
+    def _remove(self, trial: Trial) -> None:
+        self._training.discard(trial.number)
+        task = self._running.pop(trial.number, None)
+        if task is not None:
+            self._bar.remove_task(task)
+
+    def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
+        self._bar.stop()
+        super().search_ended(trials, reason)
+
+
+def trained(trial: Trial) -> int:
+    """Return the epochs of all trainings of a trial."""
+    return sum(len(training.curve) for training in trial.trainings)
