@@ -63,7 +63,7 @@ def _refuse_leftovers(path: Path, storage: str | None) -> None:
         raise StudyError(
             f"`study` must be a new name or a study of this database, but the database has no '{path.name}' and "
             f"{path} holds {', '.join(left)}. Give the storage that they belong to, choose another study name, or "
-            "overwrite them to start afresh."
+            "overwrite=True (--overwrite) to start afresh."
         )
 
 

@@ -105,6 +105,7 @@ def plan(
         repeats=request.repeats,
         several=_objectives(request.goals, findings),
         tries=completed(findings.hyperparameters, request.tries or ()),
+        model=findings.model,
         **({} if stored is None else {"scoring": stored.scoring}),
     )
     definition = settle(definition, objects)
@@ -135,7 +136,8 @@ def refuse_differences(definition: Definition, stored: Definition | None) -> Non
     if differences:
         raise StudyError(
             f"study '{definition.study}' exists and is another search: {'; '.join(differences)}. Use the same "
-            "arguments to continue it, another study name to keep both, or overwrite it to start afresh."
+            "arguments to continue it, another study name to keep both, or overwrite=True (--overwrite) to start "
+            "afresh."
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, fold
 from tuning.errors import DataError, ObjectiveError, SpaceError, TuningError, guess, raise_all
 from tuning.hyperparameters import Condition, Hyperparameter, Int, unknown
+from tuning.preflight.fingerprint import fingerprint_of
 from tuning.preflight.labels import Outputs, accuracy_mistakes, data_mistakes, label_mistakes, outputs_of
 from tuning.preflight.sample import sample_of
 from tuning.records.objective import Objective
@@ -46,6 +47,7 @@ class Findings:
         uses_keras: whether `build` returns Keras models.
         objective: what will be optimised, its direction found out where it was not given.
         outputs: names of the model's outputs, if it has several.
+        model: the fingerprint of the default model and of the code that trains it.
     """
 
     hyperparameters: tuple[Hyperparameter, ...]
@@ -53,6 +55,7 @@ class Findings:
     uses_keras: bool
     objective: Objective
     outputs: tuple[str, ...] = ()
+    model: Mapping[str, Any] = field(default_factory=dict)
 
 
 def check(
@@ -96,6 +99,7 @@ def check(
         scout.uses_keras,
         Objective.parse(objective, outputs),
         outputs,
+        scout.fingerprint,
     )
 
 
@@ -133,6 +137,7 @@ class _Scout:
         self.metrics: dict[str, None] = {}
         self.outputs: Outputs = []
         self.uses_keras = False
+        self.fingerprint: dict[str, Any] = {}
         self._search_space, self._data, self._sample = space, data, sample_of(data)
         self._objective, self._fixed = objective, dict(fixed)
         self._options = TrainingOptions(compiled=False, anneal=1 if anneal else None, fit_options=fit_options)
@@ -209,6 +214,8 @@ class _Scout:
                 self.outputs = outputs_of(model, self._sample.x)
                 raise_all(label_mistakes(model, self._data, self.outputs), DataError)
             model.run_eagerly = True
+        if not self.fingerprint:  # of the first that was built, which has the default values
+            self.fingerprint = fingerprint_of(self._search_space, model, self.uses_keras)
         try:
             self._train(hp, model)
         finally:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuning.hyperparameters import Hyperparameter
-from tuning.records import arguments
+from tuning.records import arguments, fingerprint
 from tuning.records.objective import Objective
 
-VERSION = 3
+VERSION = 4
 """Of what a study stores, the definition and the trials; `tuning.storage.upgrade` reads the earlier ones."""
 
 
@@ -39,6 +39,7 @@ class Definition:
         tries: configurations that are tried before the engine proposes any, complete.
         scoring: the rule by which folds and repeats come to one score: "common", "last" or "own"; see
             `tuning.records.trainings`.
+        model: the fingerprint of the default model and of the code that trains it; empty where it is not known.
     """
 
     study: str
@@ -57,6 +58,7 @@ class Definition:
     several: tuple[Objective, ...] = ()
     tries: tuple[Mapping[str, Any], ...] = ()
     scoring: str = "common"
+    model: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -123,6 +125,7 @@ class Definition:
             **({"several": list(map(str, self.several))} if self.several else {}),
             **({"tries": list(map(dict, self.tries))} if self.tries else {}),
             **({"scoring": self.scoring} if self.is_divided else {}),
+            **({"model": dict(self.model)} if self.model else {}),
         }
 
     @classmethod
@@ -154,7 +157,11 @@ class Definition:
             for name, mine, theirs in arguments.differences(self.fit, other.fit)
         ]
         found += _differing("hyperparameter", _described(self), _described(other))
-        return found
+        return [*found, *(fingerprint.differences(self.model, other.model) if self._is_same_default(other) else [])]
+
+    def _is_same_default(self, other: Definition) -> bool:
+        """Whether the default values are the same: with others, there is another default model, which says nothing."""
+        return _described(self) == _described(other)
 
 
 def _listed(things: Sequence[Any]) -> str:
@@ -175,7 +182,11 @@ def _described(definition: Definition) -> dict[str, Any]:
 
 def _differing(what: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     return [
-        f"{what} '{name}' is {mine.get(name, 'absent')}, in the study {theirs.get(name, 'absent')}"
+        f"{what} '{name}' is {_known(mine.get(name))}, in the study {_known(theirs.get(name))}"
         for name in {**theirs, **mine}
-        if mine.get(name, "absent") != theirs.get(name, "absent")
+        if mine.get(name) != theirs.get(name)
     ]
+
+
+def _known(value: Any) -> str:
+    return "absent" if value is None else str(value)

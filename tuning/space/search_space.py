@@ -78,6 +78,10 @@ class SearchSpace:
         """Return the space that trains a run: itself, unless it has another one for each."""
         return self
 
+    def parts_of_code(self) -> dict[str, Any]:
+        """Return the functions that build and train, by name, as they were written; None where there is none."""
+        return {"build": type(self).build, "fit": type(self).fit}
+
     def load_data(self) -> Data:
         """Return the data that trials train and validate on."""
         raise DataError(
@@ -131,6 +135,9 @@ class _GivenSpace(SearchSpace):
         if self._fit is None:
             return super().fit(hp, model, *args, **kwargs)
         return self._fit(hp, model, *args, **kwargs)
+
+    def parts_of_code(self) -> dict[str, Any]:
+        return {"build": self._build, "fit": self._fit}
 
     def load_data(self) -> Data:
         return super().load_data() if self._data is None else self._data()

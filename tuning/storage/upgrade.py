@@ -11,6 +11,8 @@ Versions:
         or repeats what they come to as `joint`. A score of several was the mean of their own best epochs.
     3: a definition and its trials say by which rule several trainings come to a score (`scoring`), and the trials what
         each gives to it (`counted`); the engine grid has an option for it.
+    4: a definition has the fingerprint of the default model and of the code that trains it (`model`). Studies of
+        earlier versions have none, and are gone on with whatever the model is.
 """
 
 from __future__ import annotations
