@@ -28,7 +28,7 @@ import numpy as np
 from scipy.stats import rankdata, wilcoxon
 from sklearn.ensemble import ExtraTreesRegressor
 
-from tuning.driver.budget import Budget
+from tuning.driver.budget import Budget, Limits
 from tuning.driver.loop import Search
 from tuning.engines.cube import Cube
 from tuning.engines.registry import make_engine, read_options, settle
@@ -168,8 +168,8 @@ def searched(path: Path, row: str, seed: int, slots: int) -> list[float]:
     executor = TableExecutor(table, seed, slots)
     with tempfile.TemporaryDirectory() as folder, closing(Store.of(Path(folder), exclusive=True)) as store:
         store.create(definition)
-        budget = Budget(epochs=max(BUDGETS) * table.epochs)
-        Search(definition, make_engine(definition, None), executor, store, Path(folder), budget=budget).run()
+        limits = Limits(Budget(epochs=max(BUDGETS) * table.epochs))
+        Search(definition, make_engine(definition, None), executor, store, Path(folder), limits=limits).run()
     return [executor.regrets[min(n * table.epochs, len(executor.regrets)) - 1] for n in BUDGETS]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tuning.display import display_of
+from tuning.display import BY_BUDGET, display_of
 from tuning.driver.observer import Observer
 from tuning.driver.request import Request
 from tuning.driver.run import run
@@ -27,6 +27,8 @@ def search(
     objective: str | Objective | Sequence[str | Objective] | None = None,
     engine: str = DEFAULT,
     trials: int | None = None,
+    budget: str | None = None,
+    tolerance: float | None = None,
     epochs: int | None = None,
     options: Mapping[str, Any] | None = None,
     fix: Mapping[str, Any] | None = None,
@@ -60,7 +62,12 @@ def search(
         objective: such as "val_accuracy" or "val_rmse:min", or a list of several, among which may be what a model
             costs: "n_params", "model_bytes", "seconds_per_epoch", "predict_ms"; default: the space's own.
         engine: the name of what proposes trials; `tune engines` lists them.
-        trials: number of trials in all, those of a resumed study included; default: the engine's.
+        trials: number of trials in all, those of a resumed study included; default: the engine's, which may follow
+            from the space.
+        budget: what the study may cost in all, instead of or besides `trials`: "200e" for epochs, or "30m", "1.5h"
+            for time of training. Then nothing new is begun.
+        tolerance: end the search when the last third of its trials, and at least ten, improved the objective by less
+            than this; default: never.
         epochs: budget of one trial, in epochs; default: the space's own, or 10.
         options: options of the engine; see `tune engines`.
         fix: hyperparameters that are not searched, with their values.
@@ -100,7 +107,7 @@ def search(
         TuningError: something given does not fit, preflight refuses, or every trial failed.
     """
     given = dict(locals())  # the arguments, by name
-    with display_of(verbose, trials) as shown:
+    with display_of(verbose, trials if trials is not None or budget is None else BY_BUDGET) as shown:
         request = Request.of({**given, "observers": [*observers, *([] if shown is None else [shown])]})
         data = run(request)
     return Study(request.path, request.space, data, storage)

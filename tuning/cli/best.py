@@ -20,8 +20,8 @@ WIDTH = 60
 
 
 @app.command(
-    epilog="Examples: [bold]tune best digits-hyperband[/bold]; "
-    "[bold]tune best digits-hyperband --save model.keras[/bold]. `--save weights/model.weights.h5` saves weights "
+    epilog="Examples: [bold]tune best digits-optuna[/bold]; "
+    "[bold]tune best digits-optuna --save model.keras[/bold]. `--save weights/model.weights.h5` saves weights "
     "alone, and `--save FOLDER` a SavedModel of TensorFlow."
 )
 def best(

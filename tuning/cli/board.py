@@ -13,7 +13,7 @@ from tuning.cli.options import LOGS, study_path
 
 
 @app.command(
-    epilog="Examples: [bold]tune board fashion_mnist-hyperband[/bold]; with two names the studies stand side by side."
+    epilog="Examples: [bold]tune board fashion_mnist-optuna[/bold]; with two names the studies stand side by side."
 )
 def board(
     study: list[str] = typer.Argument(..., help="Names or folders of one or more studies."),

@@ -16,8 +16,8 @@ from tuning.cli.options import JSON, LOGS, STORAGE, TRUST, study_path
 
 
 @app.command(
-    epilog="Examples: [bold]tune finalize digits-hyperband[/bold]; "
-    "[bold]tune finalize digits-hyperband --seeds 3[/bold] for mean and spread."
+    epilog="Examples: [bold]tune finalize digits-optuna[/bold]; "
+    "[bold]tune finalize digits-optuna --seeds 3[/bold] for mean and spread."
 )
 def finalize(
     study: str = typer.Argument(..., help="A study's name, or the path of its folder."),

@@ -13,7 +13,7 @@ from tuning.cli.console import print_json, remarks, results
 from tuning.cli.options import JSON, LOGS, STORAGE, TRUST, study_path
 
 
-@app.command(epilog="Example: [bold]tune predict digits-hyperband --input new.npz --out predictions.csv[/bold]")
+@app.command(epilog="Example: [bold]tune predict digits-optuna --input new.npz --out predictions.csv[/bold]")
 def predict(
     study: str = typer.Argument(..., help="A study's name, or the path of its folder."),
     source: Path = typer.Option(

@@ -11,7 +11,7 @@ from tuning.cli.console import print_json, results
 from tuning.cli.options import JSON, LOGS, STORAGE, study_path
 
 
-@app.command(epilog="Example: [bold]tune report fashion_mnist-hyperband --out report.html[/bold]")
+@app.command(epilog="Example: [bold]tune report fashion_mnist-optuna --out report.html[/bold]")
 def report(
     study: str = typer.Argument(..., help="A study's name, or the path of its folder."),
     out: Path = typer.Option(None, "--out", metavar="FILE", help="Default: report.html in the study's folder."),

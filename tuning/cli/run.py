@@ -24,7 +24,7 @@ TOP = 5
 
 @app.command(
     epilog="Examples: [bold]tune run fashion_mnist --engine random --trials 5 --epochs 10 --seed 42[/bold]; "
-    "[bold]tune run california_housing -o factor=4 --fix optimizer=adam[/bold]. "
+    "[bold]tune run california_housing --budget 30m --fix optimizer=adam[/bold]. "
     "The same command run again goes on where it was."
 )
 def run(
@@ -32,6 +32,12 @@ def run(
     engine: str = typer.Option(DEFAULT, "--engine", help=f"{', '.join(ENGINES)}; see `tune engines`."),
     trials: int = typer.Option(
         None, "--trials", min=1, help="Number of trials in all, those of a resumed study included."
+    ),
+    budget: str = typer.Option(
+        None, "--budget", metavar="200e|30m", help="Epochs or time of training in all, instead of a number of trials."
+    ),
+    tolerance: float = typer.Option(
+        None, "--tolerance", help="End the search when its last third improved the objective by less than this."
     ),
     epochs: int = typer.Option(
         None, "--epochs", min=1, help="Budget of one trial, in epochs; default: the space's own, or 10."
@@ -100,6 +106,8 @@ def run(
     arguments = {
         "engine": engine,
         "trials": trials,
+        "budget": budget,
+        "tolerance": tolerance,
         "epochs": epochs,
         "study": study,
         "logs": logs,
@@ -140,11 +148,12 @@ def run_search(space: str, arguments: Mapping[str, Any], quiet: bool) -> Study:
         arguments: those of `search`; without `workers` as many as there is room for.
         quiet: show no progress.
     """
-    from tuning.display import display_of
+    from tuning.display import BY_BUDGET, display_of
 
     trials = arguments.get("trials")
     try:
-        with display_of(0 if quiet else None, trials, says_best=False) as shown:  # at once, before what takes seconds
+        limit = trials if trials is not None or arguments.get("budget") is None else BY_BUDGET
+        with display_of(0 if quiet else None, limit, says_best=False) as shown:  # at once, before what takes seconds
             from tuning.api import search
             from tuning.executors.processes import default_workers
 
@@ -158,6 +167,7 @@ def run_search(space: str, arguments: Mapping[str, Any], quiet: bool) -> Study:
 def print_outcome(study: Study) -> None:
     """Print the best trials, where the study lies, and how to look at it."""
     from tuning.cli.tables import failures, trials_table, uncompiled
+    from tuning.records.outlook import outlook
     from tuning.records.words import best_line
 
     console = results()
@@ -165,6 +175,9 @@ def print_outcome(study: Study) -> None:
     best = best_line(study.definition, study.trials)
     for line in [best, *failures(study.trials)[:TOP], *uncompiled(study.trials)]:
         console.print(line)
+    likely = "" if study.definition.several else outlook(study.trials, study.objective)
+    if likely:
+        console.print(f"more         {likely}")
     logs = "" if study.path.parent == Path("logs") else f" --logs {study.path.parent}"
     if any(not trial.state.is_finished for trial in study.trials):
         console.print("paused       the same command goes on where it was")

@@ -14,7 +14,7 @@ MAX_ROWS = 100
 """Trials that are shown unless more are asked for: a table of thousands takes seconds, and nobody reads it."""
 
 
-@app.command(epilog="Example: [bold]tune show fashion_mnist-hyperband --top 5[/bold]")
+@app.command(epilog="Example: [bold]tune show fashion_mnist-optuna --top 5[/bold]")
 def show(
     study: str = typer.Argument(..., help="A study's name, or the path of its folder."),
     logs: Path = LOGS,

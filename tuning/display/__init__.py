@@ -5,5 +5,6 @@
 """
 
 from tuning.display.choice import display_of
+from tuning.display.progress import BY_BUDGET
 
-__all__ = ["display_of"]
+__all__ = ["BY_BUDGET", "display_of"]

@@ -36,11 +36,15 @@ ROOM_FOR_NAME = 70
 """Columns that must be left for the objective's name to stand beside the value of each running trial."""
 
 
+BY_BUDGET = 0
+"""The number of trials of a search that has a budget and no number."""
+
+
 class PlainProgress(Observer):
     """One line a run.
 
     Args:
-        max_trials: number of trials in all; None for the engine's own.
+        max_trials: number of trials in all; None for the engine's own, `BY_BUDGET` where a budget decides.
         says_best: whether it ends with the best trial.
     """
 
@@ -111,7 +115,9 @@ class PlainProgress(Observer):
         return f"study {self._definition.study} resumed: {len(trials)} of {total} trials, nothing to train{why}"
 
     def _limit(self, definition: Definition) -> int | None:
-        return self._max_trials if self._max_trials is not None else engine_kind(definition.engine).trials
+        if self._max_trials is not None:
+            return None if self._max_trials == BY_BUDGET else self._max_trials
+        return engine_kind(definition.engine).default_trials(definition)
 
     def _best_so_far(self) -> str:
         best = [] if self._ranking is None else self._ranking.first(1)

@@ -8,10 +8,12 @@ calls have trained included.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tuning.errors import OptionError, must
+from tuning.records.definition import Definition
+from tuning.records.outlook import reason_to_stop
 from tuning.records.trial import Trial
 
 SECONDS_OF = {"s": 1, "m": 60, "h": 3600}
@@ -39,7 +41,7 @@ class Budget:
             raise OptionError(must("budget", rule, text))
         return cls(epochs=int(number)) if found[2] == EPOCHS else cls(seconds=number * SECONDS_OF[found[2]])
 
-    def is_spent(self, trials: Iterable[Trial], slots: int) -> bool:
+    def is_spent(self, trials: Collection[Trial], slots: int) -> bool:
         """Tell whether so much has been trained; seconds are divided by the trials that are trained at once."""
         if self.epochs is not None:
             return sum(trial.epochs for trial in trials) >= self.epochs
@@ -49,3 +51,24 @@ class Budget:
         if self.epochs is not None:
             return f"{self.epochs} epochs"
         return f"{self.seconds:g} seconds of training"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Why nothing more is asked for, besides what the engine knows.
+
+    Attributes:
+        budget: what the study may cost; None where the engine decides alone.
+        tolerance: gain of the last trials below which it ends; None for never.
+    """
+
+    budget: Budget | None = None
+    tolerance: float | None = None
+
+    def reached(self, trials: Collection[Trial], slots: int, definition: Definition) -> str:
+        """Return the reason; empty while there is none."""
+        if self.budget is not None and self.budget.is_spent(trials, slots):
+            return f"the budget of {self.budget} is spent"
+        if self.tolerance is not None and not definition.several:
+            return reason_to_stop(trials, definition.objective, self.tolerance)
+        return ""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tuning.driver.budget import Budget
+from tuning.driver.budget import Limits
 from tuning.driver.interruption import interruptible
 from tuning.driver.known_space import KnownSpace
 from tuning.driver.observer import Observer
@@ -58,7 +58,7 @@ class Search:
         keep: number of best trials whose weights are kept.
         training: what all runs have in common.
         deadline: `time.monotonic()` after which running trials pause; None for no limit.
-        budget: what the study may cost; None where the engine decides alone.
+        limits: when nothing more is asked for.
         stopping: why no more is asked for; running trials pause after their epoch.
         stopped_at: `time.monotonic()` when that was.
     """
@@ -72,7 +72,7 @@ class Search:
     keep: int = 3
     training: TrainingOptions = TrainingOptions()
     deadline: float | None = None
-    budget: Budget | None = None
+    limits: Limits = Limits()
     stopping: str = ""
     stopped_at: float = 0.0
 
@@ -126,8 +126,8 @@ class Search:
             if self._waiting:
                 self._start_training(*self._waiting.pop(0))
                 continue
-            is_spent = self.budget is not None and self.budget.is_spent(self.trials.values(), self.executor.slots)
-            answer = Done(f"the budget of {self.budget} is spent") if is_spent else self.engine.ask()
+            enough = self.limits.reached(self.trials.values(), self.executor.slots, self.definition)
+            answer = Done(enough) if enough else self.engine.ask()
             if isinstance(answer, Run):
                 self._begin_run(answer)
                 continue

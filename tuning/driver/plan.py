@@ -61,7 +61,6 @@ def continued(request: Request, stored: Definition | None, drawn_seed: int) -> R
         epochs=epochs if request.epochs is None else request.epochs,
         repeats=None if wanted == 1 else wanted,
         tries=tries if request.tries is None else request.tries,
-        trials=kind.trials if request.trials is None else request.trials,
         options=read_options(request.engine, {**known, **request.options}),
     )
 

@@ -6,6 +6,7 @@ collected and raised once.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tuning.data import Data
+from tuning.driver.budget import Budget
 from tuning.driver.observer import Observer
 from tuning.engines.registry import DEFAULT, ENGINES, option_mistakes
 from tuning.errors import OptionError, TuningError, guess, must, whole_number
@@ -52,6 +54,8 @@ class Request:
     log: Log = Log()
     engine: str = DEFAULT
     trials: int | None = None
+    budget: str | None = None
+    tolerance: float | None = None
     epochs: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     fix: Mapping[str, Any] = field(default_factory=dict)
@@ -93,6 +97,7 @@ class Request:
         mistakes.add(*_number_mistakes(given), *_engine_mistakes(given), *_name_mistakes(name), *_data_mistakes(given))
         mistakes.add(*_tries_mistakes(given["tries"]), *callbacks.mistakes(given["fit_options"].get("callbacks")))
         mistakes.add(*callbacks.mistakes(space.callbacks))
+        mistakes.caught(lambda: None if given["budget"] is None else Budget.read(given["budget"]), None)
         log = mistakes.caught(lambda: Log.read(given["log"]), Log())
         wanted = space.objective if given["objective"] is None else given["objective"]
         goals: tuple[str | Objective, ...] = mistakes.caught(lambda: tuple(listed(wanted)), ())
@@ -150,6 +155,11 @@ def _number_mistakes(given: Mapping[str, Any]) -> list[str]:
         value = given[name]
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0):
             mistakes.append(must(name, "be a number of seconds > 0", value))
+    tolerance = given["tolerance"]
+    if tolerance is not None and (
+        isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or not 0 < tolerance < math.inf
+    ):
+        mistakes.append(must("tolerance", "be a number > 0", tolerance))
     if given["in_process"] and given["workers"] != 1:
         mistakes.append("`in_process` must be False with several workers.")
     return mistakes

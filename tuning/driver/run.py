@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 from tuning.data import Data, with_folds
+from tuning.driver.budget import Budget, Limits
 from tuning.driver.loop import Search
 from tuning.driver.opening import opened, stored_definition
 from tuning.driver.plan import continued, plan, training_options
@@ -45,7 +46,10 @@ def run(request: Request) -> Data:
         executor.load(request.source, request.space, data)
         findings = executor.call(check, request.goal, request.fix, request.fit_options, request.anneal)
         definition = plan(request, stored, findings, data.fingerprint(), division)
-        engine = make_engine(definition, request.trials, stored_options(request.options)[1])
+        trials = request.trials
+        if trials is None and request.budget is None:
+            trials = engine_kind(request.engine).default_trials(definition)
+        engine = make_engine(definition, trials, stored_options(request.options)[1])
         resources.enter_context(locked(path))
         store = resources.enter_context(closing(opened(path, request.storage, definition, request.overwrite)))
         Search(
@@ -58,6 +62,7 @@ def run(request: Request) -> Data:
             keep=request.keep,
             training=training_options(request, definition, findings),
             deadline=deadline,
+            limits=Limits(None if request.budget is None else Budget.read(request.budget), request.tolerance),
         ).run()
     return data
 

@@ -54,7 +54,8 @@ class EngineKind:
         make: makes the engine, of (hyperparameters, objective or objectives, seed, epochs, number of trials or None,
             and its options by name).
         description: one line for `tune engines`.
-        trials: default number of trials; None when the engine knows when it is done.
+        trials: default number of trials; None when the space decides, or the engine knows when it is done.
+        trials_for: default number of trials of a definition, where the space decides.
         options: its options by name.
         continues: whether trials rest and are continued.
         settle: completes a definition once the space is known, and refuses what cannot be searched; gets it and the
@@ -74,6 +75,7 @@ class EngineKind:
     description: str
     trials: int | None
     options: Mapping[str, Option]
+    trials_for: Callable[[Definition], int] | None = None
     continues: bool = False
     settle: Callable[[Definition, Mapping[str, Any]], Definition] = _as_it_is
     remark: Callable[[Definition, int | None], str] = _nothing
@@ -81,6 +83,10 @@ class EngineKind:
     many_objectives: bool = False
     folds: int | None = None
     own_results: Callable[..., Any] | None = None
+
+    def default_trials(self, definition: Definition) -> int | None:
+        """Return the number of trials of a search that is given none; None when the engine knows when it is done."""
+        return self.trials if self.trials_for is None else self.trials_for(definition)
 
     def load(self) -> Callable[..., Engine]:
         """Import what makes the engine, and the library behind it."""

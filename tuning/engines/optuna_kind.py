@@ -23,15 +23,29 @@ PRUNERS = (
 )
 
 
+LEAST_TRIALS, TRIALS_EACH = 15, 5
+"""Trials of a search that is given no number: so many, and so many more for each hyperparameter."""
+
+
+def _default_trials(definition: Definition) -> int:
+    varying = [h for h in definition.hyperparameters if not h.is_fixed]
+    return LEAST_TRIALS + TRIALS_EACH * len(varying)
+
+
 def _remark(definition: Definition, max_trials: int | None) -> str:
-    return str(Lazily("tuning.engines.optuna_definition:remark")(definition))
+    said = str(Lazily("tuning.engines.optuna_definition:remark")(definition))
+    if max_trials == _default_trials(definition):
+        size = f"{max_trials} trials at most, as the space is large; say --trials or --budget for others"
+        return f"{size}; {said}" if said else size
+    return said
 
 
 OPTUNA = EngineKind(
     "optuna",
     Lazily("tuning.engines.optuna_definition:make"),
     "Optuna: any of its samplers and pruners, several objectives",
-    trials=20,
+    trials=None,
+    trials_for=_default_trials,
     options={
         "sampler": Option(
             "auto",

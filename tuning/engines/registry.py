@@ -21,7 +21,7 @@ from tuning.records.definition import Definition
 
 ENGINES: dict[str, EngineKind] = {kind.name: kind for kind in (RANDOM, HYPERBAND, BAYESIAN, OPTUNA, GRID)}
 
-DEFAULT = HYPERBAND.name
+DEFAULT = OPTUNA.name
 """The engine of a search that names none."""
 
 

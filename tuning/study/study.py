@@ -34,7 +34,7 @@ class Study:
     """A study in a folder.
 
     Args:
-        path: the study's folder, such as `logs/fashion_mnist-hyperband`.
+        path: the study's folder, such as `logs/fashion_mnist-optuna`.
         space: what was searched, or its name: whatever `search` takes; needed for the models of a space that was made
             in a program.
         data: the data of `space`, where they were given to `search`.
@@ -350,7 +350,7 @@ def load(
     """Open a study by its folder.
 
     Args:
-        path: such as `logs/fashion_mnist-hyperband`.
+        path: such as `logs/fashion_mnist-optuna`.
         space: needed to rebuild models when the study searched a space that was made in a program: the same
             `SearchSpace`, `HyperModel` or `build_model(hp)` function, instance or class, or the name of one.
         storage: URL of its database, where it is not the file in the folder.
