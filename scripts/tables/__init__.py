@@ -39,7 +39,7 @@ from tuning.records.objective import Objective
 from tuning.storage.store import Store
 from tuning.training.messages import Decision, Finished, Report, Task
 
-TABLES = Path(__file__).resolve().parent / "tables"
+TABLES = Path(__file__).resolve().parent
 BUDGETS = (5, 10, 20, 40)
 """Budgets of a search, in whole trainings."""
 
