@@ -73,8 +73,8 @@ HYPERBAND = EngineKind(
 BAYESIAN = EngineKind(
     "bayesian",
     Lazily("tuning.engines.keras_tuner:bayesian"),
-    "KerasTuner's BayesianOptimization: a Gaussian process, after 3 random trials a hyperparameter: 10 to 15 trials are "
-    "random search",
+    "KerasTuner's BayesianOptimization: a Gaussian process, after 3 random trials a hyperparameter: 10 to 15 trials "
+    "are random search",
     trials=10,
     options={
         "alpha": Option(1e-4, "be a number > 0", more_than(0), "noise expected in the scores"),
