@@ -129,7 +129,7 @@ def test_show_list_spaces_engines(tune_here, logs):
         (("run", "fashion_mnst"), 1, "Did you mean 'fashion_mnist'?"),
         (("run", "nowhere/space.py"), 1, "there is no 'nowhere/space.py'"),
         (("run", str(CURVE), "--engine", "hyperbnd"), 1, "Did you mean 'hyperband'?"),
-        (("run", str(CURVE), "-o", "patience=-1"), 1, "`patience` must be a whole number >= 0, but got '-1'."),
+        (("run", str(CURVE), "-o", "patience=-1"), 1, "`patience` must be a whole number >= 0, but got -1."),
         (("run", str(CURVE), "-o", "factor"), 2, "NAME=VALUE"),
         (("run", str(CURVE), "--trials", "0"), 2, "--trials"),
         (("run", str(CURVE), "--study", "a/b"), 1, "because it names a folder"),
