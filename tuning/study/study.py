@@ -23,7 +23,7 @@ from tuning.records.trial import Trial
 from tuning.space import SearchSpace, as_space, bundled_spaces, resolve
 from tuning.storage.folder import CHECKPOINTS, DATABASE
 from tuning.storage.store import Store, without_password
-from tuning.study import models, tables
+from tuning.study import models, shown, tables
 from tuning.training import checkpoints
 
 if TYPE_CHECKING:
@@ -72,10 +72,19 @@ class Study:
         self._given, self._data = space if space is None or isinstance(space, str) else as_space(space), data
 
     def __repr__(self) -> str:
-        best = self.best
-        return (
-            f"<Study {self.name}: {len(self.trials)} trials, best {self.objective.name} {best.score if best else None}>"
-        )
+        return shown.summary(self, 3)
+
+    def _repr_html_(self) -> str:
+        return shown.html(self)
+
+    def summary(self, top: int = shown.TOP) -> str:
+        """Return what the study is, its best trial, and a line for each of its best trials; print it or look at it."""
+        raise_all(whole_number("top", top, 1))
+        return shown.summary(self, top)
+
+    def space_summary(self) -> str:
+        """Return a line for each hyperparameter: its values, its default, and when it applies."""
+        return shown.space_summary(self)
 
     @property
     def name(self) -> str:

@@ -106,7 +106,9 @@ def test_times_that_are_not_known_yet_are_missing(folded):
     from dataclasses import replace
 
     study = tuning.load(folded.path)
-    study.trials = [replace(study.trials[0], ended_at=None, best_epoch=None)]
+    first = study.trials[0]
+    assert first.joint is not None
+    study.trials = [replace(first, ended_at=None, joint=replace(first.joint, best_epoch=None))]
     (row,) = study.dataframe().to_dict("records")
     assert pd.isna(row["ended_at"]) and not any(name.startswith("metrics.") for name in row)
     assert not math.isnan(row["started_at"].timestamp())
