@@ -79,7 +79,7 @@ def test_what_is_too_large_is_found(text, is_too_large):
 
 def rooms_of_the_listing():
     folder = ROOT / "tuning"
-    modules = {path.stem for path in folder.glob("*.py") if path.stem != "__init__"}
+    modules = {path.stem for path in folder.glob("*.py") if path.stem not in ("__init__", "__main__")}
     return modules | {path.parent.name for path in folder.glob("*/__init__.py")}
 
 

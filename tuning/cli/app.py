@@ -18,8 +18,9 @@ from tuning.errors import TuningError
 INTERRUPTED = 130
 ORDER = (
     *("demo", "new", "run", "show", "list", "board"),
-    *("best", "finalize", "predict", "report"),
+    *("best", "finalize", "predict", "report", "export"),
     *("spaces", "engines", "lr", "baseline"),
+    *("rename", "clean", "rm"),
 )
 """The commands in the order in which they are listed; others come after them."""
 
@@ -44,7 +45,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Search hyperparameters of Keras models: one build_model(hp), every engine, every trial in TensorBoard.",
@@ -78,6 +79,7 @@ def main() -> None:
         demo,
         finalize,
         lr,
+        manage,
         new,
         predict,
         report,

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from tuning.cli.app import app
 from tuning.cli.console import print_json, remarks, results
 from tuning.cli.options import JSON, LOGS, STORAGE, study_path
+
+if TYPE_CHECKING:
+    from tuning.study import Study
+
+HEADS = (
+    *("study", "space", "engine", "objective", "best", "trials", "of which"),
+    *("date", "epochs", "duration", "size"),
+)
+HEADS_THAT_GO = ("of which", "size", "duration", "epochs", "date", "space", "objective", "engine")
+"""Columns of `tune list` that are left out, one after the other, where it is too wide."""
 
 MAX_ROWS = 100
 """Trials that are shown unless more are asked for: a table of thousands takes seconds, and nobody reads it."""
@@ -64,12 +77,24 @@ def show(
         console.print(line)
 
 
-@app.command("list", epilog="Example: [bold]tune list --logs logs[/bold]")
-def list_studies(logs: Path = LOGS, as_json: bool = JSON) -> None:
+class Order(str, enum.Enum):
+    """What `tune list` can be sorted by."""
+
+    NAME = "name"
+    DATE = "date"
+    DURATION = "duration"
+    SIZE = "size"
+    TRIALS = "trials"
+
+
+@app.command("list", epilog="Example: [bold]tune list --logs logs --sort date[/bold]")
+def list_studies(
+    logs: Path = LOGS,
+    sort: Order = typer.Option(Order.NAME, "--sort", help="By name, or the latest, longest or largest first."),
+    as_json: bool = JSON,
+) -> None:
     """List the studies."""
-    from tuning.cli.tables import table
     from tuning.errors import TuningError
-    from tuning.records.words import counts, score
     from tuning.study import find_studies, load
 
     found = []
@@ -78,23 +103,50 @@ def list_studies(logs: Path = LOGS, as_json: bool = JSON) -> None:
             found.append(load(path))
         except TuningError as error:
             remarks().print(f"{path}: {error}")
+    facts = [_facts(study) for study in found]
+    listed = list(zip(found, facts, strict=True))
+    if sort is not Order.NAME:
+        listed.sort(key=lambda entry: entry[1][sort.value] or 0, reverse=True)
     if as_json:
-        print_json([{**study.to_json(), "trials": len(study.trials)} for study in found])
-        return
-    if not found:
+        print_json([{**study.to_json(), **facts} for study, facts in listed])
+    elif not found:
         results().print(f"no studies in {logs}; `tune run` makes one")
-        return
-    made = table()
-    for column in ("study", "space", "engine", "objective", "best", "trials"):
-        made.add_column(column, no_wrap=True, justify="right" if column == "best" else "left")
-    for study in found:
-        best = study.best
-        made.add_row(
-            study.name,
-            study.definition.space,
-            study.definition.engine,
-            str(study.objective),
-            score(best.score if best else None),
-            counts(study.trials),
+    else:
+        results().print(_studies_table(listed, results().width))
+
+
+def _facts(study: Study) -> dict[str, Any]:
+    """Return what is listed of a study besides: when it was trained last (Unix time), how much, and its bytes."""
+    from tuning.storage.folder import size_of
+
+    times = [at for trial in study.trials for at in (trial.started_at, trial.ended_at) if at is not None]
+    return {
+        "trials": len(study.trials),
+        "date": max(times, default=None),
+        "epochs": sum(trial.epochs for trial in study.trials),
+        "duration": sum(trial.seconds for trial in study.trials),
+        "size": size_of(study.path),
+    }
+
+
+def _studies_table(listed: Sequence[tuple[Study, Mapping[str, Any]]], width: int) -> Any:
+    """Return the studies, so that they fit into `width` columns: what is least asked for is left out first."""
+    from datetime import datetime
+
+    from tuning.cli.tables import fitting
+    from tuning.records.words import counts, duration, score
+
+    columns: dict[str, list[str]] = {name: [] for name in HEADS}
+    for study, facts in listed:
+        d, at = study.definition, facts["date"]
+        best = f"Pareto set of {len(study.pareto)}" if study.pareto else score(study.best.score if study.best else None)
+        said = counts(study.trials)
+        short, rest = said.partition(":")[::2]
+        cells = (
+            *(study.name, d.space, d.engine, " and ".join(map(str, d.objectives)), best, short, rest.strip()),
+            "" if at is None else f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M}",
+            *(str(facts["epochs"]), duration(facts["duration"]), f"{facts['size'] / 1e6:.1f} MB"),
         )
-    results().print(made)
+        for name, cell in zip(HEADS, cells, strict=True):
+            columns[name].append(cell)
+    return fitting(columns, HEADS_THAT_GO, width)

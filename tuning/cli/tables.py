@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rich import box
@@ -64,16 +64,16 @@ def trials_table(study: Study, top: int | None, width: int) -> Table:
             return _table_of([*kept, *values])
     as_words = _Column("values", ["  ".join(pairs(trial)) for trial in shown], is_wrapped=True)
     if len(names) <= MAX_COLUMNS or sum(c.width for c in columns) + LEAST_VALUES > width:
-        columns = _narrow(columns, shown)
+        columns = _narrow(columns, shown, study.is_live)
     return _table_of([*columns, as_words])
 
 
-def _narrow(columns: Sequence[_Column], shown: Sequence[Trial]) -> list[_Column]:
+def _narrow(columns: Sequence[_Column], shown: Sequence[Trial], is_live: bool) -> list[_Column]:
     """Return what stands before the values where there is little room: the trial, its scores, the state in a word."""
     kept = []
     for column in columns:
         if column.name == "state":
-            kept.append(_Column("state", [Text(t.state.value, STYLES[t.state]) for t in shown]))
+            kept.append(_Column("state", [_word(t, is_live) for t in shown]))
         elif column.name not in FIRST_TO_GO:
             name = "score" if len(column.name) > LONG_NAME and len(kept) == 1 else column.name
             kept.append(_Column(name, column.cells, column.is_wrapped))
@@ -112,7 +112,7 @@ def _trainings_title(study: Study) -> str:
 
 def _start(study: Study, shown: Sequence[Trial]) -> list[_Column]:
     """Return the columns before the hyperparameters."""
-    trainings = _trainings_title(study)
+    trainings, is_live = _trainings_title(study), study.is_live
     columns = [
         _Column("trial", [str(t.number) for t in shown]),
         _Column(study.objective.name, [score(t.score) for t in shown]),
@@ -130,13 +130,33 @@ def _start(study: Study, shown: Sequence[Trial]) -> list[_Column]:
         _Column("epoch", [number(t.best_epoch) for t in shown]),
         _Column("epochs", [str(t.epochs) for t in shown]),
         _Column("time", [duration(t.seconds) for t in shown]),
-        _Column("state", [_state(t) for t in shown]),
+        _Column("state", [_state(t, is_live) for t in shown]),
     ]
 
 
-def _state(trial: Trial) -> Text:
-    state = Text(trial.state.value, STYLES[trial.state])
+def _state(trial: Trial, is_live: bool) -> Text:
+    state = _word(trial, is_live)
     return state.append(" (not compiled)", "none") if trial.compiled is False else state
+
+
+def _word(trial: Trial, is_live: bool) -> Text:
+    """Return the state of a trial; what no driver is training any more does not run, whatever was written last."""
+    said = trial.state.value
+    if trial.state is State.RUNNING and not trial.is_training:
+        said = "resting"
+    elif trial.state is State.RUNNING and not is_live:
+        said = "interrupted"
+    return Text(said, STYLES[trial.state])
+
+
+def fitting(columns: Mapping[str, Sequence[str]], that_go: Sequence[str], width: int) -> Table:
+    """Return a table of columns by name, of which those `that_go` are left out in that order until it fits."""
+    made = [_Column(name, list(cells), name == next(iter(columns))) for name, cells in columns.items()]
+    for left_out in range(len(that_go) + 1):
+        kept = [column for column in made if column.name not in that_go[:left_out]]
+        if sum(column.width for column in kept) <= width + 1:
+            break
+    return _table_of(kept)
 
 
 def baselines_table(found: Sequence[Baseline], objective: Objective) -> Table:

@@ -6,13 +6,12 @@ Owns what is created, refused and deleted there before the first trial.
 from __future__ import annotations
 
 import contextlib
-import shutil
 from pathlib import Path
 
 from tuning.driver.plan import refuse_differences
 from tuning.errors import StudyError
 from tuning.records.definition import Definition
-from tuning.storage.folder import DATABASE, study_files
+from tuning.storage.folder import DATABASE, delete_files, study_files
 from tuning.storage.store import Store
 
 
@@ -37,12 +36,12 @@ def opened(path: Path, storage: str | None, definition: Definition, overwrite: b
         overwrite: delete the study first, if it exists.
     """
     if overwrite and storage is None:
-        _delete_files(path)
+        delete_files(path)
     store = Store.of(path, storage, exclusive=True)
     try:
         if overwrite and storage is not None:
             store.delete()
-            _delete_files(path)
+            delete_files(path)
         stored = store.definition()
         if stored is None:
             _refuse_leftovers(path, storage)
@@ -65,13 +64,3 @@ def _refuse_leftovers(path: Path, storage: str | None) -> None:
             f"{path} holds {', '.join(left)}. Give the storage that they belong to, choose another study name, or "
             "overwrite=True (--overwrite) to start afresh."
         )
-
-
-def _delete_files(path: Path) -> None:
-    """Delete everything that a study has written into its folder, and nothing else there."""
-    for name in study_files(path):
-        target = path / name
-        if target.is_dir():
-            shutil.rmtree(target)
-        else:
-            target.unlink(missing_ok=True)

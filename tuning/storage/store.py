@@ -39,6 +39,10 @@ RECORD = "tuning"  # the attribute that holds our record, of the study and of ea
 FINAL = "tuning_final"  # the attribute of the study that holds the record of its final model
 
 _STUDY = "SELECT study_id FROM studies WHERE study_name = :name"
+_STUDIES_OF_OURS = (
+    "SELECT s.study_id, s.study_name FROM studies s JOIN study_user_attributes a ON a.study_id = s.study_id "
+    "WHERE a.key = :key"
+)
 _ATTRIBUTE = "SELECT value_json FROM study_user_attributes WHERE study_id = :study AND key = :key"
 _TRIALS_OF_STUDY = (
     "SELECT t.trial_id, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
@@ -65,6 +69,7 @@ class Store:
         self._do = self._database.do
         self._study = study
         self._study_id: int | None = None
+        self._is_alone = False
         self._trial_ids: dict[int, int] = {}
         self._engine_states: dict[int, Any] = {}
 
@@ -93,7 +98,9 @@ class Store:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StudyError(f"`study` must be a folder that can be used, but got: {error}.") from None
-        return cls(of_file(database), path.name, exclusive)
+        store = cls(of_file(database), path.name, exclusive)
+        store._is_alone = True
+        return store
 
     def _lock_file(self) -> None:
         try:
@@ -186,7 +193,15 @@ class Store:
         if self._study_id is None and not self._database.is_empty:
             rows = self._queried(_STUDY, {"name": self._study})
             self._study_id = rows[0][0] if rows else None
+            if self._study_id is None and self._is_alone:
+                self._find_only()
         return self._study_id
+
+    def _find_only(self) -> None:
+        """Find the study under the name that it had before its folder was renamed or copied."""
+        rows = self._queried(_STUDIES_OF_OURS, {"key": RECORD})
+        if len(rows) == 1:
+            self._study_id, self._study = rows[0]
 
     @property
     def _id(self) -> int:

@@ -22,6 +22,7 @@ from tuning.records.ranking import pareto, ranked
 from tuning.records.trial import Trial
 from tuning.space import SearchSpace, as_space, bundled_spaces, resolve
 from tuning.storage.folder import CHECKPOINTS, DATABASE
+from tuning.storage.lock import refuse_if_locked
 from tuning.storage.store import Store, without_password
 from tuning.study import models, shown, tables
 from tuning.training import checkpoints
@@ -88,7 +89,17 @@ class Study:
 
     @property
     def name(self) -> str:
-        return self.definition.study
+        """The name of its folder, which may have been renamed since the search."""
+        return self.path.name
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a driver is searching it just now."""
+        try:
+            refuse_if_locked(self.path)
+        except StudyError:
+            return True
+        return False
 
     @property
     def objective(self) -> Objective:

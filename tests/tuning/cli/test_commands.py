@@ -11,8 +11,8 @@ from tests.conftest import SPACES
 
 CURVE = SPACES / "curve.py"
 COMMANDS = (
-    *("demo", "new", "run", "show", "list", "board", "best", "finalize", "predict", "report"),
-    *("spaces", "engines", "lr", "baseline"),
+    *("demo", "new", "run", "show", "list", "board", "best", "finalize", "predict", "report", "export"),
+    *("spaces", "engines", "lr", "baseline", "rename", "clean", "rm"),
 )
 
 

@@ -21,7 +21,7 @@ def study_of(objective="val_accuracy", values=VALUES, **of_trial):
         Trial(n, values, State.COMPLETED, (Training(curve, 0.9 + n / 1000, 1, 75.0),), **of_trial) for n in range(3)
     ]
     definition = Definition("s", "space", None, (), goal, "random", {}, 0, 2)
-    return types.SimpleNamespace(trials=trials, objective=goal, definition=definition)
+    return types.SimpleNamespace(trials=trials, objective=goal, definition=definition, is_live=False)
 
 
 def printed(study, width, top=None):

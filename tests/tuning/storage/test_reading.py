@@ -68,7 +68,6 @@ DAMAGES = {
     "cut": overwritten(lambda whole: whole[: len(whole) // 2]),
     "zeros": overwritten(lambda whole: whole[:4096] + bytes(len(whole) - 4096)),
     "other tables": lambda study: executed(study, "DROP TABLE trial_user_attributes"),
-    "renamed": lambda study: executed(study, "UPDATE studies SET study_name = 'other'"),
     "another program's": lambda study: executed(study, "DELETE FROM study_user_attributes"),
     "no JSON": lambda study: executed(study, "UPDATE study_user_attributes SET value_json = '{'"),
     "no JSON of a trial": lambda study: executed(study, "UPDATE trial_user_attributes SET value_json = '{'"),

@@ -1,0 +1,5 @@
+"""`python -m tuning` is the `tune` command."""
+
+from tuning.cli import main
+
+main()
