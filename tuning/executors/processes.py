@@ -95,17 +95,23 @@ class ProcessExecutor:
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         with _sendable("what is passed to fit"), _files_by_value():
             message = Call(cloudpickle.dumps((function, arguments)))
-        worker = self._workers[0]
-        worker.send(message)
+        self._workers[0].send(message)
+        is_retry = False
         while True:
+            worker = self._workers[0]
             try:
                 # Starting and looking may take their time; only a message may not.
                 if not worker.channel.poll(_POLL_SECONDS) and not worker.has_ended:
                     continue
                 returned = worker.receive()
-            except EOFError:
+            except (EOFError, OSError):
                 when = "while it looked at the search" if worker.is_ready else "when it started"
-                raise TuningError(f"a worker process died {when}: {worker.epitaph()}.") from None
+                died = f"a worker process died {when}: {worker.epitaph()}."
+                if is_retry:
+                    raise TuningError(died) from None
+                is_retry = True  # it may have been killed from outside
+                self._replace(worker).send(message)
+                continue
             if isinstance(returned, Returned):
                 return _result(returned)
             self._take_note(worker, returned)

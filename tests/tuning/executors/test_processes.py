@@ -452,3 +452,13 @@ def test_a_long_search_leaves_no_descriptors_open():
     executor.submit(task())
     trained(executor)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_worker_that_is_killed_while_it_looks_is_replaced_once(executor, tmp_path):
+    def dies_once(space, data, mark):
+        if not os.path.exists(mark):
+            open(mark, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "looked"
+
+    assert executor.call(dies_once, str(tmp_path / "mark")) == "looked"

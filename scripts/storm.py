@@ -1,0 +1,272 @@
+"""Kill searches again and again, and look whether anything was lost.
+
+Run `python scripts/storm.py [kills] [seed]` from the repository's root; 100 strikes are the default. Searches of every
+engine are struck at random moments: the driver is killed, a worker is killed, the whole job is killed, or stopped with
+SIGTERM as service managers and batch systems do it, or the driver is interrupted. Some trials have processes of their
+own meanwhile. After each strike the search is taken up again, until it is done, and then the next one begins.
+
+A violation is: a finished trial that is lost or has changed; a process that outlives its search; a damaged database; a
+search that does not end; with one worker, another sequence of proposals or results than that of a search that nobody
+disturbs; with two, a trial that failed or is missing. The figures are printed, and the exit code is 1 after any.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import os
+import random
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import tuning  # noqa: E402
+from tuning.records.trial import State  # noqa: E402
+
+SPACE = """
+import multiprocessing, os, subprocess, time
+from tuning import Data, SearchSpace
+class Storm(SearchSpace):
+    name, objective = "storm", "loss:min"
+    def build(self, hp):
+        return hp.Float("a", 0, 1), hp.Int("b", 1, 9), hp.Choice("c", ["x", "y", "z"])
+    def fit(self, hp, model, x, *, epochs, initial_epoch=0, callbacks=(), **_):
+        a, b, c = model
+        own = []
+        if b % 3 == 0 and "STORM" in os.environ:
+            own = [multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,), daemon=True)]
+            own[0].start()
+            os.system("sleep 600 & echo $! > /dev/null")
+        for epoch in range(initial_epoch, epochs):
+            time.sleep(float(os.environ.get("STORM_EPOCH_SECONDS", "0")))
+            if any([one.on_epoch_end(epoch, {"loss": (a - 0.3) ** 2 + b / 9 + 1 / (epoch + 1)}) for one in callbacks]):
+                break
+        for process in own:
+            process.terminate()
+    def load_data(self): return Data([float(i) for i in range(20)])
+"""
+EPOCH_SECONDS = 0.03
+SEARCHES: dict[str, dict[str, Any]] = {
+    "random": {"engine": "random", "trials": 8},
+    "hyperband": {"engine": "hyperband"},
+    "bayesian": {"engine": "bayesian", "trials": 7, "options": {"num_initial_points": 4}},
+    "optuna": {"engine": "optuna", "trials": 8},
+    "grid": {"engine": "grid", "trials": 8, "cv": 2},
+    "halving": {"engine": "grid", "options": {"search": "halving-random"}, "trials": 6, "cv": 2},
+}
+STRIKES = ("kill the driver", "kill a worker", "kill the job", "stop the job", "interrupt")
+END_SECONDS = 60.0
+ORPHAN_SECONDS = 5.0
+
+_FORKING = multiprocessing.get_context("forkserver")
+
+
+def main() -> int:
+    """Storm; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("kills", nargs="?", type=int, default=100)
+    parser.add_argument("seed", nargs="?", type=int, default=0)
+    given = parser.parse_args()
+    _FORKING.set_forkserver_preload(
+        ["__main__", "tuning.api", "tuning.engines.keras_tuner", "tuning.engines.optuna", "tuning.engines.grid"]
+    )
+    with tempfile.TemporaryDirectory(prefix="storm-") as folder:
+        storm = Storm(Path(folder), random.Random(given.seed))
+        begun = time.monotonic()
+        storm.run(given.kills)
+        print(f"{sum(storm.strikes.values())} strikes in {time.monotonic() - begun:.0f} s, seed {given.seed}")
+    for name, count in sorted(storm.strikes.items()):
+        print(f"  {name:<16} {count}")
+    print(
+        f"{storm.n_studies} studies and {storm.n_trials} trials came to their end; {storm.n_workers} workers were seen"
+    )
+    print(f"{len(storm.violations)} violations")
+    for violation in storm.violations:
+        print(f"  {violation}")
+    return 1 if storm.violations else 0
+
+
+class Storm:
+    """Strikes searches.
+
+    Args:
+        folder: where their studies lie.
+        draws: decides about everything that is left to chance.
+    """
+
+    def __init__(self, folder: Path, draws: random.Random) -> None:
+        self._folder, self._draws = folder, draws
+        self._space = folder / "storm_space.py"
+        self._space.write_text(SPACE)
+        self._straight: dict[str, Any] = {}
+        self.strikes: Counter[str] = Counter()
+        self.violations: list[str] = []
+        self.n_studies = self.n_trials = self.n_workers = 0
+
+    def run(self, kills: int) -> None:
+        """Strike so often, one engine after the other, with one worker and with two."""
+        turn = 0
+        while sum(self.strikes.values()) < kills:
+            name, workers = list(SEARCHES)[turn % len(SEARCHES)], 1 + turn // len(SEARCHES) % 2
+            self._struck_to_the_end(name, workers, f"{name}-{turn}", kills)
+            turn += 1
+
+    def _struck_to_the_end(self, name: str, workers: int, study: str, kills: int) -> None:
+        arguments = {**SEARCHES[name], "epochs": 6, "seed": 0, "study": study, "logs": str(self._folder)}
+        arguments |= {"workers": workers, "in_process": False}
+        database = self._folder / study / "trials.db"
+        settled: dict[int, str] = {}
+        for strike in range(8):
+            is_last = strike == 7 or sum(self.strikes.values()) >= kills
+            kind = "" if is_last else self._draws.choice(STRIKES)
+            if kind == "kill a worker" and any('"lost": 1' in text for text in _records(database).values()):
+                kind = "kill the driver"  # a run that loses two workers has failed, as it should
+            what = f"{study}, {workers} workers, strike {strike} ({kind or 'none'})"
+            is_done = self._searched(arguments, kind, what)
+            now = {n: text for n, text in _records(database).items() if '"state": "RUNNING"' not in text}
+            self._check(settled.items() <= now.items(), f"{what}: a finished trial is lost or has changed")
+            self._check(_is_sound(database), f"{what}: the database is damaged")
+            settled = now
+            if is_done:
+                break
+        self._compare(name, workers, study)
+
+    def _searched(self, arguments: dict[str, Any], kind: str, what: str) -> bool:
+        """Search, and strike; tell whether the search came to its end."""
+        token = os.urandom(8).hex()
+        driver = _FORKING.Process(target=_drive, args=(str(self._space), token, arguments), daemon=False)
+        driver.start()
+        if kind:
+            driver.join(self._draws.uniform(0.05, 1.5))
+            if driver.exitcode is None:
+                self._strike(psutil.Process(driver.pid), kind)
+        driver.join(END_SECONDS)
+        if driver.exitcode is None:
+            self.violations.append(f"{what}: the search does not end")
+            driver.kill()
+            driver.join()
+        end = time.monotonic() + ORPHAN_SECONDS
+        while (left := _of(token)) and time.monotonic() < end:
+            time.sleep(0.02)
+        self._check(not left, f"{what}: left behind {[' '.join(_command(p))[:60] for p in left]}")
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        ended = (0,) if kind in ("", "kill a worker") else (0, 130, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
+        self._check(driver.exitcode in ended, f"{what}: exit code {driver.exitcode}")
+        return driver.exitcode == 0
+
+    def _strike(self, driver: psutil.Process, kind: str) -> None:
+        try:
+            family = driver.children(recursive=True)
+        except psutil.NoSuchProcess:  # done a moment ago
+            return
+        workers = [process for process in family if "tuning.executors.worker" in " ".join(_command(process))]
+        self.n_workers += len(workers)
+        if kind == "kill a worker":
+            if not workers:
+                return
+            struck, number = [self._draws.choice(workers)], signal.SIGKILL
+        elif kind in ("kill the job", "stop the job"):
+            struck = [driver, *family]
+            self._draws.shuffle(struck)
+            number = signal.SIGKILL if kind == "kill the job" else signal.SIGTERM
+        else:
+            struck, number = [driver], signal.SIGINT if kind == "interrupt" else signal.SIGKILL
+        self.strikes[kind] += 1
+        for process in struck:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    def _compare(self, name: str, workers: int, study: str) -> None:
+        """Compare a study that has come to its end with one that nobody has disturbed."""
+        if name not in self._straight:
+            arguments = {**SEARCHES[name], "epochs": 6, "seed": 0, "study": f"straight-{name}", "logs": self._folder}
+            self._straight[name] = _outcome(tuning.search(str(self._space), **arguments).trials)
+        try:
+            trials = tuning.load(self._folder / study).trials
+        except tuning.TuningError as error:
+            self.violations.append(f"{study}: {error}")
+            return
+        self.n_studies, self.n_trials = self.n_studies + 1, self.n_trials + len(trials)
+        self._check([t.number for t in trials] == list(range(len(trials))), f"{study}: numbers are missing")
+        self._check(all(t.state in (State.COMPLETED, State.PRUNED) for t in trials), f"{study}: a trial has failed")
+        if workers == 1 or name == "random":
+            self._check(_outcome(trials) == self._straight[name], f"{study}: differs from the undisturbed search")
+
+    def _check(self, holds: bool, violation: str) -> None:
+        if not holds:
+            self.violations.append(violation)
+
+
+def _drive(space: str, token: str, arguments: dict[str, Any]) -> None:
+    os.environ.update({"STORM": token, "STORM_EPOCH_SECONDS": str(EPOCH_SECONDS)})
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 2)
+    with contextlib.suppress(KeyboardInterrupt):
+        tuning.search(space, **arguments)
+        return
+    sys.exit(130)
+
+
+def _of(token: str) -> list[psutil.Process]:
+    """Return the processes that a driver has started, and those that they have."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("STORM") == token and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def _records(database: Path) -> dict[int, str]:
+    """Return each trial's record as it lies in the file, by number."""
+    query = "SELECT number, value_json FROM trials JOIN trial_user_attributes USING (trial_id) WHERE key = 'tuning'"
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection:
+            return dict(connection.execute(query).fetchall())
+    except sqlite3.OperationalError:  # not made yet
+        return {}
+
+
+def _is_sound(database: Path) -> bool:
+    if not database.exists():
+        return True
+    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection:
+        return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def _outcome(trials: Iterable[Any]) -> list[str]:
+    """Return what must be the same in every search with the same seed: all but times."""
+    return [
+        json.dumps(
+            [t.number, t.state.name, t.score, dict(t.values), list(map(dict, t.curve.epochs))]
+            + [[r.start, r.stop, r.until, dict(r.note)] for r in t.runs],
+            sort_keys=True,
+        )
+        for t in trials
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
