@@ -59,11 +59,14 @@ def locked(path: Path, name: str = LOCK, study: str | None = None) -> Iterator[N
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        file = open(path / name, "a+b", buffering=0)  # noqa: SIM115
+        # A link that somebody has put there is not followed: what it leads to would be cleared.
+        file = open(os.open(path / name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+b", buffering=0)  # noqa: SIM115
     except OSError as error:
         raise StudyError(f"'{path}' must be a folder that can be written to, but got: {error}.") from None
-    with file:
+    with file, _folder(path) if name == LOCK else contextlib.nullcontext() as folder:
         _take(file, path.name if study is None else study)
+        if folder is not None:  # the file may be a new one, in place of another that is held and was deleted
+            _take_folder(folder, path.name)
         with contextlib.suppress(OSError):  # a disk that is full does not matter here
             file.truncate(0)
             file.write(json.dumps(holder()).encode())
@@ -78,6 +81,25 @@ def refuse_if_locked(path: Path) -> None:
     """Raise the error of `locked` when another driver has the lock; take and make nothing."""
     with contextlib.suppress(FileNotFoundError), open(path / LOCK, "rb") as file:
         _take(file, path.name, shared=True)
+
+
+@contextlib.contextmanager
+def _folder(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _take_folder(folder: int, study: str) -> None:
+    """Lock the folder itself, which cannot be deleted under its holder; some file systems have no such locks."""
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise held_by(study, None) from None
+    except OSError:
+        pass
 
 
 def _take(file: IO[bytes], study: str, shared: bool = False) -> None:

@@ -117,3 +117,22 @@ def test_a_full_disk_does_not_matter(tmp_path):
                 filler.write(b"\0" * 4096)
         with locked(disk / "study"):
             pass
+
+
+def test_a_deleted_lock_file_admits_nobody(other, tmp_path):
+    (tmp_path / "study" / LOCK).unlink()
+    with pytest.raises(StudyError, match="is being searched"), locked(tmp_path / "study"):
+        pass
+    other.kill()
+    other.wait()
+    with locked(tmp_path / "study"):
+        pass
+
+
+def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / "study" / LOCK).symlink_to(tmp_path / "precious")
+    with pytest.raises(StudyError, match="must be a folder that can be written to"), locked(tmp_path / "study"):
+        pass
+    assert (tmp_path / "precious").read_text() == "kept"
