@@ -110,4 +110,5 @@ def search(
     with display_of(verbose, trials if trials is not None or budget is None else BY_BUDGET) as shown:
         request = Request.of({**given, "observers": [*observers, *([] if shown is None else [shown])]})
         data = run(request)
-    return Study(request.path, request.space, data, storage)
+    path = Path(logs) / request.path.name
+    return Study(path if path.absolute() == request.path else request.path, request.space, data, storage)

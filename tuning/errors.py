@@ -83,5 +83,8 @@ def raise_all(mistakes: list[str], kind: type[TuningError] = OptionError) -> Non
 
 def one_line(error: BaseException) -> str:
     """Return an exception's type and text on one line of at most 500 characters."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception as second:  # it is the user's class
+        text = f"its text cannot be had ({type(second).__name__})"
     return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__

@@ -89,6 +89,7 @@ class Request:
             TuningError: names everything that does not fit.
         """
         mistakes = _Mistakes()
+        logs = Path(given["logs"]).absolute()  # now: a space may change the working folder
         source = given["space"] if isinstance(given["space"], str) else None
         space = mistakes.caught(
             lambda: as_space(given["space"] if source is None else resolve(source)), SearchSpace("unknown")
@@ -110,7 +111,7 @@ class Request:
                 "source": source,
                 "data": None if given["x"] is None else Data(given["x"], given["y"], given["validation_data"]),
                 "goals": goals,
-                "path": Path(given["logs"]) / name,
+                "path": logs / name,
                 "log": log,
                 "options": dict(given["options"] or {}),
                 "fix": dict(given["fix"] or {}),

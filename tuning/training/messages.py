@@ -133,9 +133,20 @@ Reporter = Callable[[Report], Decision]
 def failure(key: Key, error: BaseException, seconds: float = 0.0) -> Failed:
     """Return the message that the task of that key has raised `error`."""
     number, training = key
-    text = "".join(traceback_module.format_exception(error))
+    text = "".join(_formatted(error))
     if len(text) > MAX_TRACEBACK:
         text = f"{text[: MAX_TRACEBACK // 2]}\n...\n{text[-MAX_TRACEBACK // 2 :]}"
     if isinstance(error, StudyError):  # a disk that is full is not the trial's fault
         return Failed(number, str(error), text, seconds, is_fatal=True, training=training)
     return Failed(number, one_line(error), text, seconds, training=training)
+
+
+def _formatted(error: BaseException) -> list[str]:
+    try:
+        return traceback_module.format_exception(error)
+    except Exception:  # the class is the user's, and so is what it does when it is shown
+        return [
+            "Traceback (most recent call last):\n",
+            *traceback_module.format_tb(error.__traceback__),
+            one_line(error),
+        ]

@@ -35,7 +35,9 @@ def train(space: SearchSpace, data: Data, task: Task, report: Reporter) -> Finis
         ):
             seed_everything(task.seed, task.options.uses_keras)
             return _train(space, data, task, report, started, logging)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:  # a person's, in their own process
+        raise
+    except BaseException as error:  # SystemExit, and classes of the space's own
         return failure(task.key, error, time.perf_counter() - started)
 
 

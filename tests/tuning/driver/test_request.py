@@ -47,10 +47,10 @@ def test_every_argument_of_search_is_taken_over():
 
 def test_what_follows_from_other_arguments():
     taken = request(engine="optuna", logs="there", objective=["n_params", "val_loss"])
-    assert taken.path == Path("there/curve-optuna") and taken.goal == "val_loss"
+    assert taken.path == Path("there/curve-optuna").absolute() and taken.goal == "val_loss"
     assert taken.in_process and not request(workers=2).in_process and not request(in_process=False).in_process
     given = request(tuning.SearchSpace("mine"), X, Y, validation_data=(X, Y), study="another")
-    assert given.data.validation == (X, Y) and given.source is None and given.path == Path("logs/another")
+    assert given.data.validation == (X, Y) and given.source is None and given.path == Path("logs/another").absolute()
 
 
 def test_it_is_frozen():
