@@ -265,12 +265,8 @@ def grid(
     given = None if grid is None else checked_grid(grid, space, draws)
     choices: Any = given if given is not None else distributions_of(space) if draws else grid_of(space, levels)
     total = _size(choices)
-    if not draws and total is not None and total > MAX_CANDIDATES:
-        raise OptionError(
-            f"the grid must have at most {MAX_CANDIDATES:,} candidates, but {len(space)} hyperparameters make "
-            f"{total:,}. Draw some of them (search=random), take fewer levels={levels}, fix some hyperparameters, or "
-            "give a grid of those values that matter (grid={name: values})."
-        )
+    if not draws:
+        _refuse_if_too_large(total, len(space), levels)
     options: dict[str, Any] = {"param_distributions" if draws else "param_grid": choices}
     n_candidates = None
     if is_halving:
@@ -292,6 +288,15 @@ def grid(
         None if draws else max_trials,
         total,
     )
+
+
+def _refuse_if_too_large(total: int | None, n_hyperparameters: int, levels: int) -> None:
+    if total is not None and total > MAX_CANDIDATES:
+        raise OptionError(
+            f"the grid must have at most {MAX_CANDIDATES:,} candidates, but {n_hyperparameters} hyperparameters make "
+            f"{total:,}. Draw some of them (search=random), take fewer levels={levels}, fix some hyperparameters, or "
+            "give a grid of those values that matter (grid={name: values})."
+        )
 
 
 def _size(choices: Any) -> int | None:
