@@ -18,6 +18,9 @@ from tuning.engines.registry import DEFAULT, ENGINES, engines_that
 if TYPE_CHECKING:
     from tuning.study import Study
 
+SEARCH, BUDGET, TRAINING, STUDY = "What is searched, and how", "How long", "Training", "What is kept, and where"
+"""Groups of options in the help."""
+
 TOP = 5
 """Number of trials in the table after a search."""
 
@@ -29,27 +32,60 @@ TOP = 5
 )
 def run(
     space: str = typer.Argument(..., help="A bundled space (see `tune spaces`), a module, or a .py file."),
-    engine: str = typer.Option(DEFAULT, "--engine", help=f"{', '.join(ENGINES)}; see `tune engines`."),
+    engine: str = typer.Option(
+        DEFAULT,
+        "--engine",
+        help=f"{', '.join(ENGINES)}; see `tune engines`.",
+        rich_help_panel=SEARCH,
+    ),
     trials: int = typer.Option(
-        None, "--trials", min=1, help="Number of trials in all, those of a resumed study included."
+        None,
+        "--trials",
+        min=1,
+        help="Number of trials in all, those of a resumed study included.",
+        rich_help_panel=BUDGET,
     ),
     budget: str = typer.Option(
-        None, "--budget", metavar="200e|30m", help="Epochs or time of training in all, instead of a number of trials."
+        None,
+        "--budget",
+        metavar="200e|30m",
+        help="Epochs or time of training in all, instead of a number of trials.",
+        rich_help_panel=BUDGET,
     ),
     tolerance: float = typer.Option(
-        None, "--tolerance", help="End the search when its last third improved the objective by less than this."
+        None,
+        "--tolerance",
+        help="End the search when its last third improved the objective by less than this.",
+        rich_help_panel=BUDGET,
     ),
     epochs: int = typer.Option(
-        None, "--epochs", min=1, help="Budget of one trial, in epochs; default: the space's own, or 10."
+        None,
+        "--epochs",
+        min=1,
+        help="Budget of one trial, in epochs; default: the space's own, or 10.",
+        rich_help_panel=BUDGET,
     ),
-    study: str = typer.Option(None, "--study", help="Name of the study; default SPACE-ENGINE."),
+    study: str = typer.Option(
+        None,
+        "--study",
+        help="Name of the study; default SPACE-ENGINE.",
+        rich_help_panel=STUDY,
+    ),
     logs: Path = LOGS,
     storage: str = STORAGE,
     workers: int = typer.Option(
-        None, "--workers", min=1, help="Worker processes; default: as many as cores, memory and GPUs allow."
+        None,
+        "--workers",
+        min=1,
+        help="Worker processes; default: as many as cores, memory and GPUs allow.",
+        rich_help_panel=TRAINING,
     ),
     time_limit: str = typer.Option(
-        None, "--time-limit", metavar="10m", help="Pause the search after this time; the same command goes on."
+        None,
+        "--time-limit",
+        metavar="10m",
+        help="Pause the search after this time; the same command goes on.",
+        rich_help_panel=BUDGET,
     ),
     silence_limit: str = typer.Option(
         None,
@@ -57,14 +93,35 @@ def run(
         metavar="30m",
         help="Replace a worker that ends no epoch for so long, or 'never'; default: 10 times the longest epoch, at "
         "least 5 minutes.",
+        rich_help_panel=BUDGET,
     ),
-    seed: int = typer.Option(None, "--seed", min=0, help="Seed of proposals, weights and shuffling; default: drawn."),
-    option: list[str] = typer.Option(None, "-o", metavar="OPTION=VALUE", help="Option of the engine; may be repeated."),
+    seed: int = typer.Option(
+        None,
+        "--seed",
+        min=0,
+        help="Seed of proposals, weights and shuffling; default: drawn.",
+        rich_help_panel=SEARCH,
+    ),
+    option: list[str] = typer.Option(
+        None,
+        "-o",
+        metavar="OPTION=VALUE",
+        help="Option of the engine; may be repeated.",
+        rich_help_panel=SEARCH,
+    ),
     fix: list[str] = typer.Option(
-        None, "--fix", metavar="HP=VALUE", help="Do not search a hyperparameter; may be repeated."
+        None,
+        "--fix",
+        metavar="HP=VALUE",
+        help="Do not search a hyperparameter; may be repeated.",
+        rich_help_panel=SEARCH,
     ),
     try_: list[str] = typer.Option(
-        None, "--try", metavar="HP=VALUE,...", help="Try this configuration first; may be repeated."
+        None,
+        "--try",
+        metavar="HP=VALUE,...",
+        help="Try this configuration first; may be repeated.",
+        rich_help_panel=SEARCH,
     ),
     objective: list[str] = typer.Option(
         None,
@@ -72,32 +129,61 @@ def run(
         metavar="NAME[:max|:min]",
         help="What to optimise; default: the space's own. Repeated for several, with --engine "
         f"{' or '.join(engines_that('many_objectives'))}.",
+        rich_help_panel=SEARCH,
     ),
-    overwrite: bool = typer.Option(False, "--overwrite", help="Delete the study if it exists, and start afresh."),
+    overwrite: bool = typer.Option(
+        False,
+        "--overwrite",
+        help="Delete the study if it exists, and start afresh.",
+        rich_help_panel=STUDY,
+    ),
     patience: int = typer.Option(
         None,
         "--patience",
         min=0,
         help="End a run after so many epochs without a better objective, 0 for never; default: the space's own.",
+        rich_help_panel=BUDGET,
     ),
     anneal: bool = typer.Option(
         None,
         "--anneal/--no-anneal",
         help="Let each trial's learning rate fall to nearly zero over its epochs, along half a cosine.",
+        rich_help_panel=TRAINING,
     ),
-    no_compile: bool = typer.Option(False, "--no-compile", help="Train with model.fit instead of compiled epochs."),
+    no_compile: bool = typer.Option(
+        False,
+        "--no-compile",
+        help="Train with model.fit instead of compiled epochs.",
+        rich_help_panel=TRAINING,
+    ),
     log: list[str] = typer.Option(
         None,
         "--log",
         metavar="WHAT",
         help="Write for TensorBoard besides: graph, histograms, summaries, profile=3,5; may be repeated.",
+        rich_help_panel=STUDY,
     ),
-    keep: int = typer.Option(3, "--keep", min=0, help="Number of best trials whose weights are kept."),
+    keep: int = typer.Option(
+        3,
+        "--keep",
+        min=0,
+        help="Number of best trials whose weights are kept.",
+        rich_help_panel=STUDY,
+    ),
     cv: int = typer.Option(
-        None, "--cv", min=2, metavar="K", help="Train each configuration on K folds and score it by their mean."
+        None,
+        "--cv",
+        min=2,
+        metavar="K",
+        help="Train each configuration on K folds and score it by their mean.",
+        rich_help_panel=SEARCH,
     ),
     repeats: int = typer.Option(
-        None, "--repeats", min=1, help="Train each configuration so often, with other seeds; scored by the mean."
+        None,
+        "--repeats",
+        min=1,
+        help="Train each configuration so often, with other seeds; scored by the mean.",
+        rich_help_panel=SEARCH,
     ),
     as_json: bool = JSON,
     quiet: bool = typer.Option(False, "--quiet", help="No progress."),

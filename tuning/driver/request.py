@@ -6,6 +6,7 @@ collected and raised once.
 
 from __future__ import annotations
 
+import inspect
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,31 @@ LEAST = {"trials": 1, "epochs": 1, "seed": 0, "keep": 0, "patience": 0, "workers
 """Arguments that are whole numbers, each with the least that it may be."""
 
 SECONDS = ("time_limit", "silence_limit")
+
+FOREIGN = {
+    "max_trials": ("KerasTuner", "it is `trials`"),
+    "executions_per_trial": ("KerasTuner", "it is `repeats`"),
+    "max_epochs": ("KerasTuner", "it is `epochs`"),
+    "directory": ("KerasTuner", "it is `logs`"),
+    "project_name": ("KerasTuner", "it is `study`"),
+    "hypermodel": ("KerasTuner", "it is `space`, the first argument"),
+    "hyperband_iterations": ("KerasTuner", "a larger `trials` or another `seed` does it"),
+    "max_consecutive_failed_trials": ("KerasTuner", "trials that fail are stored, and the search goes on"),
+    "n_trials": ("Optuna", "it is `trials`"),
+    "timeout": ("Optuna", "it is `time_limit`, in seconds"),
+    "n_jobs": ("Optuna and scikit-learn", "it is `workers`"),
+    "study_name": ("Optuna", "it is `study`"),
+    "direction": ("Optuna", "it is a part of `objective`: 'val_rmse:min', 'val_f1:max'"),
+    "directions": ("Optuna", "each objective says its own: ['val_accuracy:max', 'n_params:min']"),
+    "sampler": ("Optuna", "it is engine='optuna', options={'sampler': ...}"),
+    "pruner": ("Optuna", "it is engine='optuna', options={'pruner': ...}"),
+    "load_if_exists": ("Optuna", "a study that exists is gone on with; overwrite=True starts afresh"),
+    "show_progress_bar": ("Optuna", "it is `verbose`"),
+    "n_iter": ("scikit-learn", "it is `trials`"),
+    "random_state": ("scikit-learn", "it is `seed`"),
+    "scoring": ("scikit-learn", "it is `objective`"),
+}
+"""Arguments of other tuners, with whose they are and what to say here."""
 
 Value = TypeVar("Value")
 
@@ -95,9 +121,15 @@ class Request:
             lambda: as_space(given["space"] if source is None else resolve(source)), SearchSpace("unknown")
         )
         name = f"{space.name}-{given['engine']}" if given["study"] is None else given["study"]
-        mistakes.add(*_number_mistakes(given), *_engine_mistakes(given), *_name_mistakes(name), *_data_mistakes(given))
+        mistakes.add(
+            *_number_mistakes(given),
+            *_engine_mistakes(given),
+            *_name_mistakes(name),
+            *_logs_mistakes(given["logs"]),
+            *_data_mistakes(given),
+        )
         mistakes.add(*_tries_mistakes(given["tries"]), *callbacks.mistakes(given["fit_options"].get("callbacks")))
-        mistakes.add(*callbacks.mistakes(space.callbacks))
+        mistakes.add(*callbacks.mistakes(space.callbacks), *_foreign_mistakes(given["fit_options"], space))
         mistakes.caught(lambda: None if given["budget"] is None else Budget.read(given["budget"]), None)
         log = mistakes.caught(lambda: Log.read(given["log"]), Log())
         wanted = space.objective if given["objective"] is None else given["objective"]
@@ -198,3 +230,23 @@ def _tries_mistakes(tries: Any) -> list[str]:
         if tries is None or is_list
         else [must("tries", "be a list of configurations, such as [{'units': 64}]", tries)]
     )
+
+
+def _logs_mistakes(logs: str | Path) -> list[str]:
+    first = next((path for path in (Path(logs), *Path(logs).parents) if path.exists()), None)
+    if first is None or first.is_dir():
+        return []
+    return [must("logs", "be a folder, or one that can be made", str(logs), f"'{first}' is a file.")]
+
+
+def _foreign_mistakes(fit_options: Mapping[str, Any], space: SearchSpace) -> list[str]:
+    """Name arguments of other tuners, but for those that the space's own `fit` names."""
+    try:
+        own = inspect.signature(space.parts_of_code()["fit"] or SearchSpace.fit).parameters
+    except (TypeError, ValueError):  # it does not say
+        return []
+    return [
+        f"`{name}` is an argument of {tuner}; here {says}."
+        for name, (tuner, says) in FOREIGN.items()
+        if name in fit_options and name not in own
+    ]

@@ -175,6 +175,7 @@ class _Scout:
             raise
         except Exception as error:
             first = error
+        _with_fixed(self.space, {name: v for name, v in self._fixed.items() if name in {h.name for h in self.space}})
         draws = random.Random(0)
         for _ in range(SPARE_TRIES if self.space else 0):
             values = {h.name: h.drawn(draws) for h in self.space} | self._fixed

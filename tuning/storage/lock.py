@@ -79,7 +79,7 @@ def locked(path: Path, name: str = LOCK, study: str | None = None) -> Iterator[N
 
 def refuse_if_locked(path: Path) -> None:
     """Raise the error of `locked` when another driver has the lock; take and make nothing."""
-    with contextlib.suppress(FileNotFoundError), open(path / LOCK, "rb") as file:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), open(path / LOCK, "rb") as file:
         _take(file, path.name, shared=True)
 
 
