@@ -16,6 +16,7 @@ from tuning.driver.run import run
 from tuning.engines.registry import DEFAULT
 from tuning.records.objective import Objective
 from tuning.study import Study
+from tuning.tools.kept import write_kept
 
 
 def search(
@@ -111,4 +112,6 @@ def search(
         request = Request.of({**given, "observers": [*observers, *([] if shown is None else [shown])]})
         data = run(request)
     path = Path(logs) / request.path.name
-    return Study(path if path.absolute() == request.path else request.path, request.space, data, storage)
+    found = Study(path if path.absolute() == request.path else request.path, request.space, data, storage)
+    write_kept(found, request.space)
+    return found

@@ -16,12 +16,13 @@ CALLBACKS = "callbacks"
 FINAL_MODEL = "final"
 MODEL_FILE = "model.keras"
 REPORT = "report.html"
+SOURCE = "space.txt"
 
 
 def study_files(path: Path) -> list[str]:
     """Return the names of what a study has written into its folder."""
     database = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
-    own = (*database, CHECKPOINTS, TENSORBOARD, CALLBACKS, FINAL_MODEL, REPORT)
+    own = (*database, CHECKPOINTS, TENSORBOARD, CALLBACKS, FINAL_MODEL, REPORT, SOURCE)
     return [name for name in own if (path / name).exists()]
 
 

@@ -51,6 +51,10 @@ def restored(study: Study, trial: Trial, training: int) -> Any:
             f"the weights of trial {trial.number} are not kept; kept are those of trials {kept}. "
             "Search again with a larger keep=, or train the trial's values again."
         )
+    whole = checkpoints.whole_path(path)
+    if not study.has_space and whole.is_file():
+        import_keras()
+        return export.load(whole, None)
     model = built(study, trial.values)
     checkpoints.restore(model, path)
     return model

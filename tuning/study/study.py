@@ -21,7 +21,7 @@ from tuning.records.objective import Objective
 from tuning.records.ranking import pareto, ranked
 from tuning.records.trial import Trial
 from tuning.space import SearchSpace, as_space, bundled_spaces, resolve
-from tuning.storage.folder import CHECKPOINTS, DATABASE
+from tuning.storage.folder import CHECKPOINTS, DATABASE, SOURCE
 from tuning.storage.lock import refuse_if_locked
 from tuning.storage.store import Store, without_password
 from tuning.study import models, shown, tables
@@ -133,6 +133,17 @@ class Study:
             )
         return best
 
+    @property
+    def has_space(self) -> bool:
+        """Whether the space can be found: it was given, or the study names it."""
+        return self._given is not None or self.definition.space_source is not None
+
+    @property
+    def source(self) -> str | None:
+        """The text of the function or class that was searched, to be read; None where it has a file of its own."""
+        path = self.path / SOURCE
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+
     @cached_property
     def space(self) -> SearchSpace:
         """The space, found again by its source where it was not given."""
@@ -140,7 +151,7 @@ class Study:
         if given is None:
             raise SpaceError(
                 f"the space of study '{self.name}' was made in a program, so it cannot be found again. "
-                "Pass it: tuning.load(path, space=...)."
+                "Pass it: tuning.load(path, space=...). Its text is in study.source."
             )
         if self._given is None and not self._is_trusted and given not in bundled_spaces():
             raise SpaceError(

@@ -75,4 +75,8 @@ def clean(path: Path, keep: int, storage: str | None = None) -> list[int]:
         best = [trial.number for trial in [*(study.top(keep) if keep else []), *study.pareto]]
         before = checkpoints.kept_trials(path / CHECKPOINTS)
         checkpoints.prune(path / CHECKPOINTS, best, lambda number, training: starts.get((number, training)))
-        return sorted({*before} - {*checkpoints.kept_trials(path / CHECKPOINTS)})
+        kept = checkpoints.kept_trials(path / CHECKPOINTS)
+        weights = (path / CHECKPOINTS).glob("*.best.weights.h5")
+        for whole in {*(path / CHECKPOINTS).glob("*.keras")} - {*map(checkpoints.whole_path, weights)}:
+            whole.unlink(missing_ok=True)
+        return sorted({*before} - {*kept})

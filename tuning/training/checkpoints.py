@@ -38,6 +38,11 @@ def best_path(folder: str | Path, stem: str) -> Path:
     return Path(folder) / f"{stem}.best{SUFFIX}"
 
 
+def whole_path(weights: Path) -> Path:
+    """Return the file that holds the whole model, beside one that holds the weights of its best epoch."""
+    return weights.with_name(f"{weights.name.removesuffix(f'.best{SUFFIX}')}.keras")
+
+
 def epoch_path(folder: str | Path, stem: str, epochs: int) -> Path:
     """Return the file of a training after `epochs` epochs."""
     return Path(folder) / f"{stem}.epoch_{epochs}{SUFFIX}"

@@ -101,3 +101,15 @@ def test_a_trial_whose_driver_is_gone_is_interrupted(logs):
 def test_help_has_a_short_name(tune_here):
     assert tune_here("-h").stdout == tune_here("--help").stdout
     assert tune_here("show", "-h").stdout == tune_here("show", "--help").stdout != ""
+
+
+def test_weights_and_whole_models_of_all_but_the_best_are_deleted(logs, tune_here):
+    folder, best = logs / "one" / "checkpoints", tuning.load(logs / "one").best
+    folder.mkdir(exist_ok=True)
+    for number in range(3):
+        for name in (f"trial_{number:04d}.best.weights.h5", f"trial_{number:04d}.keras"):
+            (folder / name).write_text("")
+    assert "weights of 2 trials deleted" in tune_here("clean", "one", "--keep", "1").stdout
+    assert [path.name[:10] for path in folder.iterdir()] == [f"trial_{best.number:04d}"] * 2
+    assert "weights of 1 trial deleted" in tune_here("clean", "one", "--keep", "0").stdout
+    assert not list(folder.iterdir()) and len(tuning.load(logs / "one").trials) == 3

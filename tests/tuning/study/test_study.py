@@ -51,9 +51,16 @@ def test_models_are_made_again_of_whatever_search_takes(searched, space, tmp_pat
     assert study.save(tmp_path / "best.keras").is_file()
 
 
+def test_the_models_that_are_kept_open_without_their_space_and_its_text_can_be_read(searched):
+    study, with_space = tuning.load(searched[0]), tuning.load(searched[0], space=build_model)
+    given, again = (one.best_model() for one in (with_space, study))
+    np.testing.assert_array_equal(again.predict(X, verbose=0), given.predict(X, verbose=0))
+    assert again.optimizer is not None and study.source.startswith("def build_model(hp):")
+
+
 def test_without_its_space_a_study_says_what_to_pass(searched):
-    with pytest.raises(SpaceError, match=r"tuning.load\(path, space=...\)"):
-        tuning.load(searched[0]).best_model()
+    with pytest.raises(SpaceError, match=r"tuning.load\(path, space=...\).*study.source"):
+        tuning.load(searched[0]).untrained_model(0)
     with pytest.raises(SpaceError, match="must be a SearchSpace, a HyperModel or a build_model"):
         tuning.load(searched[0], space=3)
 
