@@ -35,7 +35,8 @@ def spaces(as_json: bool = JSON) -> None:
 @app.command(epilog="Example: [bold]tune engines[/bold]")
 def engines(as_json: bool = JSON) -> None:
     """List the engines and their options."""
-    from tuning.cli.tables import table
+    from rich.padding import Padding
+
     from tuning.engines.registry import ENGINES
 
     if as_json:
@@ -51,11 +52,9 @@ def engines(as_json: bool = JSON) -> None:
             ]
         )
         return
-    made = table()
-    made.add_column("engine", no_wrap=True)
-    made.add_column("what it does")
-    made.add_column("options for -o OPTION=VALUE")
-    for name, kind in ENGINES.items():
-        lines = [f"{key}={'' if o.default is None else o.default}  {o.help}" for key, o in kind.options.items()]
-        made.add_row(name, kind.description, "\n".join(lines))
-    results().print(made)
+    for name, kind in ENGINES.items():  # a table of three columns of text can be read on no terminal
+        console = results()
+        console.print(f"{name}: {kind.description}")
+        for key, o in kind.options.items():
+            default = "" if o.default is None else str(o.default)
+            console.print(Padding(f"-o {key}={default}  {o.help}", (0, 0, 0, 4), expand=False))

@@ -67,6 +67,9 @@ class PlainProgress(Observer):
     ) -> None:
         """Leave the screen as it should be, whatever has happened."""
 
+    def remarked(self, text: str) -> None:
+        self._say(text)
+
     def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
         self._definition = definition
         self._trials, self._states, self._ranking = {}, Counter(), Ranking(definition.objective)

@@ -14,7 +14,10 @@ from tuning.records.trial import Trial
 
 
 class Observer(Protocol):
-    """Override what is of interest; the rest does nothing."""
+    """Override what is of interest; the rest does nothing.
+
+    One that also has `remarked(text)` is told, before the search begins, what is legal but hardly what was meant.
+    """
 
     def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
         """A search begins or is resumed; `trials` are those the study already has."""

@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
+from itertools import product
 from typing import Any
 
 from tuning.data import Data, with_folds
@@ -22,7 +23,7 @@ from tuning.engines.registry import engine_kind, make_engine, stored_options
 from tuning.executors.base import Executor
 from tuning.executors.in_process import InProcessExecutor
 from tuning.executors.processes import ProcessExecutor, visible_gpus
-from tuning.preflight import check
+from tuning.preflight import Findings, check
 from tuning.storage.folder import TENSORBOARD
 from tuning.storage.lock import locked, refuse_if_locked
 from tuning.tensorboard import TensorBoardObserver
@@ -52,6 +53,8 @@ def run(request: Request) -> Data:
         engine = make_engine(definition, trials, stored_options(request.options)[1])
         resources.enter_context(locked(path))
         store = resources.enter_context(closing(opened(path, request.storage, definition, request.overwrite)))
+        for observer, text in product(request.observers, _remarks(findings)):
+            getattr(observer, "remarked", lambda _: None)(text)
         Search(
             definition=definition,
             engine=engine,
@@ -65,6 +68,14 @@ def run(request: Request) -> Data:
             limits=Limits(None if request.budget is None else Budget.read(request.budget), request.tolerance),
         ).run()
     return data
+
+
+def _remarks(findings: Findings) -> list[str]:
+    """Return what is legal, but hardly what was meant."""
+    name = findings.objective.name
+    if f"val_{name}" not in findings.metrics:
+        return []
+    return [f"remark: {name} is measured on the training data; val_{name} would choose what does well on other data"]
 
 
 def executor_for(request: Request) -> Executor:

@@ -76,6 +76,27 @@ def test_a_search_from_python_says_what_it_does_and_ends_with_the_best(finished)
     assert again.err.splitlines()[-1] == lines[-1]
 
 
+class Reports(tuning.SearchSpace):
+    name, objective = "reports", "accuracy:max"
+
+    def build(self, hp):
+        return hp.Float("a", 0, 1)
+
+    def fit(self, hp, model, x, y, *, epochs, callbacks=(), **_):
+        for epoch in range(epochs):
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, {"accuracy": model, "val_accuracy": model})
+
+    def load_data(self):
+        return tuning.Data([1.0, 2.0], [1.0, 2.0], ([1.0], [1.0]))
+
+
+@pytest.mark.parametrize("name", ["accuracy", "val_accuracy"])
+def test_an_objective_on_training_data_is_remarked_on_where_there_are_others(tmp_path, capsys, name):
+    tuning.search(Reports(), objective=f"{name}:max", engine="random", trials=1, epochs=1, seed=0, logs=tmp_path)
+    assert ("remark: accuracy is measured on the training data" in capsys.readouterr().err) == (name == "accuracy")
+
+
 def test_silence_is_silent(finished):
     _, said = finished(verbose=0)
     assert said.out == said.err == ""
