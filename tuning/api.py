@@ -92,7 +92,8 @@ def search(
         silence_limit: seconds without an ended epoch after which a worker is taken for dead, infinity for never;
             default: ten times the longest epoch that was seen, and at least five minutes.
         cv: train each configuration on folds of the data, training and validation data joined, and score it by
-            the mean: a number of folds, a splitter of scikit-learn's, or a list of (training rows, validation rows).
+            the mean: a number of folds, a splitter of scikit-learn's, or a list of (training rows, validation rows);
+            1 for none, also with the engine `grid`, which has five where no validation data are given.
         repeats: train each configuration so often, with different seeds, and score it by the mean.
         observers: told what happens; see `tuning.Observer`.
         log: what to write for TensorBoard besides: "graph", "histograms", "summaries", "profile=3,5".

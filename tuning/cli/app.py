@@ -19,7 +19,7 @@ INTERRUPTED = 130
 ORDER = (
     *("demo", "new", "run", "show", "list", "board"),
     *("best", "finalize", "predict", "report", "export"),
-    *("spaces", "engines", "lr", "baseline"),
+    *("spaces", "engines", "lr", "baseline", "keras-tuner"),
     *("rename", "clean", "rm"),
 )
 """The commands in the order in which they are listed; others come after them."""
@@ -78,6 +78,7 @@ def main() -> None:
         board,
         demo,
         finalize,
+        keras_tuner,
         lr,
         manage,
         new,

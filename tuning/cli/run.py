@@ -173,9 +173,9 @@ def run(
     cv: int = typer.Option(
         None,
         "--cv",
-        min=2,
+        min=1,
         metavar="K",
-        help="Train each configuration on K folds and score it by their mean.",
+        help="Train each configuration on K folds, 1 for none, and score it by their mean.",
         rich_help_panel=SEARCH,
     ),
     repeats: int = typer.Option(

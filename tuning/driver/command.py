@@ -45,7 +45,8 @@ def command(definition: Definition, trials: Sequence[Trial]) -> str | None:
         words += ["--fix", f"{name}={_text(value)}"]
     for values in definition.tries:
         words += ["--try", ",".join(f"{name}={_without_commas(value)}" for name, value in values.items())]
-    words += [] if definition.n_folds is None else ["--cv", definition.n_folds]
+    folds = engine_kind(definition.engine).folds if definition.n_folds is None else definition.n_folds
+    words += [] if folds is None else ["--cv", 1 if definition.n_folds is None else folds]
     words += [] if definition.repeats is None else ["--repeats", definition.repeats]
     words += _training(definition)
     return shlex.join([*map(str, words), "--study", definition.study])

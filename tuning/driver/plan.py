@@ -40,7 +40,9 @@ def continued(request: Request, stored: Definition | None, drawn_seed: int) -> R
     space, kind = request.space, engine_kind(request.engine)
     if stored is None:
         anneal = bool(request.anneal)
-        patience, cv = None if anneal else space.patience, kind.folds
+        patience = None if anneal else space.patience
+        is_validated = request.data is not None and request.data.validation is not None
+        cv = None if is_validated else kind.folds
         seed, repeats = drawn_seed, None
         epochs = EPOCHS if space.epochs is None else space.epochs
     else:
@@ -56,13 +58,18 @@ def continued(request: Request, stored: Definition | None, drawn_seed: int) -> R
         request,
         anneal=anneal,
         patience=(patience if request.patience is None else request.patience) or None,  # 0 is never
-        cv=cv if request.cv is None else request.cv,
+        cv=cv if request.cv is None else None if is_one(request.cv) else request.cv,
         seed=seed if request.seed is None else request.seed,
         epochs=epochs if request.epochs is None else request.epochs,
         repeats=None if wanted == 1 else wanted,
         tries=tries if request.tries is None else request.tries,
         options=read_options(request.engine, {**known, **request.options}),
     )
+
+
+def is_one(cv: Any) -> bool:
+    """Tell whether `cv` asks for a single training, on all training data: no folds."""
+    return isinstance(cv, int) and not isinstance(cv, bool) and cv == 1
 
 
 def plan(

@@ -214,8 +214,8 @@ def _name_mistakes(name: Any) -> list[str]:
 def _data_mistakes(given: Mapping[str, Any]) -> list[str]:
     if given["validation_data"] is None:
         return []
-    mistakes, engine = [], given["engine"]
-    has_folds = given["cv"] is not None or (engine in ENGINES and ENGINES[engine].folds is not None)
+    mistakes, cv = [], given["cv"]
+    has_folds = cv is not None and not (isinstance(cv, int) and cv == 1)
     if given["x"] is None:
         mistakes.append("`validation_data` must come with x and y, but x is None.")
     if has_folds:

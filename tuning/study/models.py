@@ -6,6 +6,8 @@ that people call.
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,13 +28,30 @@ if TYPE_CHECKING:
 
 
 def only(study: Study, trial: Trial) -> Any:
-    """Return the model of a trial that has one."""
-    if trial.is_divided:
-        raise StudyError(
-            f"trial {trial.number} has no model of its own but {len(trial.trainings)}, of {_division(study)}: "
-            f"study.models({trial.number}) returns them. `tune finalize` trains one model of its values."
-        )
-    return restored(study, trial, 0)
+    """Return the model of a trial; of one that has several the best one's, and say so."""
+    if not trial.is_divided:
+        return restored(study, trial, 0)
+    training = best_training(study, trial)
+    warnings.warn(
+        f"trial {trial.number} has {len(trial.trainings)} models, of {_division(study)}: this is that of "
+        f"{study.definition.training_names[training]}, the best one. study.models({trial.number}) returns them all, "
+        "and `tune finalize` trains one model of its values.",
+        stacklevel=4,
+    )
+    return restored(study, trial, training)
+
+
+def best_training(study: Study, trial: Trial) -> int:
+    """Return which of a trial's trainings has the best score.
+
+    Raises:
+        StudyError: none has one.
+    """
+    scores = [math.nan if score is None else score for score in trial.part_scores]
+    best = study.objective.best(scores)
+    if best is None:
+        raise StudyError(f"trial {trial.number} must have a training with a score, but none of them has ended.")
+    return best[0]
 
 
 def every(study: Study, trial: Trial) -> list[Any]:
@@ -79,9 +98,13 @@ def final(study: Study) -> Any:
     return export.load_weights(path, built(study, study.final["values"]))
 
 
-def evaluated(study: Study, trial: Trial, model: Any) -> dict[str, float]:
-    """Return the metrics of a model on the validation data, in batches of the trial's size."""
-    validation = study.data.validation
+def evaluated(study: Study, trial: Trial, model: Any = None) -> dict[str, float]:
+    """Return the metrics of a model, by default the trial's, on the validation data, in batches of the trial's size."""
+    d, fold = study.definition, None
+    if model is None:
+        model = only(study, trial)
+        fold = None if d.cv is None else d.fold_and_repeat(best_training(study, trial))[0]
+    validation = study.data.validation if fold is None else data_of(study, fold).validation
     if validation is None:
         raise DataError(f"study '{study.name}' must have validation data to evaluate on, but has none.")
     given = validation if isinstance(validation, tuple) else (validation,)

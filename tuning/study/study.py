@@ -171,10 +171,11 @@ class Study:
     def best_model(self) -> Any:
         """Return the model of the best trial with the weights of its best epoch, compiled.
 
-        Evaluated on the validation data it gives the recorded score: see `evaluate`.
+        Evaluated on the validation data it gives the recorded score: see `evaluate`. Of several models, one a fold or
+        repeat, it is the best one, and a warning says which.
 
         Raises:
-            StudyError: its weights were not kept, or the trial has several models, one a fold or repeat.
+            StudyError: its weights were not kept.
         """
         return self.model(self._best())
 
@@ -183,10 +184,10 @@ class Study:
         return [self.model(trial) for trial in self.top(n)]
 
     def model(self, trial: Trial | int) -> Any:
-        """Return a trial's model with the weights of its best epoch.
+        """Return a trial's model with the weights of its best epoch; of several the best one, as `best_model` does.
 
         Raises:
-            StudyError: its checkpoint was not kept, only those of the best trials are; or it has several models.
+            StudyError: its checkpoint was not kept, only those of the best trials are.
         """
         return models.only(self, self._trial(trial))
 
@@ -234,14 +235,14 @@ class Study:
         themselves: expect equality to 1e-6 of the value, and of a ratio of counts, such as accuracy, to the last bit.
 
         Args:
-            trial: default: the best.
+            trial: default: the best; of one with folds, the best fold's model on that fold's validation data.
             model: evaluated instead of the trial's own, such as one that was saved and loaded again.
 
         Raises:
             DataError: there are no validation data.
         """
         trial = self._best() if trial is None else self._trial(trial)
-        return models.evaluated(self, trial, self.model(trial) if model is None else model)
+        return models.evaluated(self, trial, model)
 
     def batch_size(self, trial: Trial) -> int | None:
         """Return the batch size of a trial, as far as it is known: by the hyperparameter or argument of that name."""

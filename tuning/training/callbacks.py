@@ -4,18 +4,23 @@ Owns the forms in which callbacks may be given, that no two runs share one, and 
 adds of its own is not decided here.
 
 Callbacks are given as a list, or as a function that gets the trial's own folder and returns a list. In a list, a
-callback is copied for each run; a class, or a function without arguments, is called for each run.
+callback is copied for each run, and a `TensorBoard` gets a folder for each in its own; a class, or a function without
+arguments, is called for each run.
 """
 
 from __future__ import annotations
 
 import copy
 import math
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tuning.errors import OptionError, must
+
+_OF_A_TRIAL = re.compile(r"trial_\d{4,}")
 
 ADVICE = "Give a list of Keras callbacks, or a function such as `lambda folder: [CSVLogger(folder / 'log.csv')]`."
 
@@ -32,7 +37,20 @@ def fresh(given: Any, folder: Path) -> list[Any]:
     if callable(given):
         folder.mkdir(parents=True, exist_ok=True)
         return list(given(folder))
-    return [_made(callback) for callback in given]
+    return [_in_its_folder(_made(callback), folder) for callback in given]
+
+
+def _in_its_folder(callback: Any, folder: Path) -> Any:
+    """Have a `TensorBoard` of Keras's write into a folder of its own in the one that it was given, as in `trial_0007`.
+
+    Other trainings than those of trials have no such name, and write where they were told.
+    """
+    keras = sys.modules.get("keras")
+    if keras is not None and isinstance(callback, keras.callbacks.TensorBoard):
+        names = folder.parts
+        first = next((i for i, name in enumerate(names) if _OF_A_TRIAL.fullmatch(name)), len(names))
+        callback.log_dir = str(Path(callback.log_dir, *names[first:]))
+    return callback
 
 
 def mistakes(given: Any) -> list[str]:

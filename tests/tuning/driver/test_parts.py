@@ -302,13 +302,27 @@ def test_folds_and_repeats_that_are_not_given_are_those_of_the_study_and_others_
 
 def test_what_does_not_fit_is_refused_before_anything_is_written(search, tmp_path):
     x, y = numpy.arange(20.0)[:, None], numpy.arange(20.0)
-    for given in ({"cv": 3}, {"cv": None, "engine": "grid", "trials": None}):
+    for given in ({"cv": 3}, {"cv": 2, "engine": "grid", "trials": None}):
         with pytest.raises(OptionError, match="`validation_data` must be None with folds"):
             search(x=x, y=y, validation_data=(x, y), **given)
-    for wrong in ({"cv": 1}, {"cv": "3"}, {"cv": 400}, {"repeats": 0}, {"repeats": 2.5}):
+    for wrong in ({"cv": 0}, {"cv": "3"}, {"cv": 400}, {"repeats": 0}, {"repeats": 2.5}):
         with pytest.raises(OptionError, match=f"`{next(iter(wrong))}` must"):
             search(**wrong)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("door", [{"cv": 1}, {"cv": None, "validation": True}])
+def test_a_grid_without_folds_validates_as_every_other_engine_does(search, door):
+    x = numpy.random.default_rng(0).normal(size=(60, 3))
+    y = x @ [1.0, 2.0, 3.0]
+    given = {"x": x[:40], "y": y[:40], "validation_data": (x[40:], y[40:])} if door.pop("validation", False) else {}
+    arguments = {"engine": "grid", "trials": 2, "options": {"levels": 2}, **given}
+    study = search(**arguments, **door)
+    assert study.definition.cv is None and len(study.trials) == 2
+    assert all(len(trial.trainings) == 1 and trial.score == trial.curve.epochs[trial.best_epoch]["val_rmse"]
+               for trial in study.trials)  # fmt: skip
+    again = search(**{**arguments, "cv": None, "trials": 3})
+    assert again.definition.cv is None and len(again.trials) == 3
 
 
 def test_given_arrays_are_divided(search):

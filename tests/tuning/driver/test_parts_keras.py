@@ -1,5 +1,6 @@
 """Folds of Keras models: preprocessing inside each fold, one compiled program for all, fold models, TensorBoard."""
 
+import keras
 import numpy
 import pytest
 
@@ -63,11 +64,27 @@ def test_fold_models_evaluate_to_the_recorded_scores(study):
     for fold, (model, score) in enumerate(zip(study.models(0), study.trials[0].part_scores, strict=True)):
         x, y = study.fold_data(fold).validation
         assert model.evaluate(x, y, verbose=0, return_dict=True)["rmse"] == pytest.approx(score, rel=1e-5)
-    for ask in (study.best_model, lambda: study.model(0)):
-        with pytest.raises(StudyError, match=r"but 3, of 3 folds: study\.models\("):
-            ask()
     loaded = tuning.load(study.path)
     numpy.testing.assert_array_equal(loaded.fold_data(1).x, study.fold_data(1).x)
+
+
+def test_the_model_of_a_trial_with_several_is_the_best_one(tmp_path):
+    arguments = {"engine": "random", "trials": 1, "epochs": 1, "seed": 0, "logs": tmp_path, "objective": "val_loss"}
+    x = numpy.random.default_rng(0).normal(size=(30, 2)).astype("float32")
+    for study, parts in (("folds", {"cv": 2}), ("repeats", {"repeats": 2, "validation_data": (x, x[:, :1])})):
+        found = tuning.search(two_layers, x, x[:, :1], study=study, **arguments, **parts)
+        scores = found.best.part_scores
+        best = found.definition.training_names[scores.index(min(scores))]
+        with pytest.warns(UserWarning, match=f"2 models, of 2 {study}: this is that of {best}"):
+            found.best_model()
+        with pytest.warns(UserWarning, match=best):
+            assert found.evaluate()["loss"] == pytest.approx(min(scores), rel=1e-5)
+
+
+def two_layers(hp):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(hp.Int("units", 2, 5)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
 
 
 @pytest.mark.slow

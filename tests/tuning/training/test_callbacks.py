@@ -37,6 +37,15 @@ def search(tmp_path):
     return call
 
 
+def test_tensorboard_in_a_list_has_a_folder_for_each_trial_and_repeat(search, tmp_path):
+    callback = keras.callbacks.TensorBoard(tmp_path / "curves")
+    search(callbacks=[callback], repeats=2, trials=2, epochs=1)
+    for trial in range(2):
+        for repeat in range(2):
+            assert list((tmp_path / "curves" / f"trial_{trial:04d}" / f"repeat_{repeat}" / "train").iterdir())
+    assert callback.log_dir == str(tmp_path / "curves")
+
+
 class Batches(keras.callbacks.Callback):
     """Counts batches, and writes them down in its folder."""
 

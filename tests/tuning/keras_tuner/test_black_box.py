@@ -1,0 +1,275 @@
+"""Tuners that train nothing: what reaches the oracle, what ends a search, what is tried again."""
+
+import warnings
+
+import pytest
+
+from tests.tuning.keras_tuner.conftest import studies
+from tuning.records.trial import State
+
+
+@pytest.fixture
+def made(tuners):
+    """Make a tuner whose `run_trial` is the given function of the hyperparameters."""
+
+    def make(run, objective=None, oracle="RandomSearchOracle", project="p", overwrite=False, **options):
+        class Given(tuners.Tuner):
+            def run_trial(self, trial, *args, **kwargs):
+                return run(trial.hyperparameters)
+
+        options = {"max_trials": 3, "seed": 1, **options}
+        made_oracle = getattr(tuners.oracles, oracle)(objective=objective, **options)
+        return Given(oracle=made_oracle, directory="out", project_name=project, overwrite=overwrite)
+
+    return make
+
+
+def only_study():
+    ((study, _),) = studies("out").values()
+    return study
+
+
+@pytest.mark.parametrize(
+    ("returned", "objective", "score"),
+    [(0.5, None, 0.5), ({"y": 2.0, "z": 1}, ("y", "max"), 2.0), ([1.0, 2.0], None, 1.5)],
+)
+def test_what_run_trial_returns_is_the_score_of_both(tuners, made, returned, objective, score):
+    objective = None if objective is None else tuners.Objective(*objective)
+    tuner = made(lambda hp: (hp.Float("a", 0, 1), returned)[1], objective)
+    tuner.search()
+    assert [trial.score for trial in tuner.oracle.trials.values()] == [score] * 3
+    study = only_study()
+    assert [trial.score for trial in study.trials] == [score] * 3
+    assert [dict(trial.values) for trial in study.trials] == [
+        trial.hyperparameters.values for trial in tuner.oracle.trials.values()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("returned", "objective", "error", "text"),
+    [
+        (None, None, "FatalTypeError", "is None. Did you forget to return the metrics?"),
+        ("text", "val_loss", "FatalTypeError", "to be one of float, dict"),
+        ({"other": 1.0}, "val_loss", "FatalValueError", "the specified objective"),
+        ({"other": 1.0}, None, "FatalTypeError", "a single float"),
+    ],
+)
+def test_what_cannot_be_a_result_ends_the_search_with_keras_tuners_error(
+    tuners, made, returned, objective, error, text
+):
+    tuner = made(lambda hp: (hp.Int("a", 0, 9), returned)[1], objective)
+    with pytest.raises(getattr(tuners.errors, error), match=text.replace(".", r"\.").replace("?", r"\?")):
+        tuner.search()
+
+
+def test_a_fatal_error_is_raised_as_it_was(tuners, made):
+    raised = tuners.errors.FatalRuntimeError("the very one")
+
+    def run(hp):
+        raise raised
+
+    with pytest.raises(tuners.errors.FatalRuntimeError) as caught:
+        made(run).search()
+    assert caught.value is raised
+
+
+def test_a_trial_is_tried_again_as_often_as_asked_for_and_is_one_trial(made, capsys):
+    attempts = []
+
+    def run(hp):
+        attempts.append(hp.Int("a", 0, 99))
+        if len(attempts) % 3:
+            raise ValueError("flaky")
+        return 1.0
+
+    tuner = made(run, max_retries_per_trial=2)
+    tuner.search(verbose=0)
+    assert len(attempts) == 9 and len(set(attempts)) == 3
+    assert [trial.status for trial in tuner.oracle.trials.values()] == ["COMPLETED"] * 3
+    assert [trial.state for trial in only_study().trials] == [State.COMPLETED] * 3
+    assert "retries left" in capsys.readouterr().out
+
+
+def test_too_many_failures_in_a_row_end_the_search_as_there(made):
+    def run(hp):
+        hp.Int("a", 0, 99)
+        raise ValueError("broken")
+
+    tuner = made(run, max_trials=9, max_consecutive_failed_trials=2)
+    with pytest.raises(RuntimeError, match="consecutive failures exceeded the limit of 2"):
+        tuner.search()
+    assert [trial.state for trial in only_study().trials] == [State.FAILED] * 2
+    assert only_study().trials[0].error == "ValueError: broken"
+
+
+def test_failures_that_nobody_limits_end_nothing(made):
+    def run(hp):
+        hp.Int("a", 0, 99)
+        raise ValueError("broken")
+
+    tuner = made(run, max_trials=4, max_consecutive_failed_trials=99)
+    tuner.search()
+    assert len(tuner.oracle.trials) == len(only_study().trials) == 4
+
+
+def test_a_failed_trial_error_is_not_tried_again(tuners, made):
+    attempts = []
+
+    def run(hp):
+        attempts.append(hp.Int("a", 0, 99))
+        raise tuners.errors.FailedTrialError("infeasible")
+
+    made(run, max_retries_per_trial=3, max_consecutive_failed_trials=99).search()
+    assert len(attempts) == 3
+
+
+def test_a_score_that_is_no_number_is_tried_again_and_fails(made):
+    attempts = []
+
+    def run(hp):
+        attempts.append(hp.Int("a", 0, 99))
+        return float("nan")
+
+    tuner = made(run, max_trials=2, max_retries_per_trial=1, max_consecutive_failed_trials=99)
+    tuner.search()
+    assert len(attempts) == 4 and {trial.status for trial in tuner.oracle.trials.values()} == {"FAILED"}
+    assert [trial.state for trial in only_study().trials] == [State.FAILED] * 2
+
+
+def test_an_infinite_score_is_one_for_the_oracle(made):
+    tuner = made(lambda hp: float("inf") if hp.Int("a", 0, 99) else 0.0, max_trials=2)
+    tuner.search()
+    assert [trial.status for trial in tuner.oracle.trials.values()] == ["COMPLETED"] * 2
+
+
+def test_a_space_that_is_exhausted_ends_the_search(made):
+    tuner = made(lambda hp: float(hp.Choice("a", [1, 2])), max_trials=9)
+    tuner.search()
+    assert 2 <= len(tuner.oracle.trials) <= 3
+    assert len(only_study().trials) == len(tuner.oracle.trials)
+
+
+def test_metrics_that_run_trial_reports_itself(tuners):
+    class Old(tuners.Tuner):
+        def run_trial(self, trial, *args):
+            trial.hyperparameters.Float("a", 0, 1)
+            for step in range(3):
+                self.oracle.update_trial(trial.trial_id, {"y": 3.0 - step, "other": step}, step=step)
+
+    tuner = Old(
+        oracle=tuners.oracles.RandomSearchOracle(objective=tuners.Objective("y", "min"), max_trials=2),
+        directory="out",
+        project_name="p",
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        tuner.search()
+    trial = tuner.oracle.get_best_trials()[0]
+    assert (trial.score, trial.best_step) == (1.0, 2) and len(trial.metrics.get_history("other")) == 3
+    assert [trial.score for trial in only_study().trials] == [1.0, 1.0]
+
+
+def test_arguments_arrive_as_they_are_given(tuners):
+    seen = []
+
+    class Seeing(tuners.engine.base_tuner.BaseTuner):
+        def run_trial(self, trial, *args, **kwargs):
+            seen.append((args, kwargs))
+            return 0.0
+
+        def load_model(self, trial):
+            return f"model {trial.trial_id}"
+
+    hp = tuners.HyperParameters()
+    hp.Int("a", 0, 99)
+    oracle = tuners.oracles.RandomSearchOracle(max_trials=2, hyperparameters=hp)
+    tuner = Seeing(oracle, directory="out", project_name="p")
+    assert tuner.remaining_trials == 2
+    marker = object()
+    tuner.search(marker, other=marker)
+    assert seen == [((marker,), {"other": marker})] * 2
+    assert tuner.remaining_trials == 0 and tuner.get_best_models(2) == ["model 0", "model 1"]
+
+
+def test_verbosity_is_the_oracles(made, capsys):
+    made(lambda hp: hp.Float("a", 0, 1)).search(verbose=0)
+    assert "Trial" not in capsys.readouterr().out
+    made(lambda hp: hp.Float("a", 0, 1), project="q").search(verbose="auto")
+    assert "Search: Running Trial #1" in capsys.readouterr().out
+
+
+def test_a_search_goes_on_with_more_trials_and_the_same_proposals(made):
+    def run(hp):
+        return hp.Float("a", 0, 1) + hp.Int("b", 0, 1000)
+
+    whole = made(run, max_trials=6, project="whole")
+    whole.search()
+    made(run, max_trials=3).search()
+    again = made(run, max_trials=6)
+    assert again.remaining_trials == 3
+    again.search()
+    values = [[t.hyperparameters.values for t in tuner.oracle.trials.values()] for tuner in (whole, again)]
+    assert values[0] == values[1]
+    assert [len(study.trials) for study, _ in studies("out").values()] == [6, 6]
+
+
+@pytest.mark.parametrize("options", [{"max_trials": 7}, {"max_trials": None}])
+def test_a_grid_goes_on_where_it_was(made, options):
+    def run(hp):
+        return float(hp.Choice("a", [1, 2, 3]) * 10 + hp.Int("b", 1, 3))
+
+    made(run, oracle="GridSearchOracle", max_trials=4).search()
+    tuner = made(run, oracle="GridSearchOracle", **options)
+    tuner.search()
+    values = [tuple(trial.hyperparameters.values.values()) for trial in tuner.oracle.trials.values()]
+    assert len(values) == len(set(values)) == (9 if options["max_trials"] is None else 7)
+
+
+def test_a_project_that_keras_tuner_alone_began_is_gone_on_with(tmp_path, monkeypatch):
+    import tuning.keras_tuner as kt
+
+    monkeypatch.chdir(tmp_path)
+
+    class Given(kt.Tuner):
+        def run_trial(self, trial, *args, **kwargs):
+            return trial.hyperparameters.Float("a", 0, 1)
+
+    def tuner(max_trials):
+        oracle = kt.oracles.RandomSearchOracle(max_trials=max_trials, seed=1)
+        return Given(oracle=oracle, directory="out", project_name="p")
+
+    kt.uninstall()
+    tuner(2).search(verbose=0)
+    assert not list(tmp_path.glob("out/p/trials.db"))
+    kt.install()
+    again = tuner(4)
+    again.search(verbose=0)
+    study = only_study()
+    assert [trial.score for trial in study.trials] == [trial.score for trial in again.oracle.trials.values()]
+    assert len(study.trials) == 4 and {trial.state for trial in study.trials} == {State.COMPLETED}
+
+
+def test_another_objective_begins_the_study_anew(tuners, made):
+    made(lambda hp: hp.Float("a", 0, 1)).search()
+    made(lambda hp: {"y": hp.Float("a", 0, 1)}, tuners.Objective("y", "max"), overwrite=True).search()
+    assert str(only_study().objective) == "y:max"
+
+
+def test_a_chief_of_keras_tuners_own_is_left_to_it(made, monkeypatch):
+    from tuning.keras_tuner import private, switch
+
+    monkeypatch.setattr(private, "has_chief", lambda: True)
+    called = []
+    monkeypatch.setitem(switch._genuine, "search", lambda *args, **kwargs: called.append(kwargs))
+    with pytest.warns(UserWarning, match="--cluster"):
+        made(lambda hp: 0.0).search(verbose=0)
+    assert called == [{"verbose": 0}]
+
+
+def test_a_release_with_other_private_names_searches_by_itself(made, monkeypatch):
+    from tuning.keras_tuner import private, switch
+
+    monkeypatch.setitem(private._NEEDED, "keras_tuner.src.engine.tuner_utils", ("MovedCallback",))
+    monkeypatch.setitem(switch._genuine, "search", lambda *args, **kwargs: "theirs")
+    with pytest.warns(UserWarning, match=r"tuner_utils\.MovedCallback"):
+        assert made(lambda hp: 0.0).search() == "theirs"
