@@ -14,7 +14,7 @@ from typing import Any
 from tuning.data import Data
 from tuning.executors.base import Executor, Handler
 from tuning.keras_tuner import outcome
-from tuning.keras_tuner.engine import OracleEngine
+from tuning.keras_tuner.oracle_engine import OracleEngine
 from tuning.keras_tuner.space import TRIAL, TunerSpace
 from tuning.space import SearchSpace
 from tuning.training.messages import Decision, Failed, Finished, Message, Report, Task

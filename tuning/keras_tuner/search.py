@@ -22,7 +22,7 @@ from tuning.executors.in_process import InProcessExecutor
 from tuning.executors.processes import ProcessExecutor, visible_gpus
 from tuning.keras_tuner import private
 from tuning.keras_tuner.endings import Endings
-from tuning.keras_tuner.engine import OracleEngine
+from tuning.keras_tuner.oracle_engine import OracleEngine
 from tuning.keras_tuner.repair import agreed, put_in_order
 from tuning.keras_tuner.space import TunerSpace
 from tuning.keras_tuner.translation import described
