@@ -27,7 +27,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts import bench_driver, bench_sklearn, bench_training  # noqa: E402
+from scripts import bench_driver, bench_keras_tuner, bench_sklearn, bench_training  # noqa: E402
 
 TUNE = [
     sys.executable, "-m", "tuning.cli", "run", "fashion_mnist", "--quiet", "--json", "--seed", "42", "--patience", "0",
@@ -133,7 +133,7 @@ def print_row(result: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="training alone, fewer repetitions")
-    parser.add_argument("--only", choices=["training", "driver", "searches", "sklearn"], help="one part")
+    parser.add_argument("--only", choices=["training", "driver", "searches", "sklearn", "keras-tuner"], help="one part")
     parser.add_argument("--row", type=int, action="append", metavar="N", help="only this row of the searches, from 0")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there as well")
     options = parser.parse_args()
@@ -157,6 +157,10 @@ def main() -> None:
         compared = bench_sklearn.measure()
         bench_sklearn.print_result(compared)
         record["sklearn"] = dataclasses.asdict(compared)
+    if options.only == "keras-tuner" or (options.only is None and not options.quick):
+        programs = bench_keras_tuner.measure()
+        bench_keras_tuner.print_results(programs)
+        record["keras-tuner"] = [dataclasses.asdict(compared) for compared in programs]
     record["environment"] = bench_training.environment()
     if options.json is not None:
         options.json.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--engine", choices=["random", "hyperband"], default="random")
+parser.add_argument("--engine", choices=["random", "hyperband", "bayesian"], default="random")
 parser.add_argument("--trials", type=int, default=5)
 parser.add_argument("--epochs", type=int, default=10)
 parser.add_argument("--iterations", type=int, default=2)
@@ -45,6 +45,8 @@ def main() -> None:
         }
         if arguments.engine == "random":
             tuner = keras_tuner.RandomSearch(max_trials=arguments.trials, **common)
+        elif arguments.engine == "bayesian":
+            tuner = keras_tuner.BayesianOptimization(max_trials=arguments.trials, **common)
         else:
             tuner = keras_tuner.Hyperband(
                 max_epochs=arguments.epochs, factor=3, hyperband_iterations=arguments.iterations, **common

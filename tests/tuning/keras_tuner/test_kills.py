@@ -1,0 +1,118 @@
+"""A program that is killed, and run again: what had ended is kept, and both sides tell the same."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.tuning.keras_tuner.conftest import studies
+from tuning.records.trial import State
+
+PROGRAM = """
+import sys, time
+import keras_tuner as kt
+
+class BlackBox(kt.Tuner):
+    def run_trial(self, trial, *args, **kwargs):
+        value = trial.hyperparameters.Float("a", -1.0, 1.0) + trial.hyperparameters.Int("b", 0, 999)
+        time.sleep(0.02)
+        with open("trained.txt", "a") as file:
+            file.write(trial.trial_id + "\\n")
+        return value
+
+oracle = kt.oracles.RandomSearchOracle(max_trials=25, seed=3)
+BlackBox(oracle=oracle, directory="out", project_name="p").search(verbose=0)
+open("done.txt", "w").close()
+"""
+
+
+def ended(folder):
+    """Return the trials that KerasTuner's files say have ended, with their scores."""
+    found = {}
+    for path in folder.glob("out/p/trial_*/trial.json"):
+        record = json.loads(path.read_text())
+        if record["status"] == "COMPLETED":
+            found[record["trial_id"]] = record["score"]
+    return found
+
+
+def agrees(folder):
+    """Check that study and oracle tell the same of each trial."""
+    ((study, n_trials),) = studies(folder / "out").values()
+    assert len(study.trials) == n_trials == 25
+    assert {trial.state for trial in study.trials} == {State.COMPLETED}
+    assert {trial.runs[-1].note["trial"]: trial.score for trial in study.trials} == ended(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("n_kills", [3, pytest.param(30, marks=pytest.mark.exhaustive)])
+def test_killed_at_any_instant_no_ended_trial_is_lost_or_trained_again(tmp_path, n_kills):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    command = [sys.executable, "-m", "tuning.keras_tuner", "program.py"]
+    environment = {"PYTHONPATH": str(ROOT), "TUNE_WORKERS": "1", "PATH": "/usr/bin:/bin"}
+    draws, known, kills = random.Random(n_kills), {}, 0
+    while not (tmp_path / "done.txt").exists():
+        before = len(ended(tmp_path))
+        program = subprocess.Popen(
+            command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        if kills < n_kills:
+            while program.poll() is None and len(ended(tmp_path)) == before:
+                time.sleep(0.01)
+            time.sleep(draws.random() * 0.5)
+            program.send_signal(signal.SIGKILL)
+            kills += 1
+        program.wait()
+        assert program.returncode in (0, -signal.SIGKILL), (tmp_path / "output.txt").read_text()
+        now = ended(tmp_path)
+        assert known.items() <= now.items()
+        known = now
+    agrees(tmp_path)
+    trained = (tmp_path / "trained.txt").read_text().split()
+    assert len(trained) <= 25 + kills  # only what was under way is trained again
+
+
+@pytest.mark.parametrize("place", ["oracle", "study"])
+def test_killed_between_the_two_writes_the_study_is_repaired(tuners, tmp_path, monkeypatch, place):
+    """The oracle has written the end of a trial; the study has not, or the tuner has not written that it has."""
+    from tuning.storage.store import Store
+
+    class Killed(BaseException):
+        pass
+
+    trained = []
+
+    class BlackBox(tuners.Tuner):
+        def run_trial(self, trial, *args, **kwargs):
+            trained.append(trial.trial_id)
+            return trial.hyperparameters.Float("a", 0, 1) + trial.hyperparameters.Int("b", 0, 99)
+
+    def search():
+        oracle = tuners.oracles.RandomSearchOracle(max_trials=5, seed=1)
+        tuner = BlackBox(oracle=oracle, directory="out", project_name="p")
+        tuner.search(verbose=0)
+        return tuner
+
+    owner, name = (Store, "close_trial") if place == "study" else (tuners.Tuner, "save")
+    genuine = getattr(owner, name)
+
+    def dies(*args):
+        if len(trained) == 3:
+            raise Killed
+        return genuine(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, dies)
+        with pytest.raises(Killed):
+            search()
+    tuner = search()
+    assert sorted(trained) == ["0", "1", "2", "3", "4"]  # none of them twice
+    ((study, n_trials),) = studies("out").values()
+    assert n_trials == 5 and [t.score for t in study.trials] == [t.score for t in tuner.oracle.trials.values()]
+    assert {t.state for t in study.trials} == {State.COMPLETED}
