@@ -42,7 +42,12 @@ else:
     raise AssertionError("a new entry was allowed")
 
 tuner, values = searched(
-    "overrides", optimizer=keras.optimizers.Adam(0.5), loss="mse", metrics=["mae"], objective="val_mae"
+    "overrides",
+    objective=kt.Objective("val_hits", "max"),
+    optimizer=keras.optimizers.Adam(0.5),
+    loss=keras.losses.SparseCategoricalCrossentropy(),
+    metrics=[keras.metrics.SparseCategoricalAccuracy(name="hits")],
 )
 model = tuner.get_best_models()[0]
-assert isinstance(model.optimizer, keras.optimizers.Adam) and model.loss == "mse"
+assert isinstance(model.optimizer, keras.optimizers.Adam) and isinstance(model.loss, keras.losses.Loss)
+assert all(0 <= trial.score <= 1 for trial in tuner.oracle.trials.values())
