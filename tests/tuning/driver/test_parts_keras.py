@@ -68,6 +68,7 @@ def test_fold_models_evaluate_to_the_recorded_scores(study):
     numpy.testing.assert_array_equal(loaded.fold_data(1).x, study.fold_data(1).x)
 
 
+@pytest.mark.slow
 def test_the_model_of_a_trial_with_several_is_the_best_one(tmp_path):
     arguments = {"engine": "random", "trials": 1, "epochs": 1, "seed": 0, "logs": tmp_path, "objective": "val_loss"}
     x = numpy.random.default_rng(0).normal(size=(30, 2)).astype("float32")

@@ -114,7 +114,6 @@ def test_killed_between_the_two_writes_the_study_is_repaired(tuners, tmp_path, m
     tuner = search()
     assert sorted(trained) == ["0", "1", "2", "3", "4"]  # none of them twice
     ((study, n_trials),) = studies("out").values()
-    assert n_trials == 5 and [t.score for t in study.trials] == [
-        tuner.oracle.trials[t.runs[-1].note["trial"]].score for t in study.trials
-    ]
+    told = [tuner.oracle.trials[trial.runs[-1].note["trial"]].score for trial in study.trials]
+    assert n_trials == 5 and [trial.score for trial in study.trials] == told
     assert {t.state for t in study.trials} == {State.COMPLETED}

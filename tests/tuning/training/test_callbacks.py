@@ -37,6 +37,7 @@ def search(tmp_path):
     return call
 
 
+@pytest.mark.slow
 def test_tensorboard_in_a_list_has_a_folder_for_each_trial_and_repeat(search, tmp_path):
     callback = keras.callbacks.TensorBoard(tmp_path / "curves")
     search(callbacks=[callback], repeats=2, trials=2, epochs=1)
