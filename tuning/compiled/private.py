@@ -48,6 +48,7 @@ ATTRIBUTES: dict[str, tuple[str, str]] = {
     "weight_of_loss": ("flat_loss", "loss_weights"),
     "name_of_loss": ("flat_loss", "name"),
     "wrapped": ("loss", "fn"),
+    "optimised": ("optimizer", "_trainable_variables"),
     "seed_generators": ("layer", "_seed_generators"),
     "autocast": ("variable", "_autocast"),
     "adapted": ("adapter", "_inputs"),
@@ -175,6 +176,7 @@ def _owners() -> dict[str, Any]:
     model = keras.Sequential([keras.Input((1,), name="probe"), layer], name="probe")
     model.compile(keras.optimizers.SGD(name="probe"), _a_loss())
     found: dict[str, Any] = {"model": model, "layer": layer, "variable": layer.kernel, "loss": _a_loss()}
+    found["optimizer"] = model.optimizer
     found["TensorBoard"] = keras.callbacks.TensorBoard()
     with suppress(GoneError):
         x = np.zeros((1, 1), "float32")

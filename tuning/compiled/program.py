@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tuning.compiled import eligibility, private, short_batch
+from tuning.compiled import eligibility, lookups, private, short_batch
 from tuning.compiled.arrays import Samples
 from tuning.compiled.short_batch import ShortBatch
 
@@ -57,6 +57,7 @@ class Program:
         names: the names of those values, for training and for validation.
         variables: shapes and types of the model's variables.
         short: how the short last batch is done.
+        lookups: names of the tables whose rows are looked up, in training and in validation.
         is_bound: it refers to variables or tensors of the model it was traced for, and serves no other.
         trace_seconds: what tracing took.
         compile_seconds: what compiling took.
@@ -66,6 +67,7 @@ class Program:
     names: tuple[tuple[str, ...], tuple[str, ...]]
     variables: tuple[tuple[Any, ...], ...]
     short: ShortBatch
+    lookups: tuple[tuple[str, ...], tuple[str, ...]]
     is_bound: bool
     trace_seconds: float
     compile_seconds: float
@@ -96,9 +98,12 @@ class Program:
 
         Returns:
             Values of the training metrics, and of the validation metrics if there are any.
+
+        Raises:
+            tf.errors.InvalidArgumentError: an index is beyond the table that it is looked up in.
         """
         n_validation_rows = validation.n_rows if validation is not None and validate else 0
-        results = self.function(
+        *results, found = self.function(
             state.variables,
             state.constants,
             [*training.tensors],
@@ -107,6 +112,8 @@ class Program:
             [*validation.tensors] if validation is not None else [],
             tf.constant(n_validation_rows, tf.int32),
         )
+        for what, names in zip(found, self.lookups, strict=True):
+            lookups.complain(what.numpy(), names)
         return tuple([value.numpy() for value in values] for values in results)  # type: ignore[return-value]
 
 
@@ -175,7 +182,8 @@ def _compile(model: Any, training: Samples, validation: Samples | None, short: S
     traced = time.perf_counter()
     is_bound = len(function.captured_inputs) > 0
     names = (trace.names["train"], trace.names["test"])
-    program = Program(function, names, _specs(model), short, is_bound, traced - started, 0.0)
+    watched = tuple(map(lookups.name_of, trace.lookups["train"])), tuple(map(lookups.name_of, trace.lookups["test"]))
+    program = Program(function, names, _specs(model), short, watched, is_bound, traced - started, 0.0)
     order = tf.zeros([training.n_batches * training.batch_size], tf.int32)
     program.run(state_of(model), training, validation, order, n_rows=0, validate=False)
     return dataclasses.replace(program, compile_seconds=time.perf_counter() - traced)
@@ -186,6 +194,7 @@ class _Trace:
 
     def __init__(self, model: Any, training: Samples, validation: Samples | None, short: ShortBatch) -> None:
         self.names: dict[str, tuple[str, ...]] = {"train": (), "test": ()}
+        self.lookups: dict[str, list[Any]] = {"train": [], "test": []}
         self._model, self._training, self._validation, self._short = model, training, validation, short
         self._has_own_steps = short_batch.has_own_steps(model)
         self._last_logs: dict[str, dict[str, tf.TensorSpec]] = {"train": {}, "test": {}}
@@ -227,44 +236,51 @@ class _Trace:
         # mention.
         del variables
         model = self._model
+        nothing: Any = [], tf.constant(lookups.NOTHING, tf.int64)
         with _replaced(constants_of(model), constants):
-            results = [self._phase("train", model.train_step, self._training, tensors, order, n_rows)]
-            if self._validation is None:
-                return [*results, []]
-            step = model.test_step
-            return [*results, self._phase("test", step, self._validation, validation, None, n_validation)]
+            train = self._phase("train", model.train_step, self._training, tensors, order, n_rows)
+            test = nothing
+            if self._validation is not None:
+                test = self._phase("test", model.test_step, self._validation, validation, None, n_validation)
+        return [train[0], test[0], [train[1], test[1]]]
 
     def _phase(
         self, phase: str, step: Callable[[Any], Any], samples: Samples, tensors: Any, order: Any, n_rows: Any
-    ) -> list[tf.Tensor]:
-        """Run all batches through `step`; return the values that Keras would report."""
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """Run all batches through `step`; return the values that Keras would report, and what `lookups` found."""
         self._model.reset_metrics()
         size = samples.batch_size
         specs = self._last_logs[phase]
         logs = {name: tf.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
+        found = tf.constant(lookups.NOTHING, tf.int64)
         batches = short_batch.Batches(self._model, samples, tensors, order, n_rows, self._short)
         if samples.n_short and self._short is ShortBatch.SECOND:
-            logs = self._loop(phase, step, batches.whole, n_rows // size, logs)
-            logs = self._loop(phase, step, batches.rest, tf.minimum(n_rows % size, 1), logs)
+            found, logs = self._loop(phase, step, batches.whole, n_rows // size, found, logs)
+            found, logs = self._loop(phase, step, batches.rest, tf.minimum(n_rows % size, 1), found, logs)
         else:
-            logs = self._loop(phase, step, batches.any, (n_rows + size - 1) // size, logs)
+            found, logs = self._loop(phase, step, batches.any, (n_rows + size - 1) // size, found, logs)
         results = {name: logs[name] for name in specs} or flat(self._model.get_metrics_result())
         self.names[phase] = tuple(results)
-        return list(results.values())
+        return list(results.values()), found
 
     def _loop(
-        self, phase: str, step: Callable[[Any], Any], batch: Any, n_steps: Any, logs: dict[str, tf.Tensor]
-    ) -> dict[str, tf.Tensor]:
-        def body(index: tf.Tensor, logs: dict[str, tf.Tensor]) -> Any:
+        self, phase: str, step: Callable[[Any], Any], batch: Any, n_steps: Any, *carried: Any
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        def body(index: tf.Tensor, found: tf.Tensor, logs: dict[str, tf.Tensor]) -> Any:
             global n_bodies_traced
             n_bodies_traced += phase == "train"
             with batch(index) as data:
+                graph = tf.compat.v1.get_default_graph()
+                n_before = len(graph.get_operations())
                 returned = step(data)
+            if not eligibility.has_accelerator():
+                self.lookups[phase] = lookups.lookups_in(graph.get_operations()[n_before:])
+                found = lookups.found_by(self.lookups[phase], found)
             self._check()
-            return index + 1, self._kept(phase, returned) if logs else self._none_kept(phase, returned)
+            return index + 1, found, self._kept(phase, returned) if logs else self._none_kept(phase, returned)
 
-        last: dict[str, tf.Tensor] = tf.while_loop(lambda index, _: index < n_steps, body, (tf.constant(0), logs))[1]
-        return last
+        _, found, logs = tf.while_loop(lambda index, *_: index < n_steps, body, (tf.constant(0), *carried))
+        return found, logs
 
     def _check(self) -> None:
         """Refuse what may be computed wrongly or slowly, before XLA gets to see it."""

@@ -142,14 +142,24 @@ class Batches:
     @contextlib.contextmanager
     def whole(self, index: tf.Tensor) -> Iterator[Any]:
         """Give batch number `index`, which is not the short one."""
-        yield self.samples.pack(self._rows(index))
+        yield self._packed(self._rows(index))
 
     @contextlib.contextmanager
     def rest(self, index: tf.Tensor) -> Iterator[Any]:
         """Give the short batch."""
         del index
         size = self.samples.batch_size
-        yield self.samples.pack(self._at(self.n_rows // size * size + tf.range(self.samples.n_short)))
+        yield self._packed(self._at(self.n_rows // size * size + tf.range(self.samples.n_short)))
+
+    def _packed(self, tensors: list[tf.Tensor]) -> Any:
+        """Return a batch of a body of its own, of as unknown a size as Keras's where that makes a difference.
+
+        Keras weights the loss of each of several outputs by the size of the batch where its graph knows that, and it
+        does not where the last batch is a short one: all batches then count the same.
+        """
+        if len(private.flat_losses(self.model)) > 1:
+            tensors = [tf.compat.v1.placeholder_with_default(t, [None, *t.shape[1:]]) for t in tensors]
+        return self.samples.pack(tensors)
 
     def _rows(self, index: tf.Tensor) -> list[tf.Tensor]:
         """Return a batch of full size; surplus rows repeat the last one."""
