@@ -119,6 +119,12 @@ def _rows(value: Any, rows: np.ndarray) -> Any:
         return {key: _rows(part, rows) for key, part in value.items()}
     if isinstance(value, (list, tuple)) and holds_arrays(value):
         return type(value)(_rows(part, rows) for part in value)
+    if hasattr(value, "row_splits"):  # a ragged tensor
+        import tensorflow as tf
+
+        return tf.gather(value, rows)
+    if hasattr(value, "tocsr"):
+        return value.tocsr()[rows]
     return value.iloc[rows] if hasattr(value, "iloc") else np.asarray(value)[rows]
 
 

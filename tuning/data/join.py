@@ -23,6 +23,8 @@ def with_validation(data: Data) -> Data:
     """
     if data.validation is None:
         return data
+    if hasattr(data.x, "element_spec") and hasattr(data.validation, "element_spec"):
+        return replace(data, x=joined(data.x, data.validation), validation=None)
     if not isinstance(data.validation, tuple) or len(data.validation) < 2:
         raise DataError(
             "the validation data must be (x, y) of arrays to be trained on as well, but are a "
@@ -54,6 +56,12 @@ def joined(first: Any, second: Any) -> Any:
         return None
     if isinstance(first, Mapping) and isinstance(second, Mapping) and first.keys() == second.keys():
         return {key: joined(first[key], second[key]) for key in first}
+    if hasattr(first, "concatenate") and hasattr(second, "element_spec"):  # datasets, of batches
+        return first.concatenate(second)
+    if hasattr(first, "row_splits") and hasattr(second, "row_splits"):  # ragged tensors
+        import tensorflow as tf
+
+        return tf.concat([first, second], axis=0)
     if hasattr(first, "iloc") and type(first) is type(second):
         import pandas
 
@@ -76,7 +84,9 @@ def joined(first: Any, second: Any) -> Any:
 
 
 def n_samples(value: Any) -> int:
-    """Return the number of samples in an array, or in a structure of arrays."""
+    """Return the number of samples in an array, in a structure of arrays, or in the batches of a dataset."""
+    if hasattr(value, "element_spec"):
+        return sum(n_samples(batch[0] if isinstance(batch, tuple) else batch) for batch in value)
     while isinstance(value, Mapping) or (isinstance(value, (list, tuple)) and holds_arrays(value)):
         value = next(iter(value.values() if isinstance(value, Mapping) else value))
     return value.shape[0] if hasattr(value, "shape") else len(value)

@@ -6,14 +6,15 @@ whether the data fit a model.
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from tuning.errors import DataError, must
+from tuning.errors import DataError, must, one_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +23,12 @@ class Data:
 
     Attributes:
         x: inputs of the training split: an array, a structure of arrays, a DataFrame, or anything else that
-            `model.fit` takes, such as a `tf.data.Dataset`.
+            `model.fit` takes, such as a `tf.data.Dataset`; or a function without arguments that returns one of these
+            anew, or a whole `Data`, for what cannot be read twice or be sent to another process. None where `fit` has
+            data of its own.
         y: targets of the training split; None where `x` yields them.
         validation: (x, y) or (x, y, sample_weight), or anything else that `model.fit` takes as its
-            `validation_data`; None without validation.
+            `validation_data`, or a function that returns one; None without validation.
         sample_weight: weights of the training samples.
         name: the data set's name; empty for arrays that were passed in.
         target_names: the class names in the order of the class numbers, or the name of the target.
@@ -50,6 +53,22 @@ class Data:
                 raise DataError(must("validation_data", rule, f"{len(self.validation)} parts"))
             object.__setattr__(self, "validation", tuple(self.validation))  # Keras takes no list
 
+    def fresh(self) -> Data:
+        """Return the data as one training reads them: what functions return, and copies of what has a state.
+
+        A sequence of batches that shuffles itself would otherwise be in another order in every trial.
+        """
+        made = self.x() if _is_function(self.x) else _own(self.x)
+        if isinstance(made, Data):
+            made = replace(made, name=made.name or self.name, load_test=made.load_test or self.load_test)
+            return made if self.validation is None else replace(made, validation=self._own_validation())
+        if made is self.x and (isinstance(self.validation, tuple) or self.validation is None):
+            return self
+        return replace(self, x=made, validation=self._own_validation())
+
+    def _own_validation(self) -> Any:
+        return self.validation() if _is_function(self.validation) else _own(self.validation)
+
     def fingerprint(self) -> dict[str, str]:
         """Return one line for each array, by its place, that changes when the array changes.
 
@@ -67,6 +86,31 @@ class Data:
         for place, value in parts.items():
             found.update(_lines(place, value))
         return found
+
+
+def _is_function(value: Any) -> bool:
+    """Tell whether `value` returns data rather than being some."""
+    if not callable(value) or isinstance(value, Mapping):
+        return False
+    return not any(hasattr(value, name) for name in ("shape", "element_spec", "__getitem__", "__next__", "__iter__"))
+
+
+def _own(value: Any) -> Any:
+    """Return a copy of a sequence of batches, which may have a state; anything else as it is.
+
+    Raises:
+        DataError: it cannot be copied.
+    """
+    is_sequence = hasattr(value, "on_epoch_end") and hasattr(value, "__getitem__")
+    if not is_sequence:
+        return value
+    try:
+        return copy.deepcopy(value)
+    except Exception as error:
+        raise DataError(
+            f"`x` must be data of which every trial can have a copy of its own, but a {type(value).__name__} cannot be "
+            f"copied: {one_line(error)}. Give a function that makes it: x=lambda: {type(value).__name__}(...)."
+        ) from error
 
 
 def _lines(place: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -11,21 +12,36 @@ from typing import Any
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that pause a search."""
 
+PATIENCE_SECONDS = 20.0
+"""How long whoever stops a job is kept waiting for the end of an epoch; soon after that such jobs are killed."""
+
 
 @contextlib.contextmanager
 def interruptible(interrupt: Callable[[], None]) -> Iterator[None]:
-    """Call `interrupt` at each of `STOPS` that is not ignored; a thread other than the main one gets none."""
+    """Call `interrupt` at each of `STOPS` that is not ignored; a thread other than the main one gets none.
+
+    It is called again after `PATIENCE_SECONDS` where the signal is one that comes but once: an epoch need not end.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    reminders: list[threading.Timer] = []
+
     def handle(signum: int, frame: Any) -> None:
         interrupt()
+        if signum != signal.SIGINT and not reminders:  # Ctrl-C is pressed again
+            reminder = threading.Timer(PATIENCE_SECONDS, os.kill, (os.getpid(), signum))
+            reminder.daemon = True
+            reminder.start()
+            reminders.append(reminder)
 
     numbers = [n for n in STOPS if signal.getsignal(n) is not signal.SIG_IGN]  # as nohup has it
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
     finally:
+        for reminder in reminders:
+            reminder.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)

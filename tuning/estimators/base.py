@@ -37,7 +37,7 @@ from tuning.training import checkpoints
 from tuning.training.fit import assembled, fit_space
 from tuning.training.models import ensure_built
 from tuning.training.options import TrainingOptions
-from tuning.training.outcome import returned_epochs
+from tuning.training.outcome import is_number, returned_epochs
 from tuning.training.seeding import generators_kept
 
 ROWS = 256
@@ -236,10 +236,11 @@ class KerasEstimator(SpaceParameters, Wrapper):
             )
         vars(self.model_).pop("fit", None)  # Keras's own again
         if not warm_start or initial_epoch == 0:
-            self.history_: dict[str, list[float]] = {}
+            self.history_: dict[str, list[Any]] = {}
         for metrics in returned_epochs(outcome, "loss"):
             for name, value in metrics.items():
-                self.history_.setdefault(name, []).append(float(value))
+                kept = float(value) if is_number(value) else np.asarray(value).tolist()  # a value a class
+                self.history_.setdefault(name, []).append(kept)
 
     def encoded(self, X: Any, y: Any, *weights: Any) -> tuple[Any, ...]:
         """Return samples, targets and weights as the model is given them."""

@@ -33,8 +33,9 @@ from tuning.study import Study
 from tuning.training import export
 from tuning.training.fit import assembled, fit_space
 from tuning.training.messages import Decision
-from tuning.training.models import is_keras_model
+from tuning.training.models import is_keras_model, one_sample
 from tuning.training.options import TrainingOptions
+from tuning.training.outcome import is_number
 from tuning.training.seeding import generators_kept
 
 Listener = Callable[[int, int, Mapping[str, float]], None]
@@ -95,7 +96,7 @@ def finalize(
             options = _fit_options(study, fit_options)
             test = _load_test(study, test_data)
             _refuse_other_data(study)
-            data = with_validation(study.data)
+            data = with_validation(study.data.fresh())
             metric = _metric(study, trial, data)
             started = time.perf_counter()
             models, drawn = [], tuple(seed_of_trial(study.definition.seed, -1 - i) for i in range(seeds))
@@ -208,11 +209,13 @@ def _metric(study: Study, trial: Trial, data: Data) -> str:
     model = study.untrained_model(trial)
     if not is_keras_model(model):
         raise SpaceError(f"space '{study.definition.space}' must build Keras models to be finalized, but does not.")
-    import keras
 
     model.run_eagerly = True
-    x, y = (keras.tree.map_structure(lambda a: a[:1], part) for part in (data.x, data.y))
-    known = model.evaluate(x, y, verbose=0, return_dict=True)
+    if hasattr(data.x, "element_spec"):
+        one = {"x": data.x.take(1)}
+    else:
+        one = {"x": one_sample(data.x), "y": None if data.y is None else one_sample(data.y)}
+    known = model.evaluate(**one, verbose=0, return_dict=True)
     if name not in known:
         raise StudyError(
             f"the objective of study '{study.name}' must be a metric that model.evaluate gives, but '{name}' is none "
@@ -265,7 +268,7 @@ def _teller(listener: Listener | None, index: int) -> Callable[[Mapping[str, Any
     def tell(logs: Mapping[str, Any]) -> Decision:
         nonlocal epoch
         epoch += 1
-        metrics = {name: float(value) for name, value in logs.items()}
+        metrics = {name: float(value) for name, value in logs.items() if is_number(value)}
         if any(math.isnan(value) for value in metrics.values()):
             raise StudyError(
                 f"training {index} diverged: {', '.join(f'{k} {v}' for k, v in metrics.items())} in epoch {epoch}. The "
@@ -280,7 +283,7 @@ def _teller(listener: Listener | None, index: int) -> Callable[[Mapping[str, Any
 
 def _evaluated(model: Any, x: Any, y: Any, batch_size: int | None) -> dict[str, float]:
     scores = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
-    return {name: float(value) for name, value in scores.items()}
+    return {name: float(value) for name, value in scores.items() if is_number(value)}
 
 
 def _keep(study: Study, store: Store, model: Any, final: Final) -> None:

@@ -74,19 +74,26 @@ def restored(study: Study, trial: Trial, training: int) -> Any:
     if not study.has_space and whole.is_file():
         import_keras()
         return export.load(whole, None)
-    model = built(study, trial.values)
+    model = _compiled(study, trial.values)
+    if checkpoints.shapes_in(path) is None:
+        ensure_built(model, study.data.fresh().x)
     checkpoints.restore(model, path)
     return model
 
 
 def built(study: Study, values: Mapping[str, Any]) -> Any:
     """Return the model of a configuration, compiled, with fresh weights."""
+    model = _compiled(study, values)
+    if not getattr(model, "built", True):
+        ensure_built(model, study.data.fresh().x)
+    return model
+
+
+def _compiled(study: Study, values: Mapping[str, Any]) -> Any:
+    """Return what the space builds, which need not have weights yet."""
     import_keras()
     with numbered_afresh():  # the metrics have the names that the trial has reported
-        model = study.space.build(HyperParameters(values))
-    if not getattr(model, "built", True):
-        ensure_built(model, study.data.x)
-    return model
+        return study.space.build(HyperParameters(values))
 
 
 def final(study: Study) -> Any:
@@ -104,20 +111,35 @@ def evaluated(study: Study, trial: Trial, model: Any = None) -> dict[str, float]
     if model is None:
         model = only(study, trial)
         fold = None if d.cv is None else d.fold_and_repeat(best_training(study, trial))[0]
-    validation = study.data.validation if fold is None else data_of(study, fold).validation
+    options = study.fit_options()[0]
+    data = study.data.fresh() if fold is None else data_of(study, fold)
+    validation = _validation(data, options.get("validation_split"))
     if validation is None:
         raise DataError(f"study '{study.name}' must have validation data to evaluate on, but has none.")
     given = validation if isinstance(validation, tuple) else (validation,)
     named = dict(zip(("x", "y", "sample_weight"), given, strict=False))
-    batch_size = study.batch_size(trial) if "y" in named else None  # a Dataset comes in batches
-    metrics: dict[str, float] = model.evaluate(**named, batch_size=batch_size, verbose=0, return_dict=True)
+    steps = options.get("validation_steps")
+    if hasattr(validation, "__next__") and steps is None:
+        raise DataError(f"the validation data of study '{study.name}' are a generator: say validation_steps=N.")
+    # A Dataset comes in batches.
+    size = options.get("validation_batch_size", study.batch_size(trial)) if "y" in named else None
+    metrics: dict[str, float] = model.evaluate(**named, batch_size=size, steps=steps, verbose=0, return_dict=True)
     return metrics
+
+
+def _validation(data: Data, split: Any) -> Any:
+    """Return what trials are validated on: data of their own, or the part that Keras splits off."""
+    if data.validation is not None or not split:
+        return data.validation
+    from tuning.compiled.arrays import split as split_off
+
+    return split_off(data.x, data.y, data.sample_weight, split)[1]
 
 
 def saved(study: Study, trial: Trial, path: str | Path) -> Path:
     """Save a trial's model in the format that the name stands for; return where it is."""
     needs_inputs = export.format_of(path) == "saved_model"
-    return export.save(only(study, trial), path, study.data.x if needs_inputs else None)
+    return export.save(only(study, trial), path, study.data.fresh().x if needs_inputs else None)
 
 
 def data_of(study: Study, fold: int) -> Data:

@@ -26,6 +26,7 @@ from tuning.storage.lock import refuse_if_locked
 from tuning.storage.store import Store, without_password
 from tuning.study import models, shown, tables
 from tuning.training import checkpoints
+from tuning.training.fit import data_of
 
 if TYPE_CHECKING:
     import pandas
@@ -165,7 +166,7 @@ class Study:
     def data(self) -> Data:
         """The data that were given, or else the space's own."""
         if self._data is None:
-            self._data = self.space.load_data()
+            self._data = data_of(self.space)
         return self._data
 
     def best_model(self) -> Any:

@@ -145,7 +145,7 @@ def _train(problem: SearchSpace, hp: HyperParameters, model: Any, data: Data, cl
     Raises:
         SpaceError: training raises.
     """
-    epochs = {"epochs": iterations, "initial_epoch": 0}  # of one batch at least
+    epochs: dict[str, Any] = {"epochs": iterations, "initial_epoch": 0}  # of one batch at least
     try:
         fit_space(problem, hp, model, replace(data, validation=None), [climb], compiled=False, **epochs)
     except TuningError:

@@ -1,4 +1,4 @@
-"""Checkpoints: weights and optimizer state of trials, as files of one folder.
+"""Checkpoints: weights and optimizer state of trials, with the shapes they were built for, as files of one folder.
 
 Owns the file names, writing, reading, and deleting what nobody needs. Two kinds exist: `best` holds
 the epoch of the recorded score; `epoch_N` holds the last epoch, from which a later run goes on. Each of a trial's
@@ -9,14 +9,21 @@ Does not know which trials deserve to be kept.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tuning.errors import StudyError
 from tuning.files import replaced
+from tuning.training.shapes import build, is_keras_model, shapes_of
 
 SUFFIX = ".weights.h5"
+_SHAPES = "tuning_shapes"
+"""Where they lie in a file, beside what Keras has written."""
+
 _PATTERN = re.compile(
     r"trial_(?P<number>\d+)(?:\.part_(?P<training>\d+))?\.(?P<kind>best|epoch_(?P<epochs>\d+))(?P<draft>\.tmp)?\.weights\.h5"
 )
@@ -63,7 +70,11 @@ def save(model: Any, path: Path) -> None:
     draft = _draft_of(path)
     try:
         with replaced(path, draft):
+            if is_keras_model(model) and not model.built and model.weights:
+                model.built = True  # its parts are: a model without a `call` never gets to know
             model.save_weights(draft)
+            if is_keras_model(model):
+                _add_shapes(model, draft)
     except OSError as error:
         raise StudyError(
             f"the checkpoint {path} could not be written: {error}. What was trained before is stored; free some "
@@ -88,11 +99,35 @@ def delete_other_epochs(folder: str | Path, stem: str, epochs: int) -> None:
 
 
 def restore(model: Any, path: Path) -> None:
-    """Load weights, and optimizer state where the model has an optimizer, into a built model."""
+    """Load weights, and optimizer state where the model has an optimizer.
+
+    The model is built for the shapes in the file where it is not built. An optimizer that is not the one in the file,
+    because `fit` has compiled the model anew, stays fresh.
+    """
+    known = shapes_in(path)
+    if known is not None:
+        build(model, known)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and not optimizer.built:
         optimizer.build(model.trainable_variables)
-    model.load_weights(path)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+        model.load_weights(path)
+
+
+def shapes_in(path: Path) -> str | None:
+    """Return what `shapes_of` gave for the model in a file; None in one of an earlier version."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        return bytes(file[_SHAPES][()]).decode() if _SHAPES in file else None
+
+
+def _add_shapes(model: Any, path: Path) -> None:
+    import h5py
+
+    with h5py.File(path, "a") as file:
+        file[_SHAPES] = np.void(shapes_of(model).encode())
 
 
 def delete(folder: str | Path, stem: str, epochs: Iterable[int], best: bool) -> None:

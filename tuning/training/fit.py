@@ -24,6 +24,18 @@ _NAMED_TWICE = re.compile(r"got multiple values for keyword argument '(\w+)'$")
 Listen = Callable[[Mapping[str, Any]], Decision]
 """Takes the metrics of an epoch that has ended, and decides what comes next."""
 
+Trainer = Callable[..., Any]
+"""Trains a model in place of its `fit`: called with the model and the arguments of `model.fit`."""
+
+
+def data_of(space: SearchSpace) -> Data:
+    """Return the space's own data; none where only its `fit` has some.
+
+    Raises:
+        DataError: it has none.
+    """
+    return Data(None) if space.has_own_fit and not space.has_own_data else space.load_data()
+
 
 def fit_space(
     space: SearchSpace,
@@ -32,6 +44,7 @@ def fit_space(
     data: Data,
     callbacks: Sequence[Any],
     compiled: bool,
+    trainer: Trainer | None = None,
     **options: Any,
 ) -> Any:
     """Call the space's `fit` in such a way that `model.fit` runs compiled epochs and the callbacks.
@@ -50,6 +63,8 @@ def fit_space(
             kwargs = {**withheld, **kwargs}
             given = list(kwargs.get("callbacks") or ())
             kwargs["callbacks"] = given + [c for c in callbacks if c not in given]
+            if trainer is not None:
+                return trainer(model, *args, **kwargs)
             if not compiled:
                 return genuine(model, *args, **kwargs)
             from tuning import compiled as training
@@ -57,7 +72,7 @@ def fit_space(
             return training.fit(model, *args, **kwargs)
 
         model.fit = fit
-    arguments = (data.x,) if data.y is None else (data.x, data.y)
+    arguments = () if data.x is None else (data.x,) if data.y is None else (data.x, data.y)
     if data.validation is not None:
         options.setdefault("validation_data", data.validation)
     if data.sample_weight is not None:
@@ -135,6 +150,26 @@ def reporting_callback(listen: Listen, uses_keras: bool) -> Any:
                 self.model.stop_training = True
 
     return Reporting()
+
+
+def validation_callback(callbacks: Sequence[Any], tell: Callable[[], None]) -> list[Any]:
+    """Return a callback that says when a validation has ended; none where no callback could then change the weights.
+
+    It must come before the others: `SwapEMAWeights` lets the averages take the weights' place while a validation lasts.
+    """
+    import keras
+
+    default = keras.callbacks.Callback.on_test_end
+    spared = (keras.callbacks.ProgbarLogger, keras.callbacks.TensorBoard)
+    ends = [getattr(type(c), "on_test_end", default) for c in callbacks if not isinstance(c, spared)]
+    if all(end is default for end in ends):
+        return []
+
+    class Validated(keras.callbacks.Callback):
+        def on_test_end(self, logs: Mapping[str, Any] | None = None) -> None:
+            tell()
+
+    return [Validated()]
 
 
 class _PlainCallback:

@@ -6,17 +6,16 @@ Owns what can be done with any model that a space builds. Keras is imported only
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tuning.errors import one_line
 from tuning.training import checkpoints
 from tuning.training.messages import Task
+from tuning.training.shapes import is_keras_model
 
-
-def is_keras_model(model: Any) -> bool:
-    """Tell whether `model` is a Keras model, without importing Keras."""
-    keras = sys.modules.get("keras")
-    return keras is not None and isinstance(model, keras.Model)
+__all__ = ["State", "assign", "ensure_built", "is_keras_model", "one_sample", "restore", "state_of"]
 
 
 def ensure_built(model: Any, x: Any) -> None:
@@ -26,13 +25,20 @@ def ensure_built(model: Any, x: Any) -> None:
 
 
 def one_sample(x: Any) -> Any:
-    """Return the inputs of one sample, as a batch."""
+    """Return the inputs of one sample, as a batch; or a whole batch, of data that come in batches."""
     import keras
 
-    if hasattr(x, "take") and not hasattr(x, "shape"):  # a tf.data.Dataset, which yields batches
-        first = next(iter(x.take(1)))
-        return first[0] if isinstance(first, tuple) else first
-    return keras.tree.map_structure(lambda a: a[:1], x)
+    if _comes_in_batches(x):
+        first = x[0] if hasattr(x, "__getitem__") else next(iter(x))
+        return first[0] if isinstance(first, (tuple, list)) else first
+    return keras.tree.map_structure(lambda a: a.iloc[:1] if hasattr(a, "iloc") else a[:1], x)
+
+
+def _comes_in_batches(x: Any) -> bool:
+    """Tell whether x is a dataset, a sequence of batches, or anything else that yields them."""
+    if hasattr(x, "shape") or isinstance(x, (Mapping, list, tuple)):
+        return False
+    return hasattr(x, "__iter__") or hasattr(x, "__getitem__")
 
 
 def restore(model: Any, x: Any, task: Task) -> bool:
@@ -41,7 +47,8 @@ def restore(model: Any, x: Any, task: Task) -> bool:
     try:
         if task.best is not None and not checkpoints.best_path(str(task.folder), task.stem).is_file():
             raise FileNotFoundError("the weights of its best epoch are missing")
-        ensure_built(model, x)
+        if checkpoints.shapes_in(path) is None:
+            ensure_built(model, x)
         checkpoints.restore(model, path)
     except Exception as error:  # whatever can be wrong with a file
         print(
@@ -53,19 +60,31 @@ def restore(model: Any, x: Any, task: Task) -> bool:
     return True
 
 
-def state_of(model: Any) -> list[Any]:
+@dataclass(frozen=True)
+class State:
+    """What a model's variables held.
+
+    Attributes:
+        values: each variable with its value.
+        optimizer: the model's then; `fit` may have compiled it anew since.
+    """
+
+    values: tuple[tuple[Any, Any], ...]
+    optimizer: Any
+
+
+def state_of(model: Any) -> State:
     """Return copies of a model's weights and of its optimizer's state."""
     from keras import ops
 
-    return [ops.convert_to_numpy(variable) for variable in _variables(model)]
-
-
-def assign(model: Any, state: list[Any]) -> None:
-    """Give a model the state that `state_of` returned."""
-    for variable, value in zip(_variables(model), state, strict=True):
-        variable.assign(value)
-
-
-def _variables(model: Any) -> list[Any]:
     optimizer = getattr(model, "optimizer", None)
-    return [*model.weights, *(optimizer.variables if optimizer is not None else ())]
+    variables = [*model.weights, *(optimizer.variables if optimizer is not None else ())]
+    return State(tuple((variable, ops.convert_to_numpy(variable)) for variable in variables), optimizer)
+
+
+def assign(model: Any, state: State) -> None:
+    """Give a model the state that `state_of` returned."""
+    for variable, value in state.values:
+        variable.assign(value)
+    if getattr(model, "optimizer", None) is not state.optimizer:
+        model.optimizer = state.optimizer

@@ -13,7 +13,7 @@ from typing import Any
 from tuning.records.trial import RETURNED
 from tuning.training import checkpoints
 from tuning.training.messages import Decision, Report, Reporter, Task
-from tuning.training.models import assign, state_of
+from tuning.training.models import State, assign, state_of
 from tuning.training.outcome import is_number, returned_epochs, returned_metrics
 
 CHECKPOINT_SECONDS = 10.0
@@ -31,7 +31,8 @@ class Progress:
         self.saved = task.trained
         self._model, self._task, self._report = model, task, report
         self._best = task.best
-        self._best_state: list[Any] | None = None
+        self._best_state: State | None = None
+        self._validated: State | None = None
         self._metrics: dict[str, float] = {}
         self._scores: list[float] = []
         self._saved_at = time.monotonic()
@@ -50,7 +51,8 @@ class Progress:
         self._scores.append(math.nan if score is None else score)
         if score is not None and self._task.objective.is_better(score, self._best):
             self._best = score
-            self._best_state = state_of(self._model) if self._keeps else None
+            self._best_state = self._state() if self._keeps else None
+        self._validated = None
         due = self._keeps and time.monotonic() - self._saved_at >= CHECKPOINT_SECONDS
         if due:
             self._save_epoch()
@@ -60,6 +62,13 @@ class Progress:
         self._resumable |= decision is Decision.PAUSE
         self._epoch_began = time.perf_counter()
         return decision
+
+    def validation_ended(self) -> None:
+        """Remember the weights that the epoch is validated with, because a callback is about to put others back."""
+        self._validated = state_of(self._model) if self._keeps else None
+
+    def _state(self) -> State:
+        return state_of(self._model) if self._validated is None else self._validated
 
     def take(self, outcome: Any) -> None:
         """Report what `fit` returned: its epochs, where none were reported while it ran; otherwise its own metrics.

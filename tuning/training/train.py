@@ -15,7 +15,7 @@ from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, fold
 from tuning.space import HyperParameters, SearchSpace
 from tuning.training import summaries
-from tuning.training.fit import assembled, fit_space
+from tuning.training.fit import assembled, fit_space, validation_callback
 from tuning.training.messages import Failed, Finished, Reporter, Task, failure
 from tuning.training.models import is_keras_model, one_sample, restore
 from tuning.training.progress import Progress
@@ -27,7 +27,7 @@ def train(space: SearchSpace, data: Data, task: Task, report: Reporter) -> Finis
     """Train one run and return its last message; exceptions of the space become `Failed`."""
     started = time.perf_counter()
     try:
-        data = fold(data, task.fold)
+        data = fold(data, task.fold).fresh()
         with (
             generators_kept(),
             numbered_afresh(),
@@ -62,6 +62,8 @@ def _train(
         hp = HyperParameters(task.run.values)
         model = space.build(hp)  # part of the checkpoint may have been read
     progress = Progress(model, task, report)
+    if task.options.uses_keras:
+        arguments["callbacks"][:0] = validation_callback(arguments["callbacks"], progress.validation_ended)
     outcome = fit_space(space, hp, model, data, epochs=task.run.stop, initial_epoch=progress.epochs, **arguments)
     progress.take(outcome)
     progress.finish()
