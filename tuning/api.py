@@ -52,6 +52,7 @@ def search(
     observers: Sequence[Observer] = (),
     log: Sequence[str] = (),
     verbose: int | None = None,
+    checks: str = "refuse",
     **fit_options: Any,
 ) -> Study:
     """Search a space; go on with the study when it exists.
@@ -59,7 +60,9 @@ def search(
     Args:
         space: a `SearchSpace`, a KerasTuner `HyperModel`, a `build_model(hp)` function, or the name of a
             bundled space, a module or a .py file.
-        x, y, validation_data: as for `model.fit`; default: the space's own data.
+        x, y, validation_data: as for `model.fit`; default: the space's own data. In place of x, as of validation_data,
+            a function without arguments that returns it anew, such as a generator, or a `tuning.Data`: every trial
+            calls it, in whatever process.
         objective: such as "val_accuracy" or "val_rmse:min", or a list of several, among which may be what a model
             costs: "n_params", "model_bytes", "seconds_per_epoch", "predict_ms"; default: the space's own.
         engine: the name of what proposes trials; `tune engines` lists them.
@@ -99,8 +102,10 @@ def search(
         log: what to write for TensorBoard besides: "graph", "histograms", "summaries", "profile=3,5".
         verbose: what is shown: None or 1 for bars on a terminal, a cell that changes in a notebook, lines elsewhere; 2
             for lines everywhere; 0 for silence. It goes to standard error.
-        **fit_options: further keyword arguments of the space's `fit`, such as `batch_size`. `callbacks` are a list,
-            of which each trial has copies of its own, or a function that gets the trial's own folder and returns one.
+        checks: "refuse" a search of which a look at one batch proves that it can only waste time, or "warn" of it.
+        **fit_options: further keyword arguments of the space's `fit`, such as `batch_size`; `sample_weight` belongs to
+            x and y and is divided with them. `callbacks` are a list, of which each trial has copies of its own, or a
+            function that gets the trial's own folder and returns one.
 
     Returns:
         The study. Interrupted or killed, the same call goes on where it was.

@@ -7,6 +7,7 @@ Everything that a user can cause ends as a `TuningError`; any other exception is
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from importlib import metadata
 
@@ -41,6 +42,10 @@ class SearchFailedError(TuningError):
 
 class MovedError(TuningError, ImportError):
     """A release of another package has moved or removed what the toolkit needs of it."""
+
+
+class Remark(UserWarning):
+    """Something odd that was seen before a search, and is no proof that the search can only waste time."""
 
 
 def moved(package: str, what: str) -> MovedError:
@@ -81,10 +86,17 @@ def raise_all(mistakes: list[str], kind: type[TuningError] = OptionError) -> Non
         raise kind(f"{len(mistakes)} things do not fit: " + " ".join(f"({i}) {m}" for i, m in enumerate(mistakes, 1)))
 
 
-def one_line(error: BaseException) -> str:
-    """Return an exception's type and text on one line of at most 500 characters."""
+def one_line(error: BaseException, length: int = 500) -> str:
+    """Return an exception's type and text on one line; of a long one the beginning and the end.
+
+    Args:
+        error: any exception.
+        length: most characters.
+    """
     try:
-        text = " ".join(str(error).split())
+        text = re.sub(r"[\w.]*<locals>\.", "", " ".join(str(error).split()))
     except Exception as second:  # it is the user's class
         text = f"its text cannot be had ({type(second).__name__})"
-    return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__
+    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    half = (length - 5) // 2
+    return line if len(line) <= length else f"{line[:half]} ... {line[-half:]}"

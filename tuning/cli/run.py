@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from tuning.cli.app import INTERRUPTED, app
 from tuning.cli.console import error_line, print_json, remarks, results
 from tuning.cli.options import JSON, LOGS, STORAGE, configuration, pairs, seconds
 from tuning.engines.registry import DEFAULT, ENGINES, engines_that
+from tuning.errors import Remark
 
 if TYPE_CHECKING:
     from tuning.study import Study
@@ -185,6 +187,9 @@ def run(
         help="Train each configuration so often, with other seeds; scored by the mean.",
         rich_help_panel=SEARCH,
     ),
+    no_checks: bool = typer.Option(
+        False, "--no-checks", help="Remark on what the look at one batch proves to be a waste of time, and search."
+    ),
     as_json: bool = JSON,
     quiet: bool = typer.Option(False, "--quiet", help="No progress."),
 ) -> None:
@@ -214,6 +219,7 @@ def run(
         "log": log or (),
         "cv": cv,
         "repeats": repeats,
+        "checks": "warn" if no_checks else "refuse",
     }
     if overwrite:
         _say_what_is_deleted(space, engine, study, logs)
@@ -244,10 +250,28 @@ def run_search(space: str, arguments: Mapping[str, Any], quiet: bool) -> Study:
             from tuning.executors.processes import default_workers
 
             given = {"workers": default_workers(trials), **arguments}
-            return search(space, observers=[] if shown is None else [shown], verbose=0, in_process=False, **given)
+            with _remarks_as_lines():
+                return search(space, observers=[] if shown is None else [shown], verbose=0, in_process=False, **given)
     except KeyboardInterrupt:
         error_line("interrupted; everything that was trained is stored. The same command goes on where it was.")
         raise typer.Exit(INTERRUPTED) from None
+
+
+@contextlib.contextmanager
+def _remarks_as_lines() -> Iterator[None]:
+    """Print what preflight remarks on as lines of their own, not as Python shows warnings."""
+    shown = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, Remark):
+            remarks().print(f"remark: {message}", markup=False)
+        else:
+            shown(message, category, *place, **more)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", Remark)
+        warnings.showwarning = show
+        yield
 
 
 def print_outcome(study: Study) -> None:

@@ -19,6 +19,7 @@ from tuning.driver.budget import Budget
 from tuning.driver.observer import Observer
 from tuning.engines.registry import DEFAULT, ENGINES, option_mistakes
 from tuning.errors import OptionError, TuningError, guess, must, whole_number
+from tuning.preflight.verdict import CHECKS
 from tuning.records.objective import Objective, listed, primary
 from tuning.space import SearchSpace, as_space, resolve
 from tuning.training import callbacks
@@ -101,6 +102,7 @@ class Request:
     repeats: int | None = None
     observers: tuple[Observer, ...] = ()
     fit_options: Mapping[str, Any] = field(default_factory=dict)
+    checks: str = CHECKS[0]
 
     @property
     def goal(self) -> str | Objective:
@@ -130,7 +132,9 @@ class Request:
         )
         mistakes.add(*_tries_mistakes(given["tries"]), *callbacks.mistakes(given["fit_options"].get("callbacks")))
         mistakes.add(*callbacks.mistakes(space.callbacks), *_foreign_mistakes(given["fit_options"], space))
+        mistakes.add(*_choice_mistakes(given))
         mistakes.caught(lambda: None if given["budget"] is None else Budget.read(given["budget"]), None)
+        fit_options = {name: value for name, value in given["fit_options"].items() if name != "sample_weight"}
         log = mistakes.caught(lambda: Log.read(given["log"]), Log())
         wanted = space.objective if given["objective"] is None else given["objective"]
         goals: tuple[str | Objective, ...] = mistakes.caught(lambda: tuple(listed(wanted)), ())
@@ -141,7 +145,8 @@ class Request:
                 **taken,
                 "space": space,
                 "source": source,
-                "data": None if given["x"] is None else Data(given["x"], given["y"], given["validation_data"]),
+                "data": None if given["x"] is None else _data_of(given),
+                "fit_options": fit_options,
                 "goals": goals,
                 "path": logs / name,
                 "log": log,
@@ -220,6 +225,20 @@ def _data_mistakes(given: Mapping[str, Any]) -> list[str]:
         mistakes.append("`validation_data` must come with x and y, but x is None.")
     if has_folds:
         mistakes.append("`validation_data` must be None with folds: each validates on a part of x and y.")
+    return mistakes
+
+
+def _data_of(given: Mapping[str, Any]) -> Data:
+    return Data(given["x"], given["y"], given["validation_data"], given["fit_options"].get("sample_weight"))
+
+
+def _choice_mistakes(given: Mapping[str, Any]) -> list[str]:
+    """Find a choice that there is not, and weights of what is not given."""
+    mistakes = []
+    if given["checks"] not in CHECKS:
+        mistakes.append(must("checks", f"be one of {', '.join(CHECKS)}", given["checks"]))
+    if given["x"] is None and given["fit_options"].get("sample_weight") is not None:
+        mistakes.append("`sample_weight` must come with x and y, but x is None. Give Data with sample_weight.")
     return mistakes
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from itertools import product
@@ -20,6 +21,7 @@ from tuning.driver.opening import opened, stored_definition
 from tuning.driver.plan import continued, plan, training_options
 from tuning.driver.request import Request
 from tuning.engines.registry import engine_kind, make_engine, stored_options
+from tuning.errors import Remark
 from tuning.executors.base import Executor
 from tuning.executors.in_process import InProcessExecutor
 from tuning.executors.processes import ProcessExecutor, visible_gpus
@@ -27,6 +29,7 @@ from tuning.preflight import Findings, check
 from tuning.storage.folder import TENSORBOARD
 from tuning.storage.lock import locked, refuse_if_locked
 from tuning.tensorboard import TensorBoardObserver
+from tuning.training.fit import data_of
 
 
 def run(request: Request) -> Data:
@@ -45,7 +48,9 @@ def run(request: Request) -> Data:
         engine_kind(request.engine).load()  # while worker processes start
         data, division = load_data(request)
         executor.load(request.source, request.space, data)
-        findings = executor.call(check, request.goal, request.fix, request.fit_options, request.anneal)
+        findings = executor.call(check, request.goal, request.fix, request.fit_options, request.anneal, request.checks)
+        for remark in findings.remarks:
+            warnings.warn(remark, Remark, stacklevel=3)  # of the call of `search`
         definition = plan(request, stored, findings, data.fingerprint(), division)
         trials = request.trials
         if trials is None and request.budget is None:
@@ -88,7 +93,7 @@ def executor_for(request: Request) -> Executor:
 
 def load_data(request: Request) -> tuple[Data, Mapping[str, Any] | None]:
     """Return the data of a continued request, divided into its folds, and how; None without folds."""
-    data = request.space.load_data() if request.data is None else request.data
+    data = data_of(request.space) if request.data is None else request.data
     if request.cv is None or request.seed is None:
         return data, None
     return with_folds(data, request.cv, request.seed)

@@ -50,6 +50,14 @@ class BoundSpace(SearchSpace):
     def build(self, hp: Any) -> Any:
         return self._build(hp, meta=self.meta) if _takes_meta(self._build) else self.inner.build(hp)
 
+    @property
+    def has_own_fit(self) -> bool:
+        return self.inner.has_own_fit
+
+    @property
+    def has_own_data(self) -> bool:
+        return self.inner.has_own_data
+
     def load_data(self) -> Data:
         return self.inner.load_data()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tuning.errors import DataError, SpaceError, must
+from tuning.errors import DataError, SpaceError
 from tuning.records.objective import Objective
 
 if TYPE_CHECKING:
@@ -82,6 +82,16 @@ class SearchSpace:
         """Return the functions that build and train, by name, as they were written; None where there is none."""
         return {"build": type(self).build, "fit": type(self).fit}
 
+    @property
+    def has_own_fit(self) -> bool:
+        """Whether it trains in a way of its own."""
+        return type(self).fit is not SearchSpace.fit
+
+    @property
+    def has_own_data(self) -> bool:
+        """Whether it says what trials train on."""
+        return type(self).load_data is not SearchSpace.load_data
+
     def load_data(self) -> Data:
         """Return the data that trials train and validate on."""
         raise DataError(
@@ -139,6 +149,15 @@ class _GivenSpace(SearchSpace):
     def parts_of_code(self) -> dict[str, Any]:
         return {"build": self._build, "fit": self._fit}
 
+    @property
+    def has_own_fit(self) -> bool:
+        kind = getattr(getattr(self._fit, "__func__", self._fit), "__module__", None)
+        return self._fit is not None and not str(kind).startswith("keras_tuner.")
+
+    @property
+    def has_own_data(self) -> bool:
+        return self._data is not None
+
     def load_data(self) -> Data:
         return super().load_data() if self._data is None else self._data()
 
@@ -154,13 +173,17 @@ def as_space(given: Any, data: Data | None = None) -> SearchSpace:
         SpaceError: `given` is none of these.
     """
     if isinstance(given, type):
-        given = given()
+        given = _made(given)
     if isinstance(given, SearchSpace) and data is None:
         return given
-    build = getattr(given, "build", None) or (given if callable(given) else None)
+    build = None if _is_model(given) else getattr(given, "build", None) or (given if callable(given) else None)
     if build is None:
-        raise SpaceError(must("space", "be a SearchSpace, a HyperModel or a build_model(hp) function", given))
-    name = getattr(given, "name", None) or getattr(given, "__name__", None) or type(given).__name__
+        rule = "be a SearchSpace, a HyperModel or a build_model(hp) function"
+        what = f"a {type(given).__name__}" if _is_model(given) else type(given).__name__
+        advice = "Every trial needs a model of its own: write a function that builds it." if _is_model(given) else ""
+        raise SpaceError(f"`space` must {rule}, but got {what}. {advice}".rstrip())
+    function = getattr(given, "func", given)  # of a functools.partial
+    name = getattr(given, "name", None) or getattr(function, "__name__", None) or type(given).__name__
     load = None if data is None else lambda: data
     objective = getattr(given, "objective", "val_loss")
     space = _GivenSpace(_file_name(str(name)), build, getattr(given, "fit", None), load, objective)
@@ -168,6 +191,22 @@ def as_space(given: Any, data: Data | None = None) -> SearchSpace:
     space.epochs = getattr(given, "epochs", None)
     space.callbacks = getattr(given, "callbacks", None)
     return space
+
+
+def _made(kind: type) -> Any:
+    """Return an instance of a class that was given in place of one."""
+    try:
+        return kind()
+    except TypeError as error:
+        raise SpaceError(
+            f"`space` must be a space or a class that is made without arguments, but {kind.__name__}() raises: "
+            f"{error}. Give an instance, {kind.__name__}(...)."
+        ) from None
+
+
+def _is_model(given: Any) -> bool:
+    """Tell whether `given` is a Keras model, without importing Keras."""
+    return hasattr(given, "trainable_weights") and hasattr(given, "compile")
 
 
 def _file_name(name: str) -> str:

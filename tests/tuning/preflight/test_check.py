@@ -199,7 +199,8 @@ def test_accuracy_of_one_output_needs_classes_there():
         return model
 
     with pytest.raises(DataError, match="labels of output 'price' must be classes, because accuracy is measured"):
-        look_at_two("val_loss", build_model=wrong)
+        look_at_two("val_price_accuracy", build_model=wrong)
+    assert "because accuracy is measured" in look_at_two("val_loss", build_model=wrong).remarks[0]
 
 
 def test_a_softmax_of_one_output_is_none_of_another():
