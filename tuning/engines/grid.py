@@ -252,10 +252,11 @@ def grid(
     levels: int = 3,
     factor: float = 3.0,
     min_resources: Any = None,
-    aggressive_elimination: bool = False,
-    score: str = "common",
+    **others: Any,
 ) -> GridEngine:
-    """scikit-learn's searches. The rule of scoring, `score`, is the trials' own, which the definition gave them.
+    """scikit-learn's searches.
+
+    Of the other options, `aggressive_elimination` is halving's; `score` is the trials' own, by their definition.
 
     References:
         K. Jamieson and A. Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter Optimization",
@@ -271,7 +272,7 @@ def grid(
     n_candidates = None
     if is_halving:
         options |= {"resource": RESOURCE, "max_resources": epochs, "random_state": seed, "factor": factor}
-        options |= {"aggressive_elimination": aggressive_elimination, "return_train_score": False}
+        options |= {"aggressive_elimination": others.get("aggressive_elimination", False), "return_train_score": False}
         options |= {} if min_resources is None else {"min_resources": min_resources}
     if draws:
         exhausting = max(1, epochs // (min_resources if isinstance(min_resources, int) else 1))

@@ -119,7 +119,7 @@ def _loss(model: Any, name: str, index: int) -> Any:
 
 
 def _is_of_logits(loss: Any) -> bool:
-    return bool(getattr(loss, "_fn_kwargs", {}).get("from_logits", False))
+    return bool(getattr(loss, "from_logits", False))
 
 
 def _softmax(values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests.tuning.compiled import cases
 from tests.tuning.compiled.cases import N, X, Y
 from tuning import compiled as training
-from tuning.compiled import arrays, fitting
+from tuning.compiled import arrays, fitting, private
 
 
 def orders(seed, epochs, n=N):
@@ -77,8 +77,10 @@ def test_a_training_in_parts_is_the_training_in_one_piece():
 def test_without_a_seed_orders_differ(monkeypatch):
     keras.utils.set_random_seed(0)
     assert fitting._seed() == 0
-    monkeypatch.setattr(fitting.rng_utils, "get_random_seed", lambda: None)
+    monkeypatch.setattr("keras.src.utils.rng_utils.get_random_seed", lambda: None)
+    private.imported.cache_clear()
     tf.random.set_seed(5)
     assert fitting._seed() == 5
-    monkeypatch.setattr(fitting.context, "global_seed", lambda: None)
+    monkeypatch.setattr("tensorflow.python.eager.context.global_seed", lambda: None)
+    private.imported.cache_clear()
     assert fitting._seed() != fitting._seed()
