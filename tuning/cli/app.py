@@ -12,10 +12,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from tuning.cli import INTERRUPTED
 from tuning.cli.console import error_line
 from tuning.errors import TuningError
 
-INTERRUPTED = 130
 ORDER = (
     *("demo", "new", "run", "show", "list", "board"),
     *("best", "finalize", "predict", "report", "export"),
@@ -70,8 +70,8 @@ def _root(
     pass
 
 
-def main() -> None:
-    """Run the command line."""
+def run() -> None:
+    """Register all commands, and run the one that was typed."""
     from tuning.cli import (  # noqa: F401  (each registers its commands)
         baseline,
         best,

@@ -32,6 +32,7 @@ def export(
     """Write the trials of a study as a table: values, scores, times and metrics."""
     from tuning.errors import OptionError, StudyError
     from tuning.study import load
+    from tuning.study.tables import csv_of
 
     found = load(study_path(study, logs, storage), storage=storage)
     frame = found.curves() if curves else found.dataframe()
@@ -41,7 +42,7 @@ def export(
         if to is Format.PARQUET:
             frame.to_parquet(out)
         else:
-            text = frame.to_csv(index=False) if to is Format.CSV else frame.to_json(orient="records", indent=2) + "\n"
+            text = csv_of(frame) if to is Format.CSV else frame.to_json(orient="records", indent=2) + "\n"
             typer.echo(text, nl=False) if out is None else out.write_text(text, encoding="utf-8")
     except ImportError:
         raise OptionError("`--to parquet` must have pyarrow to write with: `pip install pyarrow`.") from None

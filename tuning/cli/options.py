@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from tuning.errors import StudyError, guess
+from tuning.errors import StudyError, guess, must
 
 LOGS = typer.Option(Path("logs"), "--logs", help="Folder of all studies.", show_default=True)
 STORAGE = typer.Option(
@@ -73,9 +73,12 @@ def study_path(study: str, logs: Path, storage: str | None = None) -> Path:
     from tuning.storage.folder import DATABASE
     from tuning.study import find_studies
 
+    is_name = study not in ("", ".", "..") and Path(study).name == study
     if storage is not None:
+        if not is_name:
+            raise StudyError(must("study", "be the name of a study, which is that of a folder", study))
         return logs / study
-    for path in (logs / study, Path(study)):
+    for path in ((logs / study,) if is_name else ()) + (Path(study),):
         if (path / DATABASE).is_file():
             return path
     names = [path.name for path in find_studies(logs)]

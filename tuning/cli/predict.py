@@ -33,6 +33,7 @@ def predict(
     from tuning.errors import DataError
     from tuning.final import predict as answers
     from tuning.study import load
+    from tuning.study.tables import csv_of
 
     found = load(study_path(study, logs, storage), storage=storage, trust=trust)
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
@@ -41,7 +42,7 @@ def predict(
         remarks().print(remark)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        made.table.to_csv(out, index=False, float_format="%.6g")
+        out.write_text(csv_of(made.table, float_format="%.6g"), encoding="utf-8")
     except OSError as error:
         raise DataError(f"`out` must be a file that can be written, but got {error}.") from None
     if as_json:

@@ -17,12 +17,19 @@ import numpy
 
 from tuning.engines import keras_tuner_private as private
 from tuning.engines.base import Answer, Done, Wait
+from tuning.engines.configurations import count_up_to
 from tuning.engines.keras_tuner_private import BayesianOracle, HyperbandOracle, keras_tuner
 from tuning.engines.keras_tuner_space import Translation
 from tuning.records.objective import Objective
 from tuning.records.trainings import best_of_run
 from tuning.records.trial import Run, State, Trial
 from tuning.space import Hyperparameter, active_values
+
+MAX_COUNTED = 10_000
+"""Most configurations of a space that is searched until each has been tried."""
+
+DRAWS_A_CONFIGURATION = 20
+"""Draws after which the last configuration has been missed by chance once in five hundred million times."""
 
 _OWN = ("tuner/trial_id", "tuner/epochs", "tuner/initial_epoch", "tuner/bracket", "tuner/round")
 
@@ -50,6 +57,8 @@ class KerasTunerEngine:
         self._epochs, self._max_trials = epochs, max_trials
         self._numbers: dict[str, int] = {}  # KerasTuner's id of each run -> our trial's number
         self._n_trials = 0
+        self._n_configurations = count_up_to(MAX_COUNTED, translation.space)
+        self._is_done = False  # whether nothing will ever be proposed again
         self._exhausted = "every configuration of the search space has been tried"
 
     def ask(self) -> Answer:
@@ -61,6 +70,7 @@ class KerasTunerEngine:
         if proposal["status"] == "STOPPED":
             if self._oracle.ongoing_trials:
                 return Wait()
+            self._is_done = True
             return Done("" if private.has_finished(self._oracle) else self._exhausted)
         run = self._run(run_id, proposal["values"])
         if run.number == self._n_trials and self._max_trials is not None and run.number >= self._max_trials:
@@ -77,6 +87,7 @@ class KerasTunerEngine:
 
     def _populated(self, run_id: str) -> Mapping[str, Any]:
         """Return the oracle's proposal; what has been tried is not proposed again."""
+        private.draw_until(self._oracle, self._draws())
         proposal: Mapping[str, Any] = self._oracle.populate_space(run_id)
         values = proposal.get("values")
         if values and "tuner/trial_id" not in values and private.is_known(self._oracle, values):
@@ -84,10 +95,21 @@ class KerasTunerEngine:
             return {"status": "STOPPED" if values is None else "RUNNING", "values": values}
         return proposal
 
+    def _draws(self) -> int | None:
+        """Return how many draws may fail while something is left to be found; None where that is not known."""
+        n = self._n_configurations
+        return None if n is None or self._n_trials >= n else DRAWS_A_CONFIGURATION * n
+
+    def _learn(self, found: Sequence[Mapping[str, Any]]) -> None:
+        """Let the oracle know hyperparameters that a trial has met first."""
+        self._oracle.update_space(self._translation.extended(found))
+        if found:
+            self._n_configurations = count_up_to(MAX_COUNTED, self._translation.space)
+
     def tell(self, trial: Trial) -> None:
         run = trial.run
         record = self._oracle.trials[run.note["id"]]
-        self._oracle.update_space(self._translation.extended(trial.found))
+        self._learn(trial.found)
         best = best_of_run(trial, self._objective)
         if trial.state is State.FAILED or best is None:
             record.status = "FAILED"
@@ -101,7 +123,8 @@ class KerasTunerEngine:
         return False
 
     def may_continue(self, number: int) -> bool:
-        return any(self._numbers[run_id] == number for run_id in private.unpromoted(self._oracle))
+        may = private.unpromoted(self._oracle)
+        return not self._is_done and any(self._numbers[run_id] == number for run_id in may)
 
     def dump(self) -> dict[str, Any]:
         return private.state(self._oracle)
@@ -109,7 +132,7 @@ class KerasTunerEngine:
     def restore(self, trials: Sequence[Trial], state: Any) -> None:
         events: list[tuple[Any, Any, Any]] = []
         for trial in trials:
-            self._oracle.update_space(self._translation.extended(trial.found))
+            self._learn(trial.found)
             for index, run in enumerate(trial.runs):
                 events.append((run.asked, self._register, run))
                 if run.ended is not None:

@@ -21,9 +21,15 @@ from tuning.errors import moved
 
 keras_tuner = import_keras_tuner()
 
+_COLLISIONS = 20
+"""Draws in vain after which KerasTuner gives a space up."""
+
 _OF_HYPERBAND = ("_brackets", "_current_bracket", "_current_iteration", "_get_size")
 _NEEDED = {
-    "Oracle": ("_duplicate", "_random_values", "_record_values", "_seed_state", "trials", "ongoing_trials"),
+    "Oracle": (
+        *("_duplicate", "_max_collisions", "_random_values", "_record_values", "_seed_state"),
+        *("trials", "ongoing_trials"),
+    ),
     "HyperbandOracle": _OF_HYPERBAND,
     "BayesianOptimizationOracle": ("_make_gpr", "_get_hp_bounds", "_random_state", "gpr"),
 }
@@ -121,6 +127,11 @@ def random_values(oracle: Any) -> Any:
     return oracle._random_values()
 
 
+def draw_until(oracle: Any, n_draws: int | None) -> None:
+    """Let an oracle give its space up after so many draws in vain; None for as many as KerasTuner has."""
+    oracle._max_collisions = _COLLISIONS if n_draws is None else n_draws
+
+
 def record(oracle: Any, trial: Any) -> None:
     """Let an oracle know the values of one of its trials."""
     oracle._record_values(trial)
@@ -136,13 +147,23 @@ def new_trial(hyperparameters: Any, trial_id: str) -> Any:
 
 
 def unpromoted(oracle: Any) -> Iterator[str]:
-    """Yield the ids of Hyperband's runs whose trials may still be continued; none for other oracles."""
+    """Yield the ids of Hyperband's runs whose trials may still be continued; none for other oracles.
+
+    A round takes the best of the round before as long as more of those are left than it is to throw out. One that has
+    failed is not among them, so a round may be full before it has its size, and those that are left stay behind.
+    """
     for bracket in oracle._brackets if isinstance(oracle, HyperbandOracle) else ():
-        for index, entries in enumerate(bracket["rounds"][:-1]):
-            later = bracket["rounds"][index + 1]
-            if len(later) < oracle._get_size(bracket["bracket_num"], index + 1):
+        rounds, number = bracket["rounds"], bracket["bracket_num"]
+        sizes = [oracle._get_size(number, index) for index in range(len(rounds))]
+        room = sizes[0]  # runs that the round may come to have
+        for index, entries in enumerate(rounds[:-1]):
+            able = [entry["id"] for entry in entries if oracle.trials[entry["id"]].status != "FAILED"]
+            later = rounds[index + 1]
+            room = room - (len(entries) - len(able)) - (sizes[index] - sizes[index + 1])
+            if len(later) < room:
                 promoted = {entry["past_id"] for entry in later}
-                yield from (entry["id"] for entry in entries if entry["id"] not in promoted)
+                yield from (id_ for id_ in able if id_ not in promoted)
+            room = max(room, len(later))
 
 
 def has_finished(oracle: Any) -> bool:

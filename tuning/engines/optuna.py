@@ -25,6 +25,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tuning.engines import optuna_notes
 from tuning.engines.base import Answer, Done, Wait
+from tuning.engines.configurations import every_configuration
 from tuning.engines.gp_sampler import GaussianProcessSampler
 from tuning.engines.optuna_private import contains, reseed
 from tuning.engines.optuna_pruners import Judge
@@ -309,22 +310,3 @@ def _has_diverged(trial: Trial, metric: str) -> bool:
 
 def _key(values: Mapping[str, Any]) -> str:
     return repr(sorted(values.items(), key=lambda item: item[0]))
-
-
-def every_configuration(space: Sequence[Hyperparameter]) -> Iterator[dict[str, Any]]:
-    """Yield every configuration; of a hyperparameter with endless values only the default."""
-    return _completed(list(space), {})
-
-
-def _completed(space: list[Hyperparameter], values: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    if not space:
-        yield values
-        return
-    h, rest = space[0], space[1:]
-    if h.name in values or not h.is_active(values):
-        yield from _completed(rest, values)
-    elif h.is_fixed or h.count() == math.inf:
-        yield from _completed(rest, {**values, h.name: h.default})
-    else:
-        for index in range(int(h.count())):
-            yield from _completed(rest, {**values, h.name: h.value_at(index)})

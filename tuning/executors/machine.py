@@ -17,7 +17,10 @@ BYTES_A_WORKER = 1_200_000_000
 SECRETS = ("TUNE_STORAGE",)
 """Variables that workers do not get: only the driver talks to the database."""
 
-_CGROUP = Path("/sys/fs/cgroup")
+_CGROUP, _OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+_MEMORY_2 = ("memory.max", "memory.current", "inactive_file")
+_MEMORY_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+"""Of control groups of version 2 and 1: the files with limit and use, and the word for what is cached."""
 
 
 def default_workers(max_trials: int | None) -> int:
@@ -41,14 +44,38 @@ def free_bytes() -> int:
     """Return the memory that can be had: of the machine, or of the container where it has less."""
     import psutil
 
-    free = int(psutil.virtual_memory().available)
+    frees = [int(psutil.virtual_memory().available)]
+    for names, folders in ((_MEMORY_2, _groups("")), (_MEMORY_1, _groups("memory"))):
+        frees += [free for folder in folders if (free := _free_of(folder, *names)) is not None]
+    return max(0, min(frees))
+
+
+def _free_of(folder: Path, limit: str, used: str, cached: str) -> int | None:
+    """Return the memory that is left to a control group; None for one without a limit."""
     try:
-        limit, used = (int((_CGROUP / name).read_text()) for name in ("memory.max", "memory.current"))
-        kept = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
-        used -= int(kept.get("inactive_file", 0))  # files that are cached give way
-    except (OSError, ValueError):  # no container, or one without a limit
-        return free
-    return max(0, min(free, limit - used))
+        left = int((folder / limit).read_text()) - int((folder / used).read_text())
+        kept = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return left + int(kept.get(cached, 0))  # files that are cached give way
+    except (OSError, ValueError):
+        return None
+
+
+def _groups(controller: str) -> list[Path]:
+    """Return the folders of this process's control group and of those above it, whose limits all hold.
+
+    Args:
+        controller: of version 1; an empty text for version 2, which has one tree for all.
+    """
+    root = _CGROUP / controller
+    try:
+        lines = [line.split(":", 2) for line in _OWN_CGROUPS.read_text().splitlines()]
+    except OSError:
+        return [root]
+    paths = [path.strip("/") for _, names, path in lines if controller in names.split(",")]
+    if not paths or ".." in Path(paths[0]).parts:  # it is outside what this container sees
+        return [root]
+    own = root / paths[0]
+    return [own, *(folder for folder in own.parents if folder == root or root in folder.parents)]
 
 
 def visible_gpus() -> list[str]:

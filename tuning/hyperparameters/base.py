@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from tuning.hyperparameters.fixed import Fixed
 
 
+RESERVED = "tuner/"
+"""What the names begin with under which KerasTuner's Hyperband hands on epochs and rounds."""
+
+
 @dataclass(frozen=True)
 class Condition:
     """Holds when the hyperparameter `name` has one of `values`; without values it never holds."""
@@ -72,6 +76,14 @@ class Hyperparameter(ABC):
     is_fixed: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        if self.name.startswith(RESERVED):
+            raise SpaceError(
+                must(
+                    "the name of a hyperparameter",
+                    f"not begin with {RESERVED}, which KerasTuner has for itself",
+                    self.name,
+                )
+            )
         object.__setattr__(self, "conditions", intersected(self.conditions))
         if not self.contains(self.default):
             raise SpaceError(must(f"default of '{self.name}'", f"be {self.describe()}", self.default))

@@ -76,7 +76,7 @@ def parallel(study: Study) -> Figure | None:
         return None
     scores = [t.score for t in trials]
     axes = [_axis(h, trials) for h in _searched(study)]
-    axes.append({"label": study.objective.name, "values": scores})
+    axes.append({"label": _plain(study.objective.name), "values": scores})
     line = {"color": scores, "colorscale": _scale(study.objective), "showscale": True}
     trace = {"type": "parcoords", "dimensions": axes, "line": line, "labelangle": -20, "labelside": "top"}
     return {"data": [trace], "layout": {"height": 460, "margin": {"l": 90, "r": 60, "t": 90, "b": 30}, **_FONT}}
@@ -91,13 +91,13 @@ def slices(study: Study) -> list[tuple[str, Figure]]:
         if not there:
             continue
         is_number = isinstance(h, Number)
-        values = [t.values[h.name] if is_number else str(t.values[h.name]) for t in there]
+        values = [t.values[h.name] if is_number else _plain(t.values[h.name]) for t in there]
         trace = {
             "type": "scatter", "mode": "markers", "x": values, "y": [t.score for t in there],
             "marker": {"size": 8, "opacity": 0.8, "color": [t.number for t in there], "colorscale": _PALE_TO_DARK,
                        "line": {"width": 0.5, "color": "#456"}},
             "text": [f"trial {t.number}" for t in there],
-            "hovertemplate": f"%{{text}}: {h.name} %{{x}}, %{{y:.5g}}<extra></extra>",
+            "hovertemplate": f"%{{text}}: {_plain(h.name)} %{{x}}, %{{y:.5g}}<extra></extra>",
         }  # fmt: skip
         figure = _figure([trace], h.name, study.objective.name)
         figure["layout"]["height"] = 300
@@ -105,7 +105,7 @@ def slices(study: Study) -> list[tuple[str, Figure]]:
         if isinstance(h, Number):
             figure["layout"]["xaxis"]["type"] = "log" if h.sampling == "log" else "linear"
         else:
-            order = list(map(str, h.values() or ()))
+            order = list(map(_plain, h.values() or ()))
             figure["layout"]["xaxis"] |= {"type": "category", "categoryorder": "array", "categoryarray": order}
         found.append((h.name, figure))
     return found
@@ -144,7 +144,7 @@ _FONT: dict[str, Any] = {"font": {"family": "system-ui, sans-serif", "size": 13}
 def _figure(traces: list[dict[str, Any]], x: str, y: str) -> Figure:
     def axis(title: str) -> dict[str, Any]:
         looks = {"gridcolor": "#e8ebef", "zeroline": False, "automargin": True, "exponentformat": "e"}
-        return {"title": {"text": title}, **looks}
+        return {"title": {"text": _plain(title)}, **looks}
 
     layout = {
         "height": 380, "margin": {"l": 60, "r": 20, "t": 20, "b": 50}, "xaxis": axis(x), "yaxis": axis(y),
@@ -174,11 +174,11 @@ def _axis(h: Hyperparameter, trials: Sequence[Trial]) -> dict[str, Any]:
     """Return an axis of the parallel coordinates."""
     given = [t.values.get(h.name) for t in trials]
     if not isinstance(h, Number):
-        names = list(map(str, h.values() or ()))
+        names = list(map(_plain, h.values() or ()))
         names += [NOT_THERE] if any(v is None for v in given) and "None" not in names else []
         index = {name: i for i, name in enumerate(names)}
-        values = [index[str(v) if str(v) in index else NOT_THERE] for v in given]
-        return {"label": h.name, "values": values, "tickvals": list(range(len(names))), "ticktext": names}
+        values = [index[_plain(v) if _plain(v) in index else NOT_THERE] for v in given]
+        return {"label": _plain(h.name), "values": values, "tickvals": list(range(len(names))), "ticktext": names}
     low, high = h.bounds
     is_log = h.sampling == "log"
     place: Callable[[float], float] = math.log10 if is_log else float
@@ -190,7 +190,7 @@ def _axis(h: Hyperparameter, trials: Sequence[Trial]) -> dict[str, Any]:
         tickvals, ticktext = [beneath, *tickvals], [NOT_THERE, *ticktext]
     places = [beneath if v is None else place(v) for v in given]
     ends = [min([start, *places]), max([end, *places])]
-    return {"label": h.name, "values": places, "range": ends, "tickvals": tickvals, "ticktext": ticktext}
+    return {"label": _plain(h.name), "values": places, "range": ends, "tickvals": tickvals, "ticktext": ticktext}
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
@@ -212,7 +212,12 @@ def _scale(objective: Objective) -> list[list[Any]]:
 
 
 def _words(trial: Trial) -> str:
-    return "<br>".join(f"{name} = {value}" for name, value in list(trial.values.items())[:MAX_AXES])
+    return "<br>".join(f"{_plain(name)} = {_plain(value)}" for name, value in list(trial.values.items())[:MAX_AXES])
+
+
+def _plain(value: Any) -> str:
+    """Return text that plotly shows as it is: it takes what looks like a tag for one, and %{...} for a variable."""
+    return str(value).replace("<", "<\u200b").replace("%{", "%\u200b{")
 
 
 def _finite(value: float) -> float | None:

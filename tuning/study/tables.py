@@ -6,7 +6,7 @@ Owns their columns: one row a trial, or one row an epoch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuning.records.trial import Trial
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas
 
 TIMES = ("started_at", "ended_at")
+
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def of_trials(trials: Sequence[Trial]) -> pandas.DataFrame:
@@ -34,6 +36,29 @@ def of_epochs(trials: Sequence[Trial]) -> pandas.DataFrame:
 
     rows = [{"trial": t.number, "epoch": epoch, **of} for t in trials for epoch, of in enumerate(t.curve.epochs)]
     return pandas.DataFrame(rows) if rows else pandas.DataFrame(columns=["trial", "epoch"])
+
+
+def csv_of(frame: pandas.DataFrame, **options: Any) -> str:
+    """Return a frame as CSV in which no cell is a formula to a program that opens it.
+
+    Text that begins like one gets an apostrophe before it, unless it is a number.
+
+    Args:
+        frame: one row a line.
+        **options: further arguments of pandas's `to_csv`.
+    """
+    texts = frame.map(_harmless)
+    return str(texts.rename(columns=_harmless).to_csv(index=False, **options))
+
+
+def _harmless(cell: Any) -> Any:
+    if not isinstance(cell, str) or not cell.startswith(_FORMULAS):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def _at_best(trial: Trial) -> Mapping[str, float]:

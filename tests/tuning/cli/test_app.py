@@ -1,12 +1,15 @@
 """Every command is in the help, and every module with a command is registered."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer
 import typer.testing
 
+from tests.conftest import ROOT, SPACES
 from tuning.cli import app as module
 from tuning.cli import main
 
@@ -40,3 +43,30 @@ def test_every_module_with_a_command_is_registered(app):
     room = Path(module.__file__).parent
     wanted = sum(path.read_text(encoding="utf-8").count("@app.command") for path in room.glob("*.py"))
     assert len(listed(app)) == wanted
+
+
+class _Interrupts:
+    """As if Ctrl-C came while a module is imported."""
+
+    def find_spec(self, name, path, target=None):
+        if name == "tuning.cli.run":
+            raise KeyboardInterrupt
+
+
+def test_an_interruption_while_importing_is_one_line(monkeypatch, tune_here):
+    monkeypatch.delitem(sys.modules, "tuning.cli.run", raising=False)
+    monkeypatch.delattr("tuning.cli.run", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [_Interrupts(), *sys.meta_path])
+    done = tune_here("--version")
+    assert done.returncode == 130 and done.stderr == "error: interrupted\n"
+
+
+def test_closed_standard_streams_do_no_harm(tmp_path):
+    """What is opened in their place would be written into: here the database."""
+    run = f"run {SPACES / 'curve.py'} --engine optuna -o sampler=random --trials 2 --epochs 1 --workers 1"
+    order = f'exec "{sys.executable}" -m tuning.cli {run} --logs "{tmp_path}" --study s <&- 2>&- '
+    done = subprocess.run(["sh", "-c", order], cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=300, check=False)
+    assert done.returncode == 0 and "best" in done.stdout
+    import tuning
+
+    assert len(tuning.load(tmp_path / "s").trials) == 2

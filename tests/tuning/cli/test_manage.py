@@ -14,6 +14,7 @@ from tests.conftest import SPACES
 from tuning.cli.tables import trials_table
 from tuning.records.trial import Run, State
 from tuning.storage.lock import locked
+from tuning.study.tables import csv_of
 
 CURVE = str(SPACES / "curve.py")
 GIVEN = {"engine": "random", "trials": 3, "epochs": 2, "seed": 0, "verbose": 0}
@@ -113,3 +114,23 @@ def test_weights_and_whole_models_of_all_but_the_best_are_deleted(logs, tune_her
     assert [path.name[:10] for path in folder.iterdir()] == [f"trial_{best.number:04d}"] * 2
     assert "weights of 1 trial deleted" in tune_here("clean", "one", "--keep", "0").stdout
     assert not list(folder.iterdir()) and len(tuning.load(logs / "one").trials) == 3
+
+
+@pytest.mark.parametrize("name", ["../one", "../../one", ".", "..", ""])
+def test_a_name_that_is_none_of_a_folder_is_refused(name, logs, tune_here, tmp_path):
+    """With a database elsewhere the folder of a study need not exist: it would be made."""
+    url = f"sqlite:///{logs / 'one' / 'trials.db'}"
+    done = tune_here("report", name, "--logs", logs / "below", "--storage", url)
+    assert done.returncode == 1 and "`study` must be the name of a study" in done.stderr
+    assert not list(tmp_path.rglob("report.html"))
+    if name == "../one":
+        assert tune_here("report", name, "--logs", logs / "below").returncode == 1, "no folder beside --logs"
+
+
+def test_no_cell_of_a_table_is_a_formula():
+    import pandas
+
+    frame = pandas.DataFrame({"=1+1": ["=cmd", "+a", "-a", "@a", "\tb", "-1", "a=b"], "x": [-1.5, 2, 3, 4, 5, 6, 7]})
+    rows = list(csv.reader(io.StringIO(csv_of(frame))))
+    assert rows[0] == ["'=1+1", "x"] and rows[1] == ["'=cmd", "-1.5"]
+    assert [row[0] for row in rows[2:]] == ["'+a", "'-a", "'@a", "'\tb", "-1", "a=b"]

@@ -10,6 +10,7 @@ from tests.contracts.engine import EngineContract
 from tests.simulation import MIXED_SPACE, Simulation, score_of
 from tuning.engines.gaussian_process import GaussianProcess
 from tuning.engines.keras_tuner_kinds import hyperband_epochs
+from tuning.hyperparameters import Choice, Condition, Int
 from tuning.records.trial import State
 
 OWN = ("tuner/trial_id", "tuner/epochs", "tuner/initial_epoch", "tuner/bracket", "tuner/round")
@@ -101,7 +102,7 @@ def test_it_proposes_what_kerastuner_proposes(contract, oracle, options, count, 
 def test_hyperband_continues_trials_and_ends():
     simulation = Simulation(TestHyperband().make(0)).go(500)
     promoted = [run for run in simulation.runs if run.start]
-    assert promoted and all(run.start == simulation.trials[run.number].runs[-2].until for run in promoted)
+    assert promoted and all(run.start in [r.until for r in simulation.trials[run.number].runs] for run in promoted)
     assert max(t.epochs for t in simulation.trials.values()) == 9
     assert sum(t.epochs for t in simulation.trials.values()) == hyperband_epochs(9, 3, 1)
     assert simulation.done.reason == ""
@@ -123,6 +124,26 @@ def test_hyperband_with_failures_ends_and_closes_everything():
     assert {t.state for t in simulation.trials.values()} >= {State.FAILED, State.COMPLETED}
 
 
+def test_hyperband_keeps_nothing_open_for_rounds_that_failures_have_left_short():
+    """One of nine fails: the next round takes two instead of three, and then none of the others any more."""
+    engine = TestHyperband().make(0)
+    failed = []
+
+    def fails(values):
+        failed.append(values)
+        return len(failed) == 2
+
+    simulation = Simulation(engine, fails=fails)
+    while simulation.ask() is not None and len(simulation.runs) < 500:
+        simulation.train(simulation.runs[-1])
+        bracket = [n for n, t in simulation.trials.items() if t.runs[0].note["own"]["tuner/bracket"] == 2]
+        if len(simulation.runs) > 20:
+            assert not any(engine.may_continue(n) for n in bracket), "the bracket is over"
+    promoted = [r for r in simulation.runs if r.start and r.note["own"]["tuner/bracket"] == 2]
+    assert len(promoted) == 2
+    assert simulation.done.reason == "" and not any(map(engine.may_continue, simulation.trials))
+
+
 def test_two_runs_at_once_wait_and_go_on():
     simulation = Simulation(TestHyperband().make(0))
     first, second = simulation.ask(), simulation.ask()
@@ -130,6 +151,20 @@ def test_two_runs_at_once_wait_and_go_on():
     simulation.train(second)
     simulation.train(first)
     assert len(simulation.go(300).trials) == len(Simulation(TestHyperband().make(0)).go(300).trials)
+
+
+@pytest.mark.parametrize("contract", [TestRandom, TestHyperband])
+@pytest.mark.parametrize("seed", [0, 3])
+def test_a_space_that_can_be_counted_is_exhausted_when_nothing_is_left(contract, seed):
+    space = (
+        Int("a", 1, low=1, high=10),
+        Choice("b", "x", choices=("x", "y", "z")),
+        Int("c", 1, low=1, high=3, conditions=(Condition("b", ("x",)),)),
+    )
+    options = {"max_epochs": 27, "hyperband_iterations": 9} if contract is TestHyperband else {}
+    simulation = Simulation(contract().make(seed, space, limit=None, **options)).go(1000)
+    assert len({str(t.values) for t in simulation.trials.values()}) == len(simulation.trials) == 10 * (3 + 1 + 1)
+    assert "every configuration" in simulation.done.reason
 
 
 def test_the_last_value_of_a_stepped_float_is_reached():

@@ -13,7 +13,7 @@ import tuning
 from tests.conftest import ROOT
 from tests.contracts.engine import EngineContract
 from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals
-from tuning.engines.optuna import every_configuration
+from tuning.engines.configurations import every_configuration
 from tuning.engines.optuna_kind import OPTUNA
 from tuning.engines.registry import make_engine, read_options, settle, stored_options
 from tuning.errors import OptionError, StudyError

@@ -76,3 +76,35 @@ def test_a_container_has_what_it_is_allowed(monkeypatch, tmp_path):
     assert machine.free_bytes() == 1500 < free
     (tmp_path / "memory.max").write_text("max\n")
     assert machine.free_bytes() > 1500
+
+
+@pytest.mark.parametrize(
+    ("controller", "line", "limit", "used", "cached"),
+    [
+        ("", "0::/jobs/mine", "memory.max", "memory.current", "inactive_file"),
+        ("memory", "4:memory:/jobs/mine", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ],
+)
+def test_the_memory_of_a_job_is_that_of_its_own_group_and_of_all_above(
+    monkeypatch, tmp_path, controller, line, limit, used, cached
+):
+    own = tmp_path / controller / "jobs" / "mine"
+    own.mkdir(parents=True)
+    (tmp_path / "self").write_text(f"9:name=systemd:/\n{line}\n")
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "_OWN_CGROUPS", tmp_path / "self")
+    free = machine.free_bytes()
+
+    def write(folder, most):
+        (folder / limit).write_text(most)
+        (folder / used).write_text("2000")
+        (folder / "memory.stat").write_text(f"{cached} 500\n")
+
+    write(own, "3000")
+    assert machine.free_bytes() == 1500 < free
+    write(own.parent, "2700")
+    assert machine.free_bytes() == 1200
+    write(own, "max")
+    assert machine.free_bytes() == 1200
+    (tmp_path / "self").write_text(line.replace("/jobs", "/../jobs"))
+    assert machine.free_bytes() > 1500, "a group that is not to be seen from here"

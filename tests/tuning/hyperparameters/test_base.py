@@ -1,5 +1,8 @@
 """Conditions, and what tells hyperparameters apart."""
 
+import pytest
+
+from tuning.errors import SpaceError
 from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Int, intersected, unknown
 
 
@@ -33,3 +36,8 @@ def test_the_same_values_with_another_default():
     assert not n.has_values_of(Int("n", 1, 1, 9, sampling="log"))
     assert not Choice("c", 1, choices=(1, 2)).has_values_of(Choice("c", 1, choices=(1, 2, 3)))
     assert Fixed("f", 1).has_values_of(Fixed("f", 1)) and not Fixed("f", 1).has_values_of(Fixed("f", 2))
+
+
+def test_names_that_kerastuner_has_for_itself_are_refused():
+    with pytest.raises(SpaceError, match="must not begin with tuner/"):
+        Int("tuner/epochs", 1, low=1, high=3)

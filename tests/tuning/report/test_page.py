@@ -109,6 +109,21 @@ def test_figures_are_json_and_end_no_script(study):
     assert len(json.loads(re.search(r'drawAll\("slices", (.*)\);', script)[1])) == 5
 
 
+def test_labels_are_no_markup(made):
+    """Plotly takes <b> and <a href> in any label for tags, and %{x} for a variable."""
+    nasty = "<a href='https://example.com'>%{x}</a>"
+    study = dressed(
+        made, [replace(trial(n, nasty, n + 1.0), values={nasty: nasty, "optimizer": nasty}) for n in range(3)]
+    )
+    space = (Choice(nasty, nasty, choices=(nasty, "<b>")), Choice("optimizer", nasty, choices=(nasty, "sgd")))
+    study.definition = replace(study.definition, hyperparameters=space)
+    made_figures = [figures.progress(study), figures.parallel(study), *(f for _, f in figures.slices(study))]
+    text = json.dumps(made_figures, ensure_ascii=False)
+    assert "href" in text, "it is shown"
+    assert set(re.findall(r"<[^\u200b][^>]*>", text)) <= {"<br>", "<extra>", "</extra>"}
+    assert "%{x}<\u200b/a>" not in text
+
+
 def test_progress_has_every_score_and_the_best_so_far(study):
     traces = {trace["name"]: trace for trace in figures.progress(study)["data"]}
     assert set(traces) == {"completed", "pruned", "best so far"}
