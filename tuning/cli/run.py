@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tuning.cli.app import INTERRUPTED, app
+from tuning.cli import INTERRUPTED
+from tuning.cli.app import app
 from tuning.cli.console import error_line, print_json, remarks, results
 from tuning.cli.options import JSON, LOGS, STORAGE, configuration, pairs, seconds
 from tuning.engines.registry import DEFAULT, ENGINES, engines_that
