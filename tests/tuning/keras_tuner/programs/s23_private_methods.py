@@ -42,7 +42,7 @@ tuner.search(x, y, epochs=2, validation_split=0.25, verbose=0)
 for trial in tuner.oracle.trials.values():
     expected = trial.metrics.get_last_value("val_loss") - trial.metrics.get_last_value("val_accuracy")
     assert abs(trial.score - expected) < 1e-6
-assert tuner.get_best_models()[0].predict(x, verbose=0).shape == (40, 1)
+assert tuner.get_best_hyperparameters()[0].get("units") in (4, 8)
 
 tuner = kt.GridSearch(build_sized, "loss", max_model_size=100, directory="out", project_name="sized")
 tuner.search(x, y, epochs=1, verbose=0)
