@@ -181,7 +181,7 @@ class Scout:
         sample = Sample(data, is_small=False) if self._tries_whole else sample_of(data, rows)
         if self.uses_keras and not self._tries_whole:
             model.run_eagerly = True
-        watch = Watch(sample)
+        watch = Watch(sample, is_fresh=data is not self._data)
         try:
             self._train(hp, model, watch, sample)
         finally:
@@ -211,6 +211,7 @@ class Scout:
             self._search_space, hp, model, sample.data, epochs=1, initial_epoch=0, trainer=watch.fit, **arguments
         )
         self._not_finite |= watch.not_finite
+        self._verdict.remark(*watch.remarks)
         for metrics in (
             [returned_metrics(outcome, self._objective)] if reported else returned_epochs(outcome, self._objective)
         ):

@@ -43,6 +43,7 @@ class Watch:
 
     Args:
         sample: what `fit` is given.
+        is_fresh: whether every trial is given its own, so that a generator is not used up by the first.
 
     Attributes:
         outputs: the model's outputs; empty as long as no loss has been computed by `compute_loss`.
@@ -51,9 +52,10 @@ class Watch:
         not_finite: splits in which a loss was no finite number.
         model: the one whose losses were seen.
         length_counts: whether `model.fit` got x and y as `fit` did.
+        remarks: what may be meant as it is.
     """
 
-    def __init__(self, sample: Sample) -> None:
+    def __init__(self, sample: Sample, is_fresh: bool = False) -> None:
         self.outputs: list[Output] = []
         self.labels: dict[str, tuple[Any, Any]] = {}
         self.given: dict[str, Any] = {}
@@ -61,6 +63,8 @@ class Watch:
         self.seen: set[str] = set()
         self.model: Any = None
         self.length_counts = False
+        self.remarks: list[str] = []
+        self._is_fresh = is_fresh
         self._sample, self._split = sample, TRAINING
 
     def fit(self, model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -101,7 +105,12 @@ class Watch:
 
     def _look_at(self, arguments: Mapping[str, Any]) -> None:
         x, y, data = arguments.get("x"), arguments.get("y"), self._sample.data
-        refuse_endless(x, arguments)
+        try:
+            refuse_endless(x, arguments)
+        except DataError as error:
+            if not self._is_fresh:
+                raise
+            self.remarks.append(str(error))
         self.length_counts |= x is data.x and y is data.y and y is not None
         if y is data.y:
             self.given[TRAINING] = y

@@ -124,7 +124,8 @@ def test_a_generator_must_say_how_long_an_epoch_is():
 
     with pytest.raises(DataError, match="without steps_per_epoch"):
         look(model("mse"), x=endless(), y=None)
-    assert look(model("mse"), x=endless, y=None, steps_per_epoch=2).metrics
+    assert look(model("mse"), x=endless, y=None, steps_per_epoch=2).remarks == ()
+    assert "without steps_per_epoch" in look(model("mse"), x=endless, y=None).remarks[0]
     with pytest.raises(ObjectiveError, match="Did you mean 'loss'"):
         look(model("mse"), x=endless(), y=None, steps_per_epoch=2, objective="los")
 
