@@ -20,7 +20,7 @@ class OptionError(TuningError, ValueError):
     """An argument, option or name that was given does not fit."""
 
 
-class SpaceError(TuningError):
+class SpaceError(TuningError, ValueError):
     """A search space cannot be found, loaded, built or trained."""
 
 

@@ -25,12 +25,15 @@ import keras
 import numpy as np
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from tuning.data import Data
 from tuning.driver.plan import EPOCHS
 from tuning.errors import OptionError, SpaceError, must, raise_all
-from tuning.estimators.parameters import SpaceParameters
+from tuning.estimators import inputs
+from tuning.estimators.inputs import of_all
+from tuning.estimators.outputs import outputs
+from tuning.estimators.parameters import ONE_THREAD, SpaceParameters
 from tuning.estimators.sci_keras import FIT, Wrapper, callbacks, routed
 from tuning.space import BoundSpace, HyperParameters
 from tuning.training import checkpoints
@@ -39,12 +42,6 @@ from tuning.training.models import ensure_built
 from tuning.training.options import TrainingOptions
 from tuning.training.outcome import is_number, returned_epochs
 from tuning.training.seeding import generators_kept
-
-ROWS = 256
-"""Samples in a batch of predictions."""
-
-MULTIPLE = 32
-"""Batches are filled up to a multiple of this: the CPU rounds a matrix's product otherwise for few rows."""
 
 _EPOCHS = ("epochs", "initial_epoch")
 
@@ -115,7 +112,7 @@ class KerasEstimator(SpaceParameters, Wrapper):
         return self
 
     def _n_epochs(self) -> int:
-        epochs = self.get_params()["epochs"]
+        epochs = self._settings()["epochs"]
         return int(self._values.get("fit__epochs", EPOCHS if epochs is None else epochs))
 
     @property
@@ -149,12 +146,15 @@ class KerasEstimator(SpaceParameters, Wrapper):
 
     @contextlib.contextmanager
     def _seeded(self, afresh: bool) -> Iterator[None]:
-        """Seed initial weights, shuffling and dropout, as for a trial; leave other generators as they were."""
+        """Seed initial weights, shuffling and dropout, as for a trial; leave other generators as they were.
+
+        The generators are the process's, so of several threads one trains at a time.
+        """
         if afresh:
             is_seed = isinstance(self.random_state, (int, np.integer))
             drawn = self.random_state if is_seed else check_random_state(self.random_state).randint(2**31 - 1)
             self._seed = int(drawn)
-        with generators_kept():
+        with ONE_THREAD, generators_kept():
             keras.utils.set_random_seed(self._seed)
             yield
 
@@ -172,15 +172,17 @@ class KerasEstimator(SpaceParameters, Wrapper):
         self.feature_encoder_ = self.feature_encoder.fit(X)
         for encoder in (self.target_encoder_, self.feature_encoder_):
             self.__dict__.update(getattr(encoder, "get_metadata", dict)())
+        self._sample = of_all(lambda a: np.zeros_like(a[:1]), self.feature_encoder_.transform(of_all(_first, X)))
         self.model_ = self._build_keras_model()
         self._initialize_callbacks()
         self._refuse_uncompiled()
-        self.target_encoder_.suit(self.model_)
+        if hasattr(self.target_encoder_, "suit"):
+            self.target_encoder_.suit(self.model_, width_of(self.model_, self._sample))
         return X, y
 
     def _initialize_callbacks(self) -> None:
         """Make the callbacks; the parameters stay as they are, because a callback that was used holds its model."""
-        params = self.get_params()
+        params = self._settings()
         shared = callbacks(params, "callbacks")
         self._fit_callbacks = copy.deepcopy([*shared, *callbacks(params, "fit__callbacks")])
         self._predict_callbacks = copy.deepcopy([*shared, *callbacks(params, "predict__callbacks")])
@@ -207,15 +209,14 @@ class KerasEstimator(SpaceParameters, Wrapper):
 
     def check_model(self) -> None:
         """Refuse a model whose output does not fit the targets; builds one that builds itself."""
-        ensure_built(self.model_, np.zeros((1, *self.X_shape_[1:]), keras.config.floatx()))
-        shape = getattr(self.model_, "output_shape", None)
-        if isinstance(shape, tuple) and shape and not isinstance(shape[0], tuple):
-            self.target_encoder_.check(shape[-1] if len(shape) > 1 else 1)
+        width = width_of(self.model_, self._sample)
+        if width is not None and hasattr(self.target_encoder_, "check"):
+            self.target_encoder_.check(width)
 
     def _fit_keras_model(
         self, X: Any, y: Any, sample_weight: Any, warm_start: bool, epochs: int, initial_epoch: int, **options: Any
     ) -> None:
-        params = self.get_params()
+        params = self._settings()
         names = self.fit_names - {h.name for h in self._hyperparameters()} - {"epochs"}
         given = {
             k: v for k, v in routed(params, "fit", names).items() if v is not None and k not in ("callbacks", "epochs")
@@ -247,20 +248,33 @@ class KerasEstimator(SpaceParameters, Wrapper):
         X, y = self._validate_data(X, y)
         return (self.feature_encoder_.transform(X), self.target_encoder_.transform(y), *weights)
 
+    def numbered(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Return samples as a model is given them, and targets as no model needs them otherwise."""
+        X, y = self._validate_data(X, y)
+        return self.feature_encoder_.transform(X), self.target_encoder_.numbers(y)
+
     def _validate_data(self, X: Any = None, y: Any = None, reset: bool = False, y_numeric: bool = False) -> Any:
         """Return X and y as arrays, checked by scikit-learn; with `reset`, remember what they are like."""
-        X, y = validate_data(
-            self, X, y, reset=reset, dtype=keras.config.floatx(), allow_nd=True, multi_output=y_numeric,
+        X, y = inputs.checked(
+            self,
+            X,
+            y,
+            reset=reset,
+            fitted=None if reset else self.X_dtype_,
+            multi_output=y_numeric or is_indicator(y),
             y_numeric=y_numeric,
-        )  # fmt: skip
+        )
         if reset:
-            self.X_shape_, self.X_dtype_, self.y_dtype_ = X.shape, X.dtype, y.dtype
+            self.X_shape_, self.X_dtype_ = of_all(lambda a: a.shape, X), of_all(lambda a: a.dtype, X)
+            self.y_dtype_, self.y_ndim_ = y.dtype, y.ndim
         self._check_shape(X)
         return X, y
 
     def _check_shape(self, X: Any) -> None:
-        if X.shape[1:] != self.X_shape_[1:]:
-            raise OptionError(must("X", f"have samples of shape {self.X_shape_[1:]}, as in fit", X.shape[1:]))
+        shape, expected = of_all(lambda a: a.shape[1:], X), self.X_shape_
+        expected = expected[1:] if hasattr(X, "shape") and isinstance(expected, tuple) else None
+        if hasattr(X, "shape") and shape != expected:
+            raise OptionError(must("X", f"have samples of shape {expected}, as in fit", shape))
 
     # Predicting -------------------------------------------------------------------------------------------
 
@@ -277,7 +291,7 @@ class KerasEstimator(SpaceParameters, Wrapper):
     def _predict_raw(self, X: Any, **options: Any) -> Any:
         """Return the model's outputs, [n, ...]."""
         check_is_fitted(self, "model_")
-        X = validate_data(self, X, reset=False, dtype=keras.config.floatx(), allow_nd=True)
+        X = inputs.checked(self, X, fitted=self.X_dtype_)
         self._check_shape(X)
         X = self.feature_encoder_.transform(X)
         options = {**routed(self._values, "predict"), **options}
@@ -311,10 +325,33 @@ class KerasEstimator(SpaceParameters, Wrapper):
             path = Path(folder) / f"model{checkpoints.SUFFIX}"
             path.write_bytes(weights)
             model = self._bound.build(HyperParameters(self._hp.used))
-            ensure_built(model, np.zeros((1, *self.X_shape_[1:]), keras.config.floatx()))
+            ensure_built(model, self._sample)
             checkpoints.restore(model, path)
         self.model_ = model
         self._initialize_callbacks()
+
+
+def _first(array: Any) -> Any:
+    return array[:1]
+
+
+def is_indicator(y: Any) -> bool:
+    """Tell whether targets are rows, one column a label."""
+    shape = np.shape(y) if hasattr(y, "__len__") or hasattr(y, "shape") else ()
+    return len(shape) == 2 and shape[1] > 1
+
+
+def width_of(model: Any, sample: Any) -> int | None:
+    """Return the number of a model's outputs; None for one with several output layers. Builds one that builds itself.
+
+    Args:
+        sample: what it is given, as a batch of one.
+    """
+    ensure_built(model, sample)
+    shape = getattr(model, "output_shape", None)
+    if not (isinstance(shape, tuple) and shape) or isinstance(shape[0], tuple):
+        return None
+    return shape[-1] if len(shape) > 1 else 1
 
 
 def sample_weights(given: Any, n: int) -> Any:
@@ -334,26 +371,10 @@ def sample_weights(given: Any, n: int) -> Any:
 
 def _weighted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
     """Return the samples that have a weight, their targets and weights."""
-    weights = sample_weights(sample_weight, len(X))
+    weights = sample_weights(sample_weight, len(y))
     has_some = weights != 0
     if not has_some.any():
         raise OptionError(
             "`sample_weight` must hold a number that is not zero, but got only zeros: nothing would train."
         )
-    return X[has_some], y[has_some], weights[has_some]
-
-
-def outputs(model: Any, X: Any) -> Any:
-    """Return what a model predicts, [n, ...]; a sample's does not depend on the others.
-
-    Args:
-        model: built; its layers are called, nothing is traced.
-        X: samples, [n, ...].
-    """
-    parts = []
-    for start in range(0, len(X), ROWS):
-        rows = X[start : start + ROWS]
-        missing = -len(rows) % MULTIPLE
-        filled = np.concatenate([rows, np.zeros((missing, *rows.shape[1:]), rows.dtype)]) if missing else rows
-        parts.append(keras.ops.convert_to_numpy(model(filled, training=False))[: len(rows)])
-    return np.concatenate(parts)
+    return of_all(lambda a: a[has_some], X), y[has_some], weights[has_some]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import threading
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +26,9 @@ from tuning.training.seeding import generators_kept
 MAX_VISITS = 50
 """Most configurations that are built to find hyperparameters."""
 
+ONE_THREAD = threading.RLock()
+"""Held while models are built, trained or searched: seeds are set, and numbers drawn, for the whole process."""
+
 _found: dict[Any, tuple[Any, tuple[Hyperparameter, ...]]] = {}
 
 
@@ -39,7 +43,7 @@ def found_without_data(given: Any) -> tuple[Hyperparameter, ...]:
     if key in _found and _found[key][0]() is not None:
         return _found[key][1]
     import_keras()
-    with generators_kept():
+    with ONE_THREAD, generators_kept():
         found = _explored(BoundSpace(given))
     if isinstance(given, str):
         _found[key] = (lambda: given, found)
@@ -122,10 +126,27 @@ class SpaceParameters:
     space: Any
     _values: dict[str, Any]
     _found: Any
+    _named: tuple[str, ...]
+
+    def __new__(cls, *args: Any, **named: Any) -> Any:
+        made = super().__new__(cls)
+        made._named = tuple(named)  # what a subclass with a constructor of its own was given to hand on
+        return made
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's arguments and the hyperparameters of the space, by name."""
-        params = {name: getattr(self, name) for name in self._own_names()}
+        """Return the constructor's arguments and the hyperparameters of the space, by name.
+
+        Of a subclass with a constructor of its own: its arguments, and what it was given beside them.
+        """
+        own, settings = self._own_names(), self._settings()
+        if "space" in own:
+            return settings
+        return {name: settings[name] for name in dict.fromkeys((*own, *self._named)) if name in settings}
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the value of every parameter, whether or not the constructor has it."""
+        params = {name: vars(self).get(name, self._values.get(name)) for name in self._own_names()}
+        params |= {name: getattr(self, name) for name in self._all_names() if name in vars(self)}
         for h in self._hyperparameters():
             if params.get(h.name) is None and not h.is_fixed:
                 params[h.name] = self._values.get(h.name, h.default)
@@ -137,24 +158,37 @@ class SpaceParameters:
         Raises:
             OptionError: (a `ValueError`) a name is none of these.
         """
-        own = self._own_names()
+        own, arguments = self._own_names(), self._all_names()
         for name in sorted(params, key="space".__ne__):  # the other names depend on the space
-            if name in own:
+            is_argument = name in own or name in arguments
+            if is_argument:
                 setattr(self, name, params[name])
-            else:
-                if name not in self._values:
-                    self._refuse_unknown(name)
+            elif name not in self._values:
+                self._refuse_unknown(name)
+            if not is_argument or name in self._values:
                 self._values = {**self._values, name: params[name]}
+            if name not in own and name not in self._named:
+                self._named = (*self._named, name)
         return self
 
     def __getattr__(self, name: str) -> Any:
         """Return a hyperparameter; only called for what is no attribute otherwise."""
         is_public = not name.startswith("_") and not name.endswith("_")
-        if is_public and "_values" in vars(self) and name not in self._own_names():
-            params = self.get_params()
-            if name in params:
-                return params[name]
+        if is_public and "_values" in vars(self) and name not in self._all_names():
+            params = self._settings()
+            if params.get(name) is not None or name not in self._own_names():
+                with contextlib.suppress(KeyError):
+                    return params[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    @classmethod
+    def _all_names(cls) -> list[str]:
+        """Return the arguments of the constructor that stores them, whatever a subclass's are."""
+        constructors = [
+            c for c in cls.__mro__ if "__init__" in vars(c) and c.__module__.startswith("tuning.estimators.")
+        ]
+        parameters = inspect.signature(constructors[0].__init__).parameters.values()
+        return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
 
     @classmethod
     def _own_names(cls) -> list[str]:
@@ -174,7 +208,7 @@ class SpaceParameters:
     def _refuse_unknown(self, name: str, asked: Mapping[str, Any] | None = None) -> None:
         """Refuse a name that is neither a hyperparameter nor routed."""
         prefix, parted, rest = name.partition("__")
-        known = [*(asked or {}), *self._own_names(), *(h.name for h in self._hyperparameters())]
+        known = [*(asked or {}), *self._own_names(), *self._all_names(), *(h.name for h in self._hyperparameters())]
         if name in known or (parted and prefix in PREFIXES and (prefix != "model" or rest in known)):
             return
         rule = f"be a parameter of {type(self).__name__} or a hyperparameter of its space ({', '.join(sorted(known))})"
@@ -184,7 +218,7 @@ class SpaceParameters:
         """Return the value of every hyperparameter that applies, checked."""
         found = self._hyperparameters()
         names = {h.name for h in found}
-        given = {name: value for name, value in self.get_params().items() if name in names or "__" not in name}
+        given = {name: value for name, value in self._settings().items() if name in names or "__" not in name}
         given = {name: value for name, value in given.items() if name in names or name in self._values}
         given |= routed(self._values, "model")
         values = checked(found, given)

@@ -24,6 +24,9 @@ ANY_META: Mapping[str, Any] = {
     "n_outputs_": 1,
     "n_outputs_expected_": 1,
     "target_type_": "binary",
+    "X_dtype_": "float32",
+    "y_dtype_": "int64",
+    "y_ndim_": 1,
 }
 """Stands for the data while there are none: a model is built to see which hyperparameters it asks for."""
 

@@ -65,7 +65,7 @@ def fit_space(
             kwargs["callbacks"] = given + [c for c in callbacks if c not in given]
             if trainer is not None:
                 return trainer(model, *args, **kwargs)
-            if not compiled:
+            if not compiled or has_own_fit(model):
                 return genuine(model, *args, **kwargs)
             from tuning import compiled as training
 
@@ -89,6 +89,13 @@ def fit_space(
             if trained or named is None or named[1] not in options:
                 raise
             twice.add(named[1])
+
+
+def has_own_fit(model: Any) -> bool:
+    """Tell whether a Keras model is of a class with a `fit` of its own, which is called as it is."""
+    import keras
+
+    return type(model).fit is not keras.Model.fit
 
 
 def assembled(

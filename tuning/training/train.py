@@ -15,7 +15,7 @@ from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, fold
 from tuning.space import HyperParameters, SearchSpace
 from tuning.training import summaries
-from tuning.training.fit import assembled, fit_space, validation_callback
+from tuning.training.fit import assembled, fit_space, has_own_fit, validation_callback
 from tuning.training.messages import Failed, Finished, Reporter, Task, failure
 from tuning.training.models import is_keras_model, one_sample, restore
 from tuning.training.progress import Progress
@@ -92,4 +92,7 @@ def _how_it_was_trained(model: Any, task: Task) -> tuple[bool | None, str | None
     from tuning import compiled as training
 
     report = training.last_report(model)
-    return (False, "fit did not call model.fit") if report is None else (report.compiled, report.reason)
+    if report is None:
+        has_own = has_own_fit(model)
+        return False, "the model has a fit of its own" if has_own else "fit did not call model.fit"
+    return report.compiled, report.reason
