@@ -66,6 +66,7 @@ class CaliforniaHousing(SearchSpace):
 
     name = "california_housing"
     objective = "val_rmse:min"
+    scale_targets = True
     patience = _mlp.PATIENCE
 
     def build(self, hp: Any) -> Any:

@@ -32,6 +32,7 @@ class Diabetes(SearchSpace):
 
     name = "diabetes"
     objective = "val_rmse:min"
+    scale_targets = True
     patience = _mlp.PATIENCE
 
     def build(self, hp: Any) -> Any:

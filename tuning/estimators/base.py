@@ -224,7 +224,11 @@ class KerasEstimator(SpaceParameters, Wrapper):
         if isinstance(options.get("validation_data"), (list, tuple)):
             options["validation_data"] = self.encoded(*options["validation_data"])
         own = [*self._fit_callbacks, *(options.pop("callbacks", None) or ())]  # copies already, or of this call alone
-        told = TrainingOptions(self.compiled, fit_options={**given, **options, "callbacks": lambda folder: own})
+        told = TrainingOptions(
+            self.compiled,
+            anneal=vars(self).get("_anneal"),
+            fit_options={**given, **options, "callbacks": lambda folder: own},
+        )
         with tempfile.TemporaryDirectory(prefix="tuning-") as folder:
             outcome = fit_space(
                 self._bound,
@@ -260,7 +264,7 @@ class KerasEstimator(SpaceParameters, Wrapper):
             X,
             y,
             reset=reset,
-            fitted=None if reset else self.X_dtype_,
+            fitted=None if reset else vars(self)["X_dtype_"],
             multi_output=y_numeric or is_indicator(y),
             y_numeric=y_numeric,
         )
@@ -337,7 +341,7 @@ def _first(array: Any) -> Any:
 
 def is_indicator(y: Any) -> bool:
     """Tell whether targets are rows, one column a label."""
-    shape = np.shape(y) if hasattr(y, "__len__") or hasattr(y, "shape") else ()
+    shape: Any = np.shape(y) if hasattr(y, "__len__") or hasattr(y, "shape") else ()
     return len(shape) == 2 and shape[1] > 1
 
 
@@ -349,9 +353,10 @@ def width_of(model: Any, sample: Any) -> int | None:
     """
     ensure_built(model, sample)
     shape = getattr(model, "output_shape", None)
-    if not (isinstance(shape, tuple) and shape) or isinstance(shape[0], tuple):
+    sizes = list(shape) if isinstance(shape, tuple) else []
+    if not sizes or isinstance(sizes[0], tuple):
         return None
-    return shape[-1] if len(shape) > 1 else 1
+    return int(sizes[-1]) if len(sizes) > 1 else 1
 
 
 def sample_weights(given: Any, n: int) -> Any:

@@ -24,6 +24,8 @@ EXACT = 2**24
 
 def are_several(X: Any) -> bool:
     """Tell whether samples are several inputs: a dict, or a list of arrays with two axes or more."""
+    if hasattr(X, "shape"):  # a sparse matrix may be a dict, too
+        return False
     return isinstance(X, Mapping) or (
         isinstance(X, (list, tuple)) and bool(X) and all(getattr(one, "ndim", 0) >= 2 for one in X)
     )
@@ -86,7 +88,7 @@ def _several(X: Any, y: Any, fitted: Any, **checks: Any) -> Any:
     if (
         not isinstance(types, type(inputs))
         or len(types) != len(inputs)
-        or (isinstance(inputs, dict) and inputs.keys() != types.keys())
+        or (isinstance(inputs, dict) and set(inputs) != set(types))
     ):
         raise OptionError(must("X", "be the same inputs as in fit", type(X).__name__))
     names = inputs if isinstance(inputs, dict) else range(len(inputs))

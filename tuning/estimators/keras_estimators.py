@@ -14,9 +14,10 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils.class_weight import compute_sample_weight
 
-from tuning.estimators.base import KerasEstimator, sample_weights
+from tuning.estimators.base import KerasEstimator, is_indicator, sample_weights
 from tuning.estimators.labels import ClassLabels, Quantities
 from tuning.estimators.sci_keras import FIT
+from tuning.space import BoundSpace
 
 
 class KerasClassifier(ClassifierMixin, KerasEstimator):
@@ -114,6 +115,11 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         """Return the probability of each class, [n, n_classes]."""
         return self._decoded(self._predict_raw(X, **options), return_proba=True)
 
+    def predict_log_proba(self, X: Any, **options: Any) -> Any:
+        """Return the logarithm of the probability of each class, [n, n_classes]."""
+        with np.errstate(divide="ignore"):  # of nothing it is -inf
+            return np.log(self.predict_proba(X, **options))
+
     def _decoded(self, raw: Any, **options: Any) -> Any:
         return self.target_encoder_.inverse_transform(raw, **options)
 
@@ -121,7 +127,9 @@ class KerasClassifier(ClassifierMixin, KerasEstimator):
         """Return the samples' weights times those of their classes."""
         if self.class_weight is None or y is None:
             return sample_weight
-        of_classes = compute_sample_weight(self.class_weight, np.ravel(y))
+        y = np.asarray(y)
+        labels = y.argmax(axis=1) if is_indicator(y) and (y.sum(axis=1) == 1).all() else y
+        of_classes = compute_sample_weight(self.class_weight, labels if is_indicator(labels) else np.ravel(labels))
         return of_classes if sample_weight is None else of_classes * sample_weights(sample_weight, len(of_classes))
 
 
@@ -131,7 +139,34 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     Arguments and attributes are those of `KerasClassifier`, without `class_weight` and `classes_`; `meta` has
     `n_outputs_`, the number of targets. Targets [n, n_outputs] give predictions of that shape, in the precision of
     the targets.
+
+    Args:
+        scale_targets: whether the model is given targets of mean 0 and standard deviation 1, so that losses and metrics
+            are in their units, and predictions are scaled back; default: what the space says, or else not.
     """
+
+    def __init__(
+        self,
+        space: Any,
+        *,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        validation_split: float = 0.0,
+        shuffle: bool = True,
+        callbacks: Any = None,
+        verbose: int = 0,
+        warm_start: bool = False,
+        random_state: Any = None,
+        compiled: bool = True,
+        scale_targets: bool | None = None,
+        **values: Any,
+    ) -> None:
+        super().__init__(
+            space, epochs=epochs, batch_size=batch_size, validation_split=validation_split, shuffle=shuffle,
+            callbacks=callbacks, verbose=verbose, warm_start=warm_start, random_state=random_state,
+            compiled=compiled, **values,
+        )  # fmt: skip
+        self.scale_targets = scale_targets
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -141,7 +176,8 @@ class KerasRegressor(RegressorMixin, KerasEstimator):
     @property
     def target_encoder(self) -> Quantities:
         """Gives targets Keras's precision, and predictions the targets' own."""
-        return Quantities()
+        own = self.scale_targets
+        return Quantities(BoundSpace(self.space).scale_targets if own is None else bool(own))
 
     def _validate_data(self, X: Any = None, y: Any = None, reset: bool = False, y_numeric: bool = True) -> Any:
         return super()._validate_data(X, y, reset, y_numeric=True)

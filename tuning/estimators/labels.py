@@ -153,6 +153,10 @@ class ClassLabels(BaseEstimator):
             )
         return np.searchsorted(self.classes_, y).astype("int32")
 
+    def labels(self, numbers: Any) -> Any:
+        """Return the labels that `numbers` made numbers of."""
+        return self.classes_[numbers] if numbers.ndim == 1 else numbers
+
     def given(self, numbers: Any) -> Any:
         """Return what `numbers` gives as the model that was looked at is given it."""
         return np.eye(len(self.classes_), dtype="float32")[numbers] if self.one_hot_ and numbers.ndim == 1 else numbers
@@ -234,6 +238,10 @@ class Quantities(BaseEstimator):
     def transform(self, y: Any) -> Any:
         """Return what `numbers` gives."""
         return self.numbers(y)
+
+    def labels(self, numbers: Any) -> Any:
+        """Return the targets that `numbers` was given."""
+        return self.inverse_transform(numbers)
 
     def given(self, numbers: Any) -> Any:
         """Return what `numbers` gives: it is what any model is given."""

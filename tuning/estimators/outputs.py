@@ -67,5 +67,5 @@ def _calls(layer: Any) -> int:
         return sum(map(_calls, parts))
     if not hasattr(layer, "cell") and not isinstance(layer, keras.layers.TimeDistributed):
         return 1
-    shape = getattr(getattr(layer, "input", None), "shape", ())
+    shape: Any = getattr(getattr(layer, "input", None), "shape", ())
     return _STEP * (shape[1] if len(shape) > 1 and shape[1] else 50)

@@ -187,7 +187,7 @@ class SpaceParameters:
         constructors = [
             c for c in cls.__mro__ if "__init__" in vars(c) and c.__module__.startswith("tuning.estimators.")
         ]
-        parameters = inspect.signature(constructors[0].__init__).parameters.values()
+        parameters = inspect.signature(vars(constructors[0])["__init__"]).parameters.values()
         return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
 
     @classmethod

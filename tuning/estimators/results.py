@@ -22,8 +22,12 @@ def signed(objective: Objective, score: float | None) -> float:
     return score if objective.direction == "max" else -score
 
 
-def cv_results(study: Study) -> dict[str, Any]:
+def cv_results(study: Study, scorers: Sequence[str] = ()) -> dict[str, Any]:
     """Return one row a trial, in the order of their numbers.
+
+    Args:
+        study: the trials.
+        scorers: names of scikit-learn's that scored the trainings: `split0_test_NAME`, `mean_test_NAME` and so on.
 
     Returns:
         `params`, `param_NAME` (masked where a hyperparameter does not apply), `split0_test_score` and so on (one
@@ -49,6 +53,11 @@ def cv_results(study: Study) -> dict[str, Any]:
         results["mean_best_score"] = bests.mean(axis=1)
     seconds = np.array([[training.seconds for training in trial.trainings] for trial in trials])
     results["mean_fit_time"], results["std_fit_time"] = seconds.mean(axis=1), seconds.std(axis=1)
+    for name in scorers:
+        of_one = _last(trials, name)
+        results |= {f"split{index}_test_{name}": column for index, column in enumerate(of_one.T)}
+        results[f"mean_test_{name}"], results[f"std_test_{name}"] = of_one.mean(axis=1), of_one.std(axis=1)
+        results[f"rank_test_{name}"] = _ranks(results[f"mean_test_{name}"])
     results["mean_score_time"] = results["std_score_time"] = np.zeros(len(trials))
     if str(study.definition.options.get("search")).startswith("halving"):
         results["iter"] = np.array([len(trial.runs) - 1 for trial in trials])
@@ -75,6 +84,15 @@ def _scores(trials: Sequence[Trial], objective: Objective, which: str) -> Any:
             for split, score in enumerate(getattr(trial, which)):
                 scores[index, split] = signed(objective, score)
     return scores
+
+
+def _last(trials: Sequence[Trial], metric: str) -> Any:
+    """Return a metric in the last epoch of each training, [n_trials, n_splits]."""
+    rows = [
+        [t.curve.epochs[-1].get(metric, np.nan) if t.curve.epochs else np.nan for t in trial.trainings]
+        for trial in trials
+    ]
+    return np.array(rows, dtype=float)
 
 
 def _ranks(scores: Any) -> Any:

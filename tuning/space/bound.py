@@ -45,7 +45,7 @@ class BoundSpace(SearchSpace):
         given = given() if isinstance(given, type) else given
         self.inner = as_space(given)
         super().__init__(self.inner.name)
-        for name in ("objective", "description", "imports", "patience", "epochs", "callbacks"):
+        for name in ("objective", "description", "imports", "patience", "epochs", "callbacks", "scale_targets"):
             setattr(self, name, getattr(self.inner, name))
         self.meta = dict(meta)
         self._build = getattr(given, "build", given)

@@ -32,6 +32,7 @@ class SearchSpace:
         imports: modules that training will import, so that workers can import them ahead; found by `resolve`.
         patience: epochs without improvement after which a run ends early; None or 0 for never.
         epochs: budget of one trial where none is given; None for the toolkit's.
+        scale_targets: whether estimators give it targets of mean 0 and standard deviation 1, for which it was made.
         callbacks: callbacks of every trial: a list, or a method that gets the trial's own folder, a `pathlib.Path`,
             and returns one. Each trial has copies of its own.
     """
@@ -42,6 +43,7 @@ class SearchSpace:
     imports: tuple[str, ...] = ()
     patience: int | None = None
     epochs: int | None = None
+    scale_targets: bool = False
     callbacks: Any = None
 
     def __init__(self, name: str | None = None) -> None:
@@ -53,6 +55,10 @@ class SearchSpace:
     def build(self, hp: Any) -> Any:
         """Return a compiled `keras.Model` for the hyperparameters that it asks `hp` for."""
         raise NotImplementedError(f"{type(self).__name__} must define build(self, hp).")
+
+    def targets(self, model: Any, x: Any, y: Any) -> Any:
+        """Return targets as `fit` gives them to a model: as they are, unless a space encodes them."""
+        return y
 
     def __call__(self, hp: Any) -> Any:
         """Build, so that a space passes wherever a `build_model(hp)` function does."""
@@ -189,6 +195,7 @@ def as_space(given: Any, data: Data | None = None) -> SearchSpace:
     space = _GivenSpace(_file_name(str(name)), build, getattr(given, "fit", None), load, objective)
     space.patience = getattr(given, "patience", None)
     space.epochs = getattr(given, "epochs", None)
+    space.scale_targets = bool(getattr(given, "scale_targets", False))
     space.callbacks = getattr(given, "callbacks", None)
     return space
 

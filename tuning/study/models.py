@@ -118,6 +118,8 @@ def evaluated(study: Study, trial: Trial, model: Any = None) -> dict[str, float]
         raise DataError(f"study '{study.name}' must have validation data to evaluate on, but has none.")
     given = validation if isinstance(validation, tuple) else (validation,)
     named = dict(zip(("x", "y", "sample_weight"), given, strict=False))
+    if named.get("y") is not None:
+        named["y"] = study.space.targets(model, named["x"], named["y"])
     steps = options.get("validation_steps")
     if hasattr(validation, "__next__") and steps is None:
         raise DataError(f"the validation data of study '{study.name}' are a generator: say validation_steps=N.")

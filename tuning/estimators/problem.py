@@ -1,0 +1,76 @@
+"""What a tuned estimator searches: the space, with the data that `fit` was given.
+
+Owns that labels stay numbers in the data, from which folds are made, and become what each trial's loss wants when the
+trial is trained; and that scikit-learn's scorers score a trial.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from sklearn.preprocessing import FunctionTransformer
+
+from tuning.data import Data
+from tuning.estimators.base import width_of
+from tuning.space import BoundSpace
+from tuning.training.models import one_sample
+
+
+class Problem(BoundSpace):
+    """A space that brings the data that `fit` was given; they do not travel with it to other processes.
+
+    Args:
+        given: what a person calls a space.
+        template: an estimator that has learned what samples and targets are like.
+        data: what is searched on, targets as numbers.
+        scorers: scikit-learn's, by name, which are called at the end of each training; empty for none.
+    """
+
+    def __init__(self, given: Any, template: Any, data: Data, scorers: Mapping[str, Any]) -> None:
+        super().__init__(given, template._get_metadata())
+        self.imports = ("keras",)
+        self._data: Data | None = data
+        self._template = copy.copy(template)
+        vars(self._template).pop("model_", None)
+        self._scorers = dict(scorers)
+
+    def load_data(self) -> Data:
+        return self._data if self._data is not None else super().load_data()
+
+    def fit(self, hp: Any, model: Any, x: Any, y: Any, **options: Any) -> Any:
+        encoder = self._encoder(model, x)
+        held = options.get("validation_data")
+        if isinstance(held, tuple):
+            options["validation_data"] = (held[0], encoder.given(held[1]), *held[2:])
+        outcome = self.inner.fit(hp, model, x, encoder.given(y), **options)
+        if not self._scorers or not isinstance(held, tuple):
+            return outcome
+        scores = self._scored(model, encoder, *held[:2])
+        return {**outcome, **scores} if isinstance(outcome, Mapping) else scores
+
+    def targets(self, model: Any, x: Any, y: Any) -> Any:
+        return self._encoder(model, x).given(y)
+
+    def _encoder(self, model: Any, x: Any) -> Any:
+        """Return what encodes targets as a model wants them.
+
+        Raises:
+            TargetError: the model's outputs or its loss do not fit the targets.
+        """
+        encoder = copy.copy(self._template.target_encoder_)
+        width = width_of(model, one_sample(x))
+        encoder.suit(model, width)
+        if width is not None:
+            encoder.check(width)
+        return encoder
+
+    def _scored(self, model: Any, encoder: Any, x: Any, y: Any) -> dict[str, float]:
+        estimator = copy.copy(self._template)
+        estimator.model_, estimator.target_encoder_, estimator.feature_encoder_ = model, encoder, FunctionTransformer()
+        estimator._predict_callbacks = []
+        return {name: float(scorer(estimator, x, encoder.labels(y))) for name, scorer in self._scorers.items()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_data": None}
