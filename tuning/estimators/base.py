@@ -23,7 +23,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -31,7 +30,7 @@ from tuning.data import Data
 from tuning.driver.plan import EPOCHS
 from tuning.errors import OptionError, SpaceError, must, raise_all
 from tuning.estimators import inputs
-from tuning.estimators.inputs import of_all
+from tuning.estimators.inputs import Unchanged, of_all
 from tuning.estimators.outputs import outputs
 from tuning.estimators.parameters import ONE_THREAD, SpaceParameters
 from tuning.estimators.sci_keras import FIT, Wrapper, callbacks, routed
@@ -161,7 +160,7 @@ class KerasEstimator(SpaceParameters, Wrapper):
     @property
     def feature_encoder(self) -> Any:
         """What samples go through on their way to the model: nothing; a subclass may have a transformer here."""
-        return FunctionTransformer()
+        return Unchanged()
 
     def _initialize(self, X: Any, y: Any = None) -> tuple[Any, Any]:
         for name in ("model_", "history_"):

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_X_y, validate_data
 
@@ -20,6 +21,18 @@ from tuning.errors import OptionError, must
 
 EXACT = 2**24
 """Up to here float32 tells whole numbers apart."""
+
+
+class Unchanged(BaseEstimator):
+    """A transformer that leaves samples of any structure as they are."""
+
+    def fit(self, X: Any, y: Any = None) -> Unchanged:
+        """Learn nothing."""
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Return `X`."""
+        return X
 
 
 def are_several(X: Any) -> bool:

@@ -10,10 +10,9 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from sklearn.preprocessing import FunctionTransformer
-
 from tuning.data import Data
 from tuning.estimators.base import width_of
+from tuning.estimators.inputs import Unchanged
 from tuning.space import BoundSpace
 from tuning.training.models import one_sample
 
@@ -68,7 +67,7 @@ class Problem(BoundSpace):
 
     def _scored(self, model: Any, encoder: Any, x: Any, y: Any) -> dict[str, float]:
         estimator = copy.copy(self._template)
-        estimator.model_, estimator.target_encoder_, estimator.feature_encoder_ = model, encoder, FunctionTransformer()
+        estimator.model_, estimator.target_encoder_, estimator.feature_encoder_ = model, encoder, Unchanged()
         estimator._predict_callbacks = []
         return {name: float(scorer(estimator, x, encoder.labels(y))) for name, scorer in self._scorers.items()}
 
