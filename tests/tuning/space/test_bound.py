@@ -11,7 +11,7 @@ class Whole(SearchSpace):
     """Says all that a space can say of itself."""
 
     name, objective, description, imports = "whole", "val_accuracy:max", "a space", ("json",)
-    patience, epochs = 7, 23
+    patience, epochs, scale_targets = 7, 23, True
 
     def build(self, hp):
         return hp.Int("units", 1, 8)
