@@ -211,6 +211,7 @@ class Search:
                 folder=str(self.path / CHECKPOINTS),
                 trained=training.checkpoint,
                 best=training.score,
+                best_epoch=training.best_epoch,
                 resumable=self.engine.may_continue(number),
                 options=self.training,
                 training=index,

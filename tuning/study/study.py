@@ -224,8 +224,11 @@ class Study:
 
     def checkpoint(self, trial: Trial | int, training: int = 0) -> Path | None:
         """Return the file with the weights of the best epoch of a trial's training; None when they were not kept."""
-        stem = checkpoints.stem(self._trial(trial).number, training, self.definition.is_divided)
-        path = checkpoints.best_path(self.path / CHECKPOINTS, stem)
+        found, folder = self._trial(trial), self.path / CHECKPOINTS
+        stem = checkpoints.stem(found.number, training, self.definition.is_divided)
+        if not found.state.is_finished:  # a better epoch may have been written that is not recorded
+            return checkpoints.recorded_best(folder, stem, found.trainings[training].best_epoch)
+        path = checkpoints.best_path(folder, stem)
         return path if path.is_file() else None
 
     def evaluate(self, trial: Trial | int | None = None, model: Any = None) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """Checkpoints: weights and optimizer state of trials, with the shapes they were built for, as files of one folder.
 
 Owns the file names, writing, reading, and deleting what nobody needs. Two kinds exist: `best` holds
-the epoch of the recorded score; `epoch_N` holds the last epoch, from which a later run goes on. Each of a trial's
+the epoch of the recorded score; `epoch_N` holds the last epoch, from which a later run goes on. While a new best epoch
+is written but not recorded yet, `before` holds the recorded one. Each of a trial's
 trainings has files of its own; a stem is what their names begin with, and says so in a study with folds or repeats.
 Does not know which trials deserve to be kept.
 """
@@ -22,10 +23,11 @@ from tuning.training.shapes import build, is_keras_model, shapes_of
 
 SUFFIX = ".weights.h5"
 _SHAPES = "tuning_shapes"
+_EPOCH = "tuning_epoch"
 """Where they lie in a file, beside what Keras has written."""
 
 _PATTERN = re.compile(
-    r"trial_(?P<number>\d+)(?:\.part_(?P<training>\d+))?\.(?P<kind>best|epoch_(?P<epochs>\d+))(?P<draft>\.tmp)?\.weights\.h5"
+    r"trial_(?P<number>\d+)(?:\.part_(?P<training>\d+))?\.(?P<kind>best|before|epoch_(?P<epochs>\d+))(?P<draft>\.tmp)?\.weights\.h5"
 )
 
 
@@ -45,6 +47,44 @@ def best_path(folder: str | Path, stem: str) -> Path:
     return Path(folder) / f"{stem}.best{SUFFIX}"
 
 
+def recorded_best(folder: str | Path, stem: str, epoch: int | None) -> Path | None:
+    """Return the file that holds the recorded best epoch of a training; None where there is none.
+
+    A file that does not say its epoch, such as one of an earlier version, is taken for what its name says.
+    """
+    for path in (best_path(folder, stem), _before_path(folder, stem)):
+        if path.is_file() and epoch_in(path) in (None, epoch):
+            return path
+    return None
+
+
+def _before_path(folder: str | Path, stem: str) -> Path:
+    return Path(folder) / f"{stem}.before{SUFFIX}"
+
+
+def save_best(model: Any, folder: str | Path, stem: str, epoch: int) -> None:
+    """Write a training's best epoch (from 0), and keep the one before until `is_recorded` says that this is known."""
+    path = best_path(folder, stem)
+    if path.is_file():
+        path.replace(_before_path(folder, stem))
+    save(model, path, epoch)
+
+
+def put_back(folder: str | Path, stem: str, epoch: int | None) -> bool:
+    """Make the file of the best epoch that of the recorded one again; tell whether there is one."""
+    found = recorded_best(folder, stem, epoch)
+    if found is None:
+        return False
+    found.replace(best_path(folder, stem))
+    return True
+
+
+def is_recorded(folder: str | Path, stem: str, epochs: int) -> None:
+    """Delete what came before, now that a training's checkpoint after `epochs` epochs is recorded."""
+    _before_path(folder, stem).unlink(missing_ok=True)
+    delete_other_epochs(folder, stem, epochs)
+
+
 def whole_path(weights: Path) -> Path:
     """Return the file that holds the whole model, beside one that holds the weights of its best epoch."""
     return weights.with_name(f"{weights.name.removesuffix(f'.best{SUFFIX}')}.keras")
@@ -61,8 +101,8 @@ def kept_trials(folder: str | Path) -> list[int]:
     return sorted({int(match["number"]) for match in matches if match and not match["draft"]})
 
 
-def save(model: Any, path: Path) -> None:
-    """Write weights and optimizer state to `path`, wholly or not at all.
+def save(model: Any, path: Path, epoch: int | None = None) -> None:
+    """Write weights and optimizer state to `path`, wholly or not at all, with the epoch that they are of.
 
     Raises:
         StudyError: the file cannot be written.
@@ -74,7 +114,7 @@ def save(model: Any, path: Path) -> None:
                 model.built = True  # its parts are: a model without a `call` never gets to know
             model.save_weights(draft)
             if is_keras_model(model):
-                _add_shapes(model, draft)
+                _add_ours(model, draft, epoch)
     except OSError as error:
         raise StudyError(
             f"the checkpoint {path} could not be written: {error}. What was trained before is stored; free some "
@@ -123,17 +163,30 @@ def shapes_in(path: Path) -> str | None:
         return bytes(file[_SHAPES][()]).decode() if _SHAPES in file else None
 
 
-def _add_shapes(model: Any, path: Path) -> None:
+def epoch_in(path: Path) -> int | None:
+    """Return the epoch of the weights in a file; None where it does not say, or cannot be read."""
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            return int(file[_EPOCH][()]) if _EPOCH in file else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _add_ours(model: Any, path: Path, epoch: int | None) -> None:
     import h5py
 
     with h5py.File(path, "a") as file:
         file[_SHAPES] = np.void(shapes_of(model).encode())
+        if epoch is not None:
+            file[_EPOCH] = epoch
 
 
 def delete(folder: str | Path, stem: str, epochs: Iterable[int], best: bool) -> None:
     """Delete those files of a training that there are: after so many epochs, and of the best one if `best`."""
     paths = [epoch_path(folder, stem, n) for n in epochs] + ([best_path(folder, stem)] if best else [])
-    for path in paths:
+    for path in (*paths, _before_path(folder, stem)):
         path.unlink(missing_ok=True)
         _draft_of(path).unlink(missing_ok=True)
 
@@ -155,7 +208,7 @@ def prune(folder: str | Path, best: Iterable[int], goes_on_from: Callable[[int, 
         number, kind, epochs = int(match["number"]), match["kind"], int(match["epochs"] or 0)
         start = goes_on_from(number, int(match["training"] or 0))
         if start is not None:
-            needed = kind == "best" or epochs >= start
+            needed = kind in ("best", "before") or epochs >= start
         else:
             needed = kind == "best" and number in kept and not match["draft"]
         if not needed:

@@ -43,7 +43,7 @@ class Task:
         objective: decides which epoch is best.
         folder: where checkpoints are read and written; None for none.
         trained: epochs in the checkpoint to start from; 0 for fresh weights.
-        best: the trial's score so far; only a better epoch is kept.
+        best, best_epoch: the trial's score so far and its epoch; only a better epoch is kept.
         resumable: whether the last epoch must be kept for a later run.
         options: what all runs of the search have in common.
         training: which of the trial's trainings this is.
@@ -59,6 +59,7 @@ class Task:
     folder: str | None = None
     trained: int = 0
     best: float | None = None
+    best_epoch: int | None = None
     resumable: bool = False
     options: TrainingOptions = TrainingOptions()
     training: int = 0

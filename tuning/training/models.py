@@ -45,7 +45,7 @@ def restore(model: Any, x: Any, task: Task) -> bool:
     """Load the checkpoint to start from; tell whether that worked."""
     path = checkpoints.epoch_path(str(task.folder), task.stem, task.trained)
     try:
-        if task.best is not None and not checkpoints.best_path(str(task.folder), task.stem).is_file():
+        if task.best is not None and not checkpoints.put_back(str(task.folder), task.stem, task.best_epoch):
             raise FileNotFoundError("the weights of its best epoch are missing")
         if checkpoints.shapes_in(path) is None:
             ensure_built(model, x)

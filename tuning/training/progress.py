@@ -30,7 +30,7 @@ class Progress:
         self.epochs = task.trained
         self.saved = task.trained
         self._model, self._task, self._report = model, task, report
-        self._best = task.best
+        self._best, self._best_epoch = task.best, -1
         self._best_state: State | None = None
         self._validated: State | None = None
         self._metrics: dict[str, float] = {}
@@ -50,7 +50,7 @@ class Progress:
         score = metrics.get(self._task.objective.name)
         self._scores.append(math.nan if score is None else score)
         if score is not None and self._task.objective.is_better(score, self._best):
-            self._best = score
+            self._best, self._best_epoch = score, epoch
             self._best_state = self._state() if self._keeps else None
         self._validated = None
         due = self._keeps and time.monotonic() - self._saved_at >= CHECKPOINT_SECONDS
@@ -58,7 +58,7 @@ class Progress:
             self._save_epoch()
         decision = self._report(Report(self._task.run.number, epoch, metrics, due, self._task.training))
         if due:  # only now is the new checkpoint the one that is gone back to
-            checkpoints.delete_other_epochs(str(self._task.folder), self._task.stem, self.epochs)
+            checkpoints.is_recorded(str(self._task.folder), self._task.stem, self.epochs)
         self._resumable |= decision is Decision.PAUSE
         self._epoch_began = time.perf_counter()
         return decision
@@ -89,7 +89,8 @@ class Progress:
         else:
             by_keras = {objective.name: self._metrics[objective.name]} if objective.name in self._metrics else {}
             added = {**returned, **by_keras, RETURNED: score}
-            self._best, self._best_state = score, state_of(self._model) if self._keeps else None
+            self._best, self._best_epoch = score, self.epochs - 1
+            self._best_state = state_of(self._model) if self._keeps else None
         if added:
             metrics = {**self._metrics, **added}
             epoch = self.epochs - 1
@@ -114,6 +115,6 @@ class Progress:
             return
         last = state_of(self._model)
         assign(self._model, self._best_state)
-        checkpoints.save(self._model, checkpoints.best_path(str(self._task.folder), self._task.stem))
+        checkpoints.save_best(self._model, str(self._task.folder), self._task.stem, self._best_epoch)
         assign(self._model, last)
         self._best_state = None

@@ -5,12 +5,18 @@ import os
 import random
 import signal
 import time
+from dataclasses import replace
 
+import h5py
+import numpy
 import pytest
 
 from tuning.errors import StudyError
-from tuning.training import checkpoints
+from tuning.records.objective import Objective
+from tuning.records.trial import Run
+from tuning.training import checkpoints, models, progress
 from tuning.training.checkpoints import stem
+from tuning.training.messages import Decision, Task
 
 
 class Weights:
@@ -98,3 +104,54 @@ def test_only_what_is_needed_is_kept(tmp_path):
         "trial_0004.epoch_3.weights.h5",
         "trial_0004.epoch_9.weights.h5",
     ]
+
+
+def _model():
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    model.compile("sgd", "mse")
+    return model
+
+
+class _Killed(BaseException):
+    """As if worker and driver were killed at this place."""
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["of this version", "of an earlier version"])
+def test_a_kill_between_the_best_epochs_file_and_its_record_leaves_the_recorded_weights(tmp_path, monkeypatch, is_old):
+    """The record says 0.7 after epoch 0; weights of 0.3 are written after epoch 1, and nobody gets to know."""
+    monkeypatch.setattr(progress, "CHECKPOINT_SECONDS", 0.0)
+    model, kills = _model(), False
+
+    def report(message):
+        if kills:
+            raise _Killed
+        return Decision.GO
+
+    task = Task(Run(7, {}, 0, 9), 0, Objective("loss", "min"), folder=str(tmp_path))
+    first = progress.Progress(model, task, report)
+    model.set_weights([numpy.array([[0.7]])])
+    first.epoch_ended({"loss": 0.7})
+    recorded = replace(task, trained=1, best=0.7, best_epoch=0)
+    path = checkpoints.best_path(tmp_path, stem(7))
+    if is_old:
+        with h5py.File(path, "a") as file:
+            del file["tuning_epoch"]
+    for _ in range(2):  # the second time while it is made up for the first
+        kills = True
+        model.set_weights([numpy.array([[0.3]])])
+        with pytest.raises(_Killed):
+            first.epoch_ended({"loss": 0.3})
+        found = checkpoints.recorded_best(tmp_path, stem(7), 0)
+        checkpoints.restore(model, found)
+        assert model.get_weights()[0] == numpy.float32(0.7)
+        checkpoints.prune(tmp_path, [], lambda *_: 1)  # as the search does when it goes on
+        assert models.restore(model, None, recorded)
+        first = progress.Progress(model, recorded, report)
+    checkpoints.restore(model, path)
+    assert model.get_weights()[0] == numpy.float32(0.7)
+    kills = False
+    model.set_weights([numpy.array([[0.5]])])
+    first.epoch_ended({"loss": 0.5})
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, "trial_0007.epoch_2.weights.h5"]
+    assert checkpoints.epoch_in(path) == 1
