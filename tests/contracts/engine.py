@@ -161,3 +161,14 @@ class EngineContract:
             simulation.train(run)
             if not run.start:
                 yield run
+
+    def test_a_trial_that_is_gone_from_the_database_does_not_keep_the_others_from_going_on(self):
+        """Its number is not given again, and nothing waits for it."""
+        simulation = Simulation(self.make()).go(self.length // 2)
+        gone = min(simulation.trials)
+        del simulation.trials[gone]
+        known = set(simulation.trials)
+        twin = simulation.resumed_on(self.make()).go(self.length)
+        new = [run for run in twin.runs[len(simulation.runs) :] if run.number not in known]
+        assert gone not in {run.number for run in new}
+        assert all(trial.runs[-1].ended is not None for trial in twin.trials.values())

@@ -63,7 +63,7 @@ class KerasTunerEngine:
 
     def ask(self) -> Answer:
         before = self.dump()
-        run_id = f"{len(self._oracle.trials):04d}"
+        run_id = self._next_id
         proposal = self._populated(run_id)
         if proposal["status"] == "IDLE":
             return Wait()
@@ -79,9 +79,14 @@ class KerasTunerEngine:
         self._register(run)
         return run
 
+    @property
+    def _next_id(self) -> str:
+        """The id after the last, which is not how many there are: rows of a database may have been deleted."""
+        return f"{max(map(int, self._oracle.trials), default=-1) + 1:04d}"
+
     def begin_with(self, values: Mapping[str, Any]) -> Run:
         """Return a run of the next new trial with given values; the oracle learns from it as from its own."""
-        run = self._run(f"{len(self._oracle.trials):04d}", self._translation.to_oracle(values))
+        run = self._run(self._next_id, self._translation.to_oracle(values))
         self._register(run)
         return run
 
@@ -141,6 +146,7 @@ class KerasTunerEngine:
             replay(record)
         if state is not None:
             private.load(self._oracle, state)
+            private.give_up_missing(self._oracle)
 
     def _run(self, run_id: str, proposed: Mapping[str, Any]) -> Run:
         raw = {name: _plain(value) for name, value in proposed.items()}

@@ -146,6 +146,15 @@ def new_trial(hyperparameters: Any, trial_id: str) -> Any:
     return kind(hyperparameters=hyperparameters, trial_id=trial_id)
 
 
+def give_up_missing(oracle: Any) -> None:
+    """Count runs of Hyperband's brackets whose trials are gone from the database as failed."""
+    for bracket in oracle._brackets if isinstance(oracle, HyperbandOracle) else ():
+        for entry in (entry for entries in bracket["rounds"] for entry in entries):
+            if entry["id"] not in oracle.trials:
+                oracle.trials[entry["id"]] = new_trial(oracle.hyperparameters.copy(), entry["id"])
+                oracle.trials[entry["id"]].status = "FAILED"
+
+
 def unpromoted(oracle: Any) -> Iterator[str]:
     """Yield the ids of Hyperband's runs whose trials may still be continued; none for other oracles.
 

@@ -92,7 +92,7 @@ class OptunaEngine:
     # The door ---------------------------------------------------------------------------------------------
 
     def ask(self) -> Answer:
-        number = len(self._rows)
+        number = self._next_number
         if self._max_trials is not None and number >= self._max_trials:
             return Wait() if self._open else Done()
         if self._plan.defaults_first and not self._n_own:
@@ -102,10 +102,15 @@ class OptunaEngine:
         proposal = self._proposal(number)
         return Wait() if proposal is None and self._open else Done(_EXHAUSTED) if proposal is None else proposal
 
+    @property
+    def _next_number(self) -> int:
+        """The number after the last, which is not how many there are: rows of a database may have been deleted."""
+        return max(self._rows, default=-1) + 1
+
     def begin_with(self, values: Mapping[str, Any]) -> Run:
         """Return a run of the next new trial with given values; missing ones are the defaults."""
         complete = active_values(self._space, values)
-        return self._registered(Run(len(self._rows), complete, 0, self._epochs, note={"given": True}))
+        return self._registered(Run(self._next_number, complete, 0, self._epochs, note={"given": True}))
 
     def tell(self, trial: Trial) -> None:
         row = self._rows[trial.number]
