@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -53,6 +54,15 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, wholly or not at all."""
     with replaced(path) as draft:
         draft.write_text(text, encoding="utf-8")
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
 
 
 def remove(path: Path) -> None:

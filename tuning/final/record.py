@@ -33,6 +33,7 @@ class Final:
         created_at: Unix time in seconds.
         annealed: whether the learning rate fell to nearly zero over the training.
         earlier: scores of the saved models of earlier evaluations on the same test split, oldest first.
+        digest: SHA-256 of the model's file; None in records of earlier versions.
     """
 
     study: str
@@ -52,6 +53,7 @@ class Final:
     created_at: float
     annealed: bool = False
     earlier: tuple[float, ...] = ()
+    digest: str | None = None
 
     @property
     def score(self) -> float:

@@ -11,6 +11,7 @@ import math
 import platform
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, n_samples, with_validation
 from tuning.driver.seeds import seed_of_trial
 from tuning.errors import DataError, OptionError, SpaceError, StudyError, TuningError, raise_all, whole_number
-from tuning.files import replaced, write_text
+from tuning.files import digest, replaced, write_text
 from tuning.final.card import CARD, model_card
 from tuning.final.inputs import Inputs
 from tuning.final.record import Final
@@ -126,7 +127,7 @@ def finalize(
                 created_at=time.time(),
                 earlier=earlier,
             )
-            _keep(study, store, models[0], final)
+            final = _keep(study, store, models[0], final)
         finally:
             store.close()
     return final
@@ -286,15 +287,19 @@ def _evaluated(model: Any, x: Any, y: Any, batch_size: int | None) -> dict[str, 
     return {name: float(value) for name, value in scores.items() if is_number(value)}
 
 
-def _keep(study: Study, store: Store, model: Any, final: Final) -> None:
-    """Save model, record and card; whatever dies on the way, no record stands beside another's model."""
+def _keep(study: Study, store: Store, model: Any, final: Final) -> Final:
+    """Save model, record and card; return the record, which names the model by its digest.
+
+    An earlier model stays until the new record is stored; one that dies just then leaves a model that is refused.
+    """
     folder = study.path / FINAL_MODEL
     with replaced(folder / MODEL_FILE) as draft:
         export.save(model, draft)
-        (folder / MODEL_FILE).unlink(missing_ok=True)
+        final = replace(final, digest=digest(draft))
         store.save_final(final.to_json())
     study.final = final.to_json()
     write_text(folder / CARD, model_card(study, final))
+    return final
 
 
 def _versions() -> dict[str, str]:

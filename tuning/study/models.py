@@ -16,6 +16,7 @@ from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, with_folds
 from tuning.data import fold as data_of_fold
 from tuning.errors import DataError, StudyError
+from tuning.files import digest
 from tuning.records.trial import Trial
 from tuning.space import HyperParameters
 from tuning.space.imports import import_keras
@@ -102,6 +103,11 @@ def final(study: Study) -> Any:
     if study.final is None or not path.is_file():
         what = "has none" if study.final is None else f"its file {path} is missing"
         raise StudyError(f"study '{study.name}' must have a final model, but {what}. `tune finalize` makes one.")
+    if study.final.get("digest") not in (None, digest(path)):
+        raise StudyError(
+            f"the final model of study '{study.name}' must be the one that its record names, but {path} is another: "
+            "`tune finalize` was killed before it was in place. `tune finalize --again` makes it anew."
+        )
     return export.load_weights(path, built(study, study.final["values"]))
 
 

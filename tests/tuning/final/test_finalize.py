@@ -11,6 +11,7 @@ import tuning
 from tuning.errors import DataError, OptionError, SpaceError, StudyError
 from tuning.space import resolve
 from tuning.storage.lock import locked
+from tuning.storage.store import Store
 
 keras = pytest.importorskip("keras")
 RNG = numpy.random.default_rng(0)
@@ -254,3 +255,22 @@ def test_the_command_finalizes_once(tune_here, searched, tmp_path):
     opened = tuning.load(tmp_path / "logs" / "digits-random")
     score = opened.final_model().evaluate(x, y, verbose=0, return_dict=True)["accuracy"]
     assert score == pytest.approx(record["score"], rel=1e-6)
+
+
+def test_the_earlier_model_stays_until_the_new_record_is_stored(study, space, monkeypatch):
+    tuning.finalize(study)
+    path = study.path / "final" / "model.keras"
+    before = path.read_bytes()
+
+    def lost(store, record):
+        raise StudyError("the database is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "save_final", lost)
+        with pytest.raises(StudyError, match="is gone"):
+            tuning.finalize(study, again=True)
+    assert path.read_bytes() == before
+    assert tuning.load(study.path, space=space).final_model() is not None
+    path.write_bytes(before[:-1])
+    with pytest.raises(StudyError, match="must be the one that its record names"):
+        tuning.load(study.path, space=space).final_model()
