@@ -2,7 +2,6 @@
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tests.tuning.compiled import cases
 from tests.tuning.compiled.cases import N, X, Y
@@ -77,10 +76,8 @@ def test_a_training_in_parts_is_the_training_in_one_piece():
 def test_without_a_seed_orders_differ(monkeypatch):
     keras.utils.set_random_seed(0)
     assert fitting._seed() == 0
-    monkeypatch.setattr("keras.src.utils.rng_utils.get_random_seed", lambda: None)
-    private.imported.cache_clear()
-    tf.random.set_seed(5)
+    given = {"get_random_seed": None, "global_seed": 5}
+    monkeypatch.setattr(private, "get", lambda name: lambda: given[name])
     assert fitting._seed() == 5
-    monkeypatch.setattr("tensorflow.python.eager.context.global_seed", lambda: None)
-    private.imported.cache_clear()
+    given["global_seed"] = None
     assert fitting._seed() != fitting._seed()
