@@ -37,6 +37,14 @@ class OwnSparse(keras.losses.SparseCategoricalCrossentropy):
     pass
 
 
+def called(value):
+    """Return the name of a case, which is the same in every process."""
+    if isinstance(value, list):
+        return f"[{called(value[0])}]"
+    named = value is None or isinstance(value, (str, int))
+    return str(value) if named else getattr(value, "__name__", type(value).__name__)
+
+
 def slowly(*losses):
     return [pytest.param(loss, marks=pytest.mark.slow) for loss in losses]
 
@@ -49,7 +57,7 @@ def slowly(*losses):
         *slowly("cosine_similarity", "categorical_hinge", "kl_divergence", "categorical_crossentropy"),
         *slowly("sparse_categorical_crossentropy", dense_of_ones_own, OwnSparse(), [keras.losses.MeanSquaredError()]),
     ],
-    ids=str,
+    ids=called,
 )
 def test_three_classes(loss):
     fitted = classifier(loss).fit(*IRIS, batch_size=3)  # as many rows as classes, where nonsense would fit
@@ -68,7 +76,7 @@ def test_three_classes(loss):
         pytest.param("binary_focal_crossentropy", 2, "sigmoid", marks=pytest.mark.slow),
         (keras.losses.BinaryCrossentropy(from_logits=True), 1, None),
     ],
-    ids=str,
+    ids=called,
 )
 def test_two_classes(loss, n, activation):
     fitted = classifier(loss, n, activation, epochs=8).fit(*CANCER)
