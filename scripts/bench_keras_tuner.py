@@ -5,6 +5,7 @@ Part of `scripts/benchmark.py`. The program is `scripts/peer_kerastuner.py`: the
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -92,3 +93,13 @@ def print_results(found: Sequence[Compared]) -> None:
 
 def _scores(scores: Sequence[float]) -> str:
     return " ".join(f"{score:.4f}" for score in scores)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44], help="seeds of the searches")
+    print_results(measure(parser.parse_args().seeds))
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ TOO_LARGE = {
     "tests/tuning/executors/test_processes.py",
     "tuning/cli/run.py:run",
     "tuning/compiled/fitting.py:fit",
-    "tuning/estimators/tuned.py:__init__",
+    "tuning/estimators/tuned_base.py:__init__",
 }
 """What breaks the rules today. Nothing is added here, and what no longer breaks them must go."""
 

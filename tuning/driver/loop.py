@@ -312,8 +312,7 @@ class Search:
             return
         self._verdicts.pop((message.number, message.training), None)
         training = trial.trainings[message.training]
-        training = replace(training, seconds=training.seconds + message.seconds)
-        trial = self._update(trial, message.training, training)
+        trial = self._update(trial, message.training, replace(training, seconds=training.seconds + message.seconds))
         self._end_run(replace(trial, state=State.FAILED, error=message.error, traceback=message.traceback))
 
     def _run_lost(self, trial: Trial, message: Lost) -> None:

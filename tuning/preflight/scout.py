@@ -158,12 +158,9 @@ class Scout:
     def _build(self, values: Mapping[str, Any]) -> tuple[HyperParameters, Any]:
         hp = HyperParameters(values)
         try:
-            model = self._search_space.build(hp)
+            return hp, self._search_space.build(hp)
         finally:
             self._remember(hp)
-        if model is None:
-            raise TypeError("it must return a model, but returned None. Does it end in `return model`?")
-        return hp, model
 
     def _visit(self, values: Mapping[str, Any]) -> None:
         with numbered_afresh():
@@ -184,6 +181,10 @@ class Scout:
         watch = Watch(sample, is_fresh=data is not self._data)
         try:
             self._train(hp, model, watch, sample)
+        except (AttributeError, TypeError) as error:
+            if model is not None:
+                raise
+            raise TypeError("it must return a model, but returned None. Does it end in `return model`?") from error
         finally:
             self._take_fingerprint(model)
             self._remember(hp)

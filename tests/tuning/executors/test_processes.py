@@ -408,7 +408,7 @@ def test_what_a_worker_prints_is_not_the_drivers_output(tmp_path):
         "    def build(self, hp): hp.Float('a', 0, 1); print('from python'); os.system('echo from a shell')\n"
         "    def fit(self, hp, model, *_, **__): os.write(1, b'from below'); return 1.0\n"
         "    def load_data(self): return tuning.Data([1])\n"
-        "tuning.search(Loud(), engine='random', trials=2, workers=2, logs='logs')\n"
+        "tuning.search(Loud(), engine='random', trials=2, workers=2, logs='logs', verbose=0)\n"
         "print('the end')\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60,
