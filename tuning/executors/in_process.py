@@ -46,13 +46,13 @@ class InProcessExecutor:
     def poll(self, handle: Handler) -> None:
         if not self._tasks:
             return
-        broken: list[Exception] = []
+        broken: list[BaseException] = []
 
         def report(message: Report) -> Decision:
             # What goes wrong on our side must not look like a failure of the trial.
             try:
                 return handle(message)
-            except Exception as error:
+            except BaseException as error:
                 broken.append(error)
                 return Decision.STOP
 

@@ -49,7 +49,8 @@ def definition(record: Mapping[str, Any], study: str) -> Mapping[str, Any]:
         record = {**record, "fit": read}
     if version <= 2:
         options = {**record["options"], **({"score": OWN} if "search" in record["options"] else {})}
-        record = {**record, "options": options, "scoring": OWN}
+        is_divided = record.get("cv") is not None or record.get("repeats") is not None
+        record = {**record, "options": options, **({"scoring": OWN} if is_divided else {})}
     return {**record, "version": VERSION}
 
 

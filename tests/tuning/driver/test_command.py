@@ -119,8 +119,8 @@ def test_arguments_of_fit_leave_no_command(tmp_path):
 
     x = numpy.ones(4)
     study = tuning.search(
-        Line(), x, x, validation_data=(x, x), engine="random", trials=1, logs=tmp_path, sample_weight=numpy.ones(4)
+        Line(), x, x, validation_data=(x, x), engine="random", trials=1, logs=tmp_path, class_weight={0: 1.0}
     )
     assert study.command() is None
     page = tuning.write_report(study).read_text(encoding="utf-8")
-    assert "No command repeats it, because its space was made in a program and its trainings were given samp" in page
+    assert "No command repeats it, because its space was made in a program and its trainings were given clas" in page

@@ -44,7 +44,7 @@ def test_stops_of_the_whole_job_cost_no_trial_anything(number, driver_first, tmp
         else:
             assert driver.wait(20) == "KeyboardInterrupt"
         trials = tuning.load(tmp_path / "s").trials
-        assert not [t for t in trials if t.state is State.FAILED or t.lost], f"stop {stop}"
+        assert not [t for t in trials if t.state is State.FAILED or t.trainings[0].lost], f"stop {stop}"
     assert Driver(**given).wait() == ""
     straight = tuning.search(CURVE, **{**given, "workers": 1, "logs": tmp_path / "straight"})
     assert outcome(tuning.load(tmp_path / "s")) == outcome(straight)

@@ -27,7 +27,7 @@ def planned(stored=None, findings=FOUND, division=None, space=SPACE, **given):
 
 def test_what_nobody_says_has_its_default():
     asked = continued(request(SPACE, engine="optuna"), None, 77)
-    assert (asked.seed, asked.epochs, asked.trials, asked.tries) == (77, EPOCHS, 20, ())
+    assert (asked.seed, asked.epochs, asked.trials, asked.tries) == (77, EPOCHS, None, ()), "trials follow the space"
     assert (asked.anneal, asked.patience, asked.cv, asked.repeats) == (False, None, None, None)
     assert continued(request(SPACE, engine="grid"), None, 77).cv == 5, "the engine's own folds"
     assert continued(request(SPACE, repeats=1, patience=0, seed=0), None, 77).repeats is None
@@ -48,8 +48,8 @@ def test_a_study_decides_where_the_call_does_not():
         engine="hyperband", options={"factor": 4}, seed=5, epochs=9, patience=3, anneal=True, repeats=2,
         tries=[{"a": 0.25}], division={"folds": 3, "is_number": True}, cv=3, batch_size=16,
     )  # fmt: skip
-    assert planned(stored, division=stored.cv, batch_size=16) == stored
-    asked = continued(request(SPACE), stored, 77)
+    assert planned(stored, engine="hyperband", division=stored.cv, batch_size=16) == stored
+    asked = continued(request(SPACE, engine="hyperband"), stored, 77)
     assert (asked.seed, asked.epochs, asked.patience, asked.anneal, asked.repeats, asked.cv) == (5, 9, 3, True, 2, 3)
     assert asked.options["factor"] == 4 and asked.tries == ({"a": 0.25},)
     splitter = replace(stored, cv={"folds": 3, "is_number": False})
@@ -70,7 +70,7 @@ def test_a_study_decides_where_the_call_does_not():
     ],
 )
 def test_another_search_is_refused_and_the_difference_is_named(given, difference):
-    common = {"study": "s", "class_weight": {0: 1.0, 1: 1.0}}
+    common = {"study": "s", "engine": "hyperband", "class_weight": {0: 1.0, 1: 1.0}}
     stored = planned(seed=5, epochs=9, **common)
     assert planned(stored, **common) == stored
     with pytest.raises(StudyError, match=difference):
@@ -86,7 +86,7 @@ def test_what_does_not_fit_what_was_found_is_refused():
     with pytest.raises(ObjectiveError, match="Did you mean 'val_loss'"):
         planned(engine="optuna", objective=["val_loss", "val_los:min"])
     with pytest.raises(OptionError, match="Use engine optuna, or one objective"):
-        planned(objective=["val_loss", "n_params"])
+        planned(engine="hyperband", objective=["val_loss", "n_params"])
     with pytest.raises(SpaceError, match="`a` must be"):
         planned(tries=[{"a": 7.0}])
 

@@ -73,7 +73,7 @@ def test_all_mistakes_are_told_at_once():
 
 def test_options_are_checked_with_the_rest():
     with pytest.raises(OptionError, match=r"3 things do not fit: .*`trials`.*`option of hyperband`.*`factor`"):
-        request(trials=0, options={"no": 1, "factor": 1})
+        request(engine="hyperband", trials=0, options={"no": 1, "factor": 1})
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_what_would_run_code_is_refused_and_names_it(command, study, tune_here, 
     refused = tune_here(*command, "--logs", path.parent)
     assert refused.returncode == 1 and len(refused.stderr.splitlines()) == 1 and not mark.exists()
     assert f"names '{tmp_path / 'space.py'}' as its space" in refused.stderr and "--trust" in refused.stderr
-    with contextlib.suppress(AttributeError):  # its model is a number, which cannot be loaded or trained further
+    with contextlib.suppress(AttributeError, OSError):  # its model is a number, and its weights are an empty file
         tune_here(*command, "--logs", path.parent, "--trust")
     assert mark.exists()
 
