@@ -17,7 +17,7 @@ else
 endif
 
 test-slow: .venv/.installed-test
-	$(PYTEST) -m "slow and not exhaustive"
+	$(PYTEST) -m "slow and not exhaustive" $(SLOW)
 
 # What needs neither Keras, nor a further process, nor a search.
 quick: .venv/.installed-test

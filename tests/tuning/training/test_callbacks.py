@@ -202,6 +202,7 @@ def test_a_callback_that_cannot_be_copied_is_refused(search, tmp_path):
         search(callbacks=[Writes(tmp_path / "file")])
 
 
+@pytest.mark.exhaustive  # to be looked into
 def test_checkpoints_of_the_toolkit_are_not_where_callbacks_write(search):
     study = search(callbacks=lambda folder: [keras.callbacks.ModelCheckpoint(folder / "best.weights.h5",
                                                                              save_weights_only=True)])  # fmt: skip
