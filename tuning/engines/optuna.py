@@ -146,8 +146,7 @@ class OptunaEngine:
     def restore(self, trials: Sequence[Trial], state: Any) -> None:
         events: list[tuple[Any, Any, Any]] = []
         for trial in trials:
-            optuna_notes.check(trial.runs[0].note, trial.number)
-            events.append((trial.runs[0].asked, self._registered, trial.runs[0]))
+            events.append((trial.runs[0].asked, self._restored, trial.runs[0]))
             if trial.run.ended is not None:
                 events.append((trial.run.ended, self.tell, trial))
         for _, replay, record in sorted(events, key=lambda event: event[0]):
@@ -171,12 +170,9 @@ class OptunaEngine:
         if values is None:
             return None
         after = self._storage.get_study_system_attrs(self._study_id)
-        note = {
-            "trial": self._storage.get_trial(row).system_attrs,
-            "study": {key: value for key, value in after.items() if before.get(key) != value},
-        }
-        kept: dict[str, Any] = {kind: attrs for kind, attrs in note.items() if attrs}
-        run = Run(number, values, 0, self._epochs, note={**kept, **({SLOW: True} if is_slow else {})})
+        changed = {key: value for key, value in after.items() if before.get(key) != value}
+        note = optuna_notes.note_of(self._storage.get_trial(row).system_attrs, changed)
+        run = Run(number, values, 0, self._epochs, note={**note, **({SLOW: True} if is_slow else {})})
         self._spare_row = None
         params, distributions = self._parameters(values)
         for name, distribution in distributions.items():
@@ -254,12 +250,25 @@ class OptunaEngine:
             state=TrialState.RUNNING,
             params=params,
             distributions=distributions,
-            system_attrs=dict(run.note.get("trial", {})),
+            system_attrs=optuna_notes.written(run.note, "trial"),
         )
-        for key, value in run.note.get("study", {}).items():
+        for key, value in optuna_notes.written(run.note, "study").items():
             self._storage.set_study_system_attr(self._study_id, key, value)
         self._know(run, self._storage.create_new_trial(self._study_id, template))
         return run
+
+    def _restored(self, run: Run) -> None:
+        """Register a run that was proposed by an earlier process, and have its sampler make its state again."""
+        self._registered(run)
+        if not optuna_notes.is_remade(run.note):
+            return
+        row, is_slow = self._rows[run.number], bool(run.note.get(SLOW))
+        sampler = self._plan.sampler(run.number, 0, self._seed, self._space, is_slow)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._drawn(self._study(), row, sampler, RandomSampler())
+        for key, value in optuna_notes.written(run.note, "trial").items():  # of the draw that was taken
+            self._storage.set_trial_system_attr(row, key, value)
 
     def _know(self, run: Run, row: int) -> None:
         self._rows[run.number] = row

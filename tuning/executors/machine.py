@@ -18,6 +18,8 @@ SECRETS = ("TUNE_STORAGE",)
 """Variables that workers do not get: only the driver talks to the database."""
 
 _CGROUP, _OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+_CPU_2, _CPU_1 = ("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+"""Of control groups of version 2 and 1: where the share of the processors is."""
 _MEMORY_2 = ("memory.max", "memory.current", "inactive_file")
 _MEMORY_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 """Of control groups of version 2 and 1: the files with limit and use, and the word for what is cached."""
@@ -32,12 +34,10 @@ def default_workers(max_trials: int | None) -> int:
 
 def n_cores() -> int:
     """Return the number of cores that this process may use, a container's share rounded up."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = map(int, (_CGROUP / "cpu.max").read_text().split())
-    except (OSError, ValueError):  # no container, or one without a limit
-        return cores
-    return max(1, min(cores, math.ceil(quota / period)))
+    cores = [len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1]
+    for names, folders in ((_CPU_2, _groups("")), (_CPU_1, _groups("cpu"))):
+        cores += [share for folder in folders if (share := _cores_of(folder, names)) is not None]
+    return max(1, min(cores))
 
 
 def free_bytes() -> int:
@@ -48,6 +48,15 @@ def free_bytes() -> int:
     for names, folders in ((_MEMORY_2, _groups("")), (_MEMORY_1, _groups("memory"))):
         frees += [free for folder in folders if (free := _free_of(folder, *names)) is not None]
     return max(0, min(frees))
+
+
+def _cores_of(folder: Path, names: Sequence[str]) -> int | None:
+    """Return the cores that a control group may use, rounded up; None for one without a limit."""
+    try:
+        quota, period = (int(word) for name in names for word in (folder / name).read_text().split())
+        return math.ceil(quota / period) if quota > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
 
 
 def _free_of(folder: Path, limit: str, used: str, cached: str) -> int | None:

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+import stat
 from pathlib import Path
 
 SEAL = "tuning_origin"
@@ -34,6 +35,8 @@ def _key() -> bytes | None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_name(f"key.{os.urandom(8).hex()}")
+        if os.path.lexists(path) and not _is_secret(path):
+            path.unlink()
         if not path.exists():
             with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(os.urandom(32))
@@ -43,3 +46,10 @@ def _key() -> bytes | None:
         key = path.read_bytes()
         return key if len(key) == 32 else None
     return None
+
+
+def _is_secret(path: Path) -> bool:
+    """Tell whether a key has been made by this user, and nobody else could read it."""
+    status = path.lstat()
+    is_own = status.st_uid == os.geteuid() if hasattr(os, "geteuid") else True
+    return stat.S_ISREG(status.st_mode) and is_own and not status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)

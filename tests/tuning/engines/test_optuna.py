@@ -294,6 +294,29 @@ def test_a_sampler_of_ones_own_class(search):
     assert [t.values["quality"] for t in study.trials] == pytest.approx([0.9, 0.8, 0.7, 0.6])
 
 
+NUMBERS = tuple(h for h in MIXED_SPACE if h.kind in ("int", "float") and not h.conditions)
+
+
+@pytest.mark.parametrize("kind", [{}, {"use_separable_cma": True}, {"with_margin": True}, {"popsize": 3}])
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_cmaes_makes_its_optimizer_again(kind):
+    pytest.importorskip("cmaes", reason="cmaes is not installed: pip install 'keras-tuning[cmaes]'")
+
+    def simulated():
+        definition = settle(definition_of(NUMBERS, sampler="cmaes"), {})
+        sampler = optuna.samplers.CmaEsSampler(n_startup_trials=2, warn_independent_sampling=False, **kind)
+        return make_engine(definition, 40, {"sampler": sampler})
+
+    straight = Simulation(simulated(), fails=lambda values: values["units"] == 64).go(40)
+    notes = [run.note for run in straight.runs]
+    assert sum(note.get("remake", False) for note in notes) > 3 and "optimizer" not in json.dumps(notes)
+    resumed = Simulation(simulated(), fails=lambda values: values["units"] == 64)
+    for part in (17, 13, 10):
+        resumed = resumed.go(part).resumed_on(simulated())
+    assert [run.values for run in resumed.runs] == [run.values for run in straight.runs]
+    assert [run.note for run in resumed.runs] == notes
+
+
 # What is refused, and what is said ------------------------------------------------------------------------
 
 

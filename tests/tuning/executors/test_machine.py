@@ -108,3 +108,33 @@ def test_the_memory_of_a_job_is_that_of_its_own_group_and_of_all_above(
     assert machine.free_bytes() == 1200
     (tmp_path / "self").write_text(line.replace("/jobs", "/../jobs"))
     assert machine.free_bytes() > 1500, "a group that is not to be seen from here"
+
+
+@pytest.mark.parametrize(
+    ("controller", "line", "files"),
+    [
+        ("", "0::/jobs/mine", ["cpu.max"]),
+        ("cpu", "4:cpu,cpuacct:/jobs/mine", ["cpu.cfs_quota_us", "cpu.cfs_period_us"]),
+    ],
+)
+def test_the_cores_of_a_job_are_those_of_its_own_group_and_of_all_above(monkeypatch, tmp_path, controller, line, files):
+    own = tmp_path / controller / "jobs" / "mine"
+    own.mkdir(parents=True)
+    (tmp_path / "self").write_text(f"{line}\n")
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "_OWN_CGROUPS", tmp_path / "self")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
+
+    def write(folder, quota):
+        for name, text in zip(files, [f"{quota} 100000"] if len(files) == 1 else [quota, "100000"], strict=True):
+            (folder / name).write_text(f"{text}\n")
+
+    assert machine.n_cores() == 64
+    write(own, "750000")
+    assert machine.n_cores() == 8
+    write(own.parent, "300000")
+    assert machine.n_cores() == 3
+    write(own, "-1" if controller else "max")
+    assert machine.n_cores() == 3
+    write(own.parent, "0")
+    assert machine.n_cores() == 64
