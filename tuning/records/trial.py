@@ -169,6 +169,11 @@ class Trial:
         return self.joint is not None
 
     @property
+    def parts(self) -> tuple[Training, ...]:
+        """An earlier name: the trainings of a study with folds or repeats, () in any other study."""
+        return self.trainings if self.is_divided else ()
+
+    @property
     def _whole(self) -> Training:
         return self.trainings[0] if self.joint is None else self.joint
 

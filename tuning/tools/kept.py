@@ -17,8 +17,10 @@ from tuning.space import SearchSpace
 from tuning.storage.folder import CHECKPOINTS, SOURCE
 from tuning.study import Study
 from tuning.training import checkpoints, export
+from tuning.training.seeding import generators_kept
 
 
+@generators_kept()
 def write_kept(study: Study, space: SearchSpace) -> None:
     """Write the models of a finished search whole, and the text of its space, where that is a program's own.
 

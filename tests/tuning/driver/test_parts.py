@@ -278,7 +278,6 @@ class Interrupts(Observer):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-@pytest.mark.exhaustive  # to be looked into
 def test_interrupted_in_the_middle_of_a_fold_it_goes_on(search):
     observer = Interrupts(1, 2)
     with pytest.raises(KeyboardInterrupt):

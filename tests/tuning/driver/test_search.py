@@ -236,7 +236,6 @@ def test_optuna_reads_the_study(search):
     assert optuna.importance.get_param_importances(theirs)
 
 
-@pytest.mark.exhaustive  # to be looked into
 @pytest.mark.parametrize("method", ["begin", "save", "report", "close_trial"])
 def test_killed_at_any_write_it_goes_on_as_if_nothing_had_happened(search, monkeypatch, method):
     straight = search(engine="hyperband", trials=None, epochs=9, study="straight")

@@ -73,7 +73,6 @@ def _is_there(report):
     return psutil.pid_exists(int(report.metrics["child"]))
 
 
-@pytest.mark.exhaustive  # to be looked into
 @pytest.mark.parametrize("way", ["by a shell", "own session"])
 def test_a_closed_executor_leaves_nothing_of_a_trial(way):
     executor = started(Parent(WAYS[way]), slots=1)

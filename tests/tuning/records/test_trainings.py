@@ -161,3 +161,9 @@ def test_what_is_kept_from_epoch_to_epoch_is_what_is_counted_anew(seed, scoring)
         for each in trial.trainings:
             best = LOSS.best(each.curve.values("loss")) or (None, None)
             assert best == (each.best_epoch, each.score)
+
+
+def test_the_earlier_name_of_several_trainings_is_still_understood():
+    assert Trial(0, {}).parts == ()
+    divided = Trial(0, {}, trainings=(Training(), Training()), joint=Training())
+    assert divided.parts is divided.trainings
