@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tuning.api import search
+    from tuning.api import open, search
     from tuning.data import Data
     from tuning.driver.observer import Observer
     from tuning.errors import TuningError
@@ -45,6 +45,7 @@ _HOMES = {
     "baseline": "tuning.tools.baselines",
     "finalize": "tuning.final",
     "load": "tuning.study",
+    "open": "tuning.api",
     "param_distributions": "tuning.estimators.grids",
     "param_grid": "tuning.estimators.grids",
     "predict": "tuning.final",
@@ -73,6 +74,7 @@ __all__ = [
     "baseline",
     "finalize",
     "load",
+    "open",
     "param_distributions",
     "param_grid",
     "predict",

@@ -1,20 +1,26 @@
-"""`search`, the public function: what a person gives becomes a `Request`, which the driver runs.
+"""`search` and `open`, the public functions: what a person gives becomes a `Request`, which the driver runs.
 
-Owns the signature and what its arguments mean. How it is done stands in `tuning.driver`.
+Owns the signatures and what their arguments mean. How it is done stands in `tuning.driver`.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tuning.display import BY_BUDGET, display_of
+from tuning.driver.asking import OpenStudy
 from tuning.driver.observer import Observer
 from tuning.driver.request import Request
 from tuning.driver.run import run
 from tuning.engines.registry import DEFAULT
+from tuning.errors import OptionError, guess, must
+from tuning.hyperparameters import Hyperparameter
+from tuning.preflight import hyperparameters_of
 from tuning.records.objective import Objective
+from tuning.space import HyperParameters, SearchSpace, as_space, resolve
 from tuning.study import Study
 from tuning.tools.kept import write_kept
 
@@ -121,3 +127,68 @@ def search(
     found = Study(path if path.absolute() == request.path else request.path, request.space, data, storage)
     write_kept(found, request.space)
     return found
+
+
+OF_SEARCH = ("budget", "tolerance", "fix", "tries", "observers")
+"""Arguments of `search` that `open` takes besides its own."""
+
+
+def open(
+    space: Any,
+    *,
+    objective: str | Objective | Sequence[str | Objective] | None = None,
+    engine: str = DEFAULT,
+    trials: int | None = None,
+    epochs: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    study: str | None = None,
+    logs: str | Path = "logs",
+    storage: str | None = None,
+    seed: int | None = None,
+    overwrite: bool = False,
+    **more: Any,
+) -> OpenStudy:
+    """Open a study for a program that trains in a loop of its own; go on with it when it exists.
+
+    ```
+    with tuning.open(build_model, objective="val_loss", trials=20, epochs=5) as study:
+        while (trial := study.ask()) is not None:
+            for epoch in trial.epochs:
+                ...  # train it with trial.params, or with build_model(trial.hp)
+                if not trial.report({"val_loss": loss}):
+                    break
+            study.tell(trial)
+    ```
+
+    Args:
+        space: `tuning.HyperParameters` that were asked for what is searched, a list of hyperparameters, or whatever
+            `search` takes: of a function `build_model(hp)` no more is called than is needed to find them.
+        epochs: most epochs of a trial; default: the space's own, or 10. Use 1 where a trial has a single result.
+        objective, engine, trials, options, study, logs, storage, seed, overwrite: as for `search`.
+        **more: budget, tolerance, fix, tries, observers, as for `search`.
+
+    Raises:
+        TuningError: something given does not fit, or another process has the study open.
+    """
+    unknown = [must("open", f"be given {', '.join(OF_SEARCH)}", name, guess(name, OF_SEARCH)) for name in more]
+    unknown = [text for text, name in zip(unknown, more, strict=True) if name not in OF_SEARCH]
+    if unknown:
+        raise OptionError(" ".join(unknown))
+    found, space = _found(space)
+    own = {
+        **{"space": space, "objective": objective, "engine": engine, "trials": trials, "epochs": epochs},
+        **{"options": options, "study": study, "logs": logs, "storage": storage, "seed": seed, "overwrite": overwrite},
+        **{"cv": 1, "patience": 0, "fit_options": {}, "told": True},
+    }
+    defaults = {name: argument.default for name, argument in inspect.signature(search).parameters.items()}
+    return OpenStudy(Request.of({**defaults, **own, **more}), found)
+
+
+def _found(space: Any) -> tuple[Sequence[Hyperparameter], Any]:
+    """Return the hyperparameters of what was given, and a space that stands for them."""
+    if isinstance(space, HyperParameters):
+        return space.space, SearchSpace("program")
+    is_list = isinstance(space, Sequence) and not isinstance(space, str)
+    if is_list and all(isinstance(h, Hyperparameter) for h in space):
+        return space, SearchSpace("program")
+    return hyperparameters_of(resolve(space) if isinstance(space, str) else as_space(space)), space

@@ -55,6 +55,8 @@ def command(definition: Definition, trials: Sequence[Trial]) -> str | None:
 def why_none(definition: Definition) -> str:
     """Say what of a search no command can repeat, as the end of a sentence; an empty string where one can."""
     found = []
+    if definition.told:
+        found.append("its trials were trained by a program")
     if definition.space_source is None:
         found.append("its space was made in a program")
     elif "name" not in definition.data and definition.space_source in bundled_spaces():

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,26 +17,25 @@ from typing import Any
 from tuning.driver.budget import Limits
 from tuning.driver.interruption import interruptible
 from tuning.driver.known_space import KnownSpace
-from tuning.driver.observer import Observer
-from tuning.driver.outcome import raise_if_all_failed
-from tuning.driver.seeds import seed_of_trial
+from tuning.driver.observer import Observer, notify
+from tuning.driver.outcome import judged, raise_if_all_failed
+from tuning.driver.task import task_of
 from tuning.driver.weights import Weights
 from tuning.engines.base import Done, Engine
 from tuning.errors import StudyError
 from tuning.executors.base import Executor
 from tuning.records import trainings
 from tuning.records.definition import Definition
-from tuning.records.ranking import scores_of
 from tuning.records.trial import RETURNED, Run, State, Training, Trial
-from tuning.storage.folder import CALLBACKS, CHECKPOINTS, TENSORBOARD
+from tuning.storage.folder import CHECKPOINTS
 from tuning.storage.store import Store
-from tuning.tensorboard.layout import Layout
-from tuning.training.messages import Decision, Failed, Finished, Key, Lost, Message, Report, Task
+from tuning.training.messages import Decision, Failed, Finished, Key, Lost, Message, Report
 from tuning.training.options import TrainingOptions
 
 INTERRUPTED = "interrupted"
 OUT_OF_TIME = "the time limit is reached"
-PAUSES = (INTERRUPTED, OUT_OF_TIME)
+CLOSED = "closed by the program"
+PAUSES = (INTERRUPTED, OUT_OF_TIME, CLOSED)
 """Reasons to stop that leave the search unfinished."""
 
 MAX_LOST = 1
@@ -96,24 +94,34 @@ class Search:
             StudyError: the store or a checkpoint cannot be written any more.
             KeyboardInterrupt: interrupted; running trials are stored and the study can be resumed.
         """
-        self._resume()
-        self._notify("search_started", self.definition, self._listed())
-        self._close_settled()
+        self.begin()
         with interruptible(self._interrupt):
             try:
-                while self._start_runs():
-                    self.executor.poll(self._handle)
+                while self.start_runs():
+                    self.executor.poll(self.handle)
             finally:
                 self.executor.close()
-        if self.stopping not in PAUSES:
-            self._close(self._resting)
-        self._weights.tidy(self.trials)
-        self._notify("search_ended", self._listed(), self.stopping)
+        self.end()
         if self.stopping == INTERRUPTED:
             raise KeyboardInterrupt
         raise_if_all_failed(self._listed())
 
-    def _start_runs(self) -> bool:
+    # Its parts, for whoever lets a program of its own train, one step at a time ------------------------------
+
+    def begin(self) -> None:
+        """Read the study, and tell that it is searched."""
+        self._resume()
+        self._notify("search_started", self.definition, self._listed())
+        self._close_settled()
+
+    def end(self) -> None:
+        """Close what rests, unless the search only pauses, and tell that it is over."""
+        if self.stopping not in PAUSES:
+            self._close(self._resting)
+        self._weights.tidy(self.trials)
+        self._notify("search_ended", self._listed(), self.stopping)
+
+    def start_runs(self) -> bool:
         """Fill the free slots; tell whether the search goes on.
 
         While there are no slots at all, one run is asked for, so that a search that is done ends, and waits for a slot.
@@ -141,7 +149,7 @@ class Search:
     def _is_idle(self) -> bool:
         return not self._under_way and not self._waiting
 
-    def _handle(self, message: Message) -> Decision:
+    def handle(self, message: Message) -> Decision:
         trial = self.trials[message.number]
         if not isinstance(message, Report):
             self._under_way.discard((message.number, message.training))
@@ -156,6 +164,10 @@ class Search:
         elif isinstance(message, Lost):
             self._run_lost(trial, message)
         return Decision.GO
+
+    def decide(self, key: Key, state: State) -> None:
+        """Give the run that is under way a state at its end, whatever it comes to."""
+        self._verdicts[key] = (state, None)
 
     def _interrupt(self) -> None:
         """Have the running trials pause; a second time, end at once."""
@@ -201,26 +213,8 @@ class Search:
         trial = self._update(self.trials[number], index, training)
         self._under_way.add((number, index))
         self._notify("run_started", trial)
-        fold, repeat = self.definition.fold_and_repeat(index)
-        name = self.definition.training_names[index]
-        self.executor.submit(
-            Task(
-                run=trial.run,
-                seed=seed_of_trial(self.definition.seed, number, repeat),
-                objective=self.definition.objective,
-                folder=str(self.path / CHECKPOINTS),
-                trained=training.checkpoint,
-                best=training.score,
-                best_epoch=training.best_epoch,
-                resumable=self.engine.may_continue(number),
-                options=self.training,
-                training=index,
-                is_divided=self.definition.is_divided,
-                fold=fold,
-                files=str(self.path / CALLBACKS / f"trial_{number:04d}" / name),
-                log_folder=str(Layout(self.path / TENSORBOARD).log(number, name)),
-            )
-        )
+        resumable = self.engine.may_continue(number)
+        self.executor.submit(task_of(self.definition, trial, index, self.path, resumable, self.training))
 
     # What workers report ----------------------------------------------------------------------------------
 
@@ -337,11 +331,7 @@ class Search:
 
     def _end_run(self, trial: Trial) -> None:
         """Store the end of a run, tell the engine, tell the observers; close the trial or let it rest."""
-        several = self.definition.several
-        trial = replace(trial, scores=scores_of(trial, several))
-        missing = [o.name for o, score in zip(several, trial.scores, strict=True) if score is None]
-        if missing and trial.state is State.RUNNING:
-            trial = replace(trial, state=State.FAILED, error=f"there is no value of {', '.join(missing)}")
+        trial = judged(trial, self.definition)
         run = replace(trial.run, ended=self._next_event(), until=trial.epochs)
         trial = replace(trial, runs=(*trial.runs[:-1], run))
         self._waiting = [key for key in self._waiting if key[0] != trial.number]
@@ -393,8 +383,4 @@ class Search:
         return [self.trials[number] for number in sorted(self.trials)]
 
     def _notify(self, event: str, *records: Any) -> None:
-        for observer in self.observers:
-            try:
-                getattr(observer, event)(*records)
-            except Exception as error:  # observers do not steer: one that fails is not worth a search
-                warnings.warn(f"{type(observer).__name__}.{event} raised {type(error).__name__}: {error}", stacklevel=2)
+        notify(self.observers, event, *records)

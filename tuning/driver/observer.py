@@ -6,8 +6,9 @@ an observer is told.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from tuning.records.definition import Definition
 from tuning.records.trial import Trial
@@ -49,3 +50,12 @@ class Observer(Protocol):
     def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
         """The search is over; `reason` is empty unless it ended before its budget was spent."""
         return
+
+
+def notify(observers: Sequence[Observer], event: str, *records: Any) -> None:
+    """Tell all observers of an event. They do not steer: one that fails is not worth a search."""
+    for observer in observers:
+        try:
+            getattr(observer, event)(*records)
+        except Exception as error:
+            warnings.warn(f"{type(observer).__name__}.{event} raised {type(error).__name__}: {error}", stacklevel=3)

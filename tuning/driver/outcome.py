@@ -1,12 +1,24 @@
-"""What a search came to when it has ended."""
+"""What a run, and a search, came to when it has ended."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tuning.errors import SearchFailedError
+from tuning.records.definition import Definition
+from tuning.records.ranking import scores_of
 from tuning.records.trial import State, Trial
+
+
+def judged(trial: Trial, definition: Definition) -> Trial:
+    """Return a trial whose run has ended with its score in each objective; it has failed where there is none."""
+    trial = replace(trial, scores=scores_of(trial, definition.several))
+    missing = [o.name for o, score in zip(definition.several, trial.scores, strict=True) if score is None]
+    if missing and trial.state is State.RUNNING:
+        return replace(trial, state=State.FAILED, error=f"there is no value of {', '.join(missing)}")
+    return trial
 
 
 def raise_if_all_failed(trials: Sequence[Trial]) -> None:

@@ -112,6 +112,7 @@ def plan(
         several=_objectives(request.goals, findings),
         tries=completed(findings.hyperparameters, request.tries or ()),
         model=findings.model,
+        told=request.told,
         **({} if stored is None else {"scoring": stored.scoring}),
     )
     definition = settle(definition, objects)

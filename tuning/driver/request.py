@@ -71,6 +71,7 @@ class Request:
         goals: the objectives as they were given, or the space's own.
         path: the study's folder.
         log: what to write for TensorBoard besides, read.
+        told: whether a program trains, and tells what its trials come to.
     """
 
     space: SearchSpace
@@ -103,6 +104,7 @@ class Request:
     observers: tuple[Observer, ...] = ()
     fit_options: Mapping[str, Any] = field(default_factory=dict)
     checks: str = CHECKS[0]
+    told: bool = False
 
     @property
     def goal(self) -> str | Objective:

@@ -40,6 +40,7 @@ class Definition:
         scoring: the rule by which folds and repeats come to one score: "common", "last" or "own"; see
             `tuning.records.trainings`.
         model: the fingerprint of the default model and of the code that trains it; empty where it is not known.
+        told: whether a program trains the trials in a loop of its own, and tells what they come to.
     """
 
     study: str
@@ -59,6 +60,7 @@ class Definition:
     tries: tuple[Mapping[str, Any], ...] = ()
     scoring: str = "common"
     model: Mapping[str, Any] = field(default_factory=dict)
+    told: bool = False
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -126,6 +128,7 @@ class Definition:
             **({"tries": list(map(dict, self.tries))} if self.tries else {}),
             **({"scoring": self.scoring} if self.is_divided else {}),
             **({"model": dict(self.model)} if self.model else {}),
+            **({"told": True} if self.told else {}),
         }
 
     @classmethod
@@ -149,6 +152,9 @@ class Definition:
             found.append(f"objectives are {_listed(self.objectives)}, in the study {_listed(other.objectives)}")
         if self.tries != other.tries:
             found.append(f"tries are {_listed(self.tries)}, in the study {_listed(other.tries)}")
+        if self.told != other.told:
+            by = {False: "by the toolkit", True: "by a program (tuning.open)"}
+            found.append(f"trials are trained {by[self.told]}, in the study {by[other.told]}")
         found += _differing("option", self.options, other.options)
         found += _differing("data", self.data, other.data)
         found += _differing("cv", self.cv or {}, other.cv or {})
