@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tuning.data.record import Data, holds_arrays
+from tuning.data.record import Data, holds_arrays, is_sequence
 from tuning.errors import DataError
+
+ADVICE = "Arrays, datasets and sequences of batches can be joined with their like."
 
 
 def with_validation(data: Data) -> Data:
@@ -23,15 +25,17 @@ def with_validation(data: Data) -> Data:
     """
     if data.validation is None:
         return data
-    if hasattr(data.x, "element_spec") and hasattr(data.validation, "element_spec"):
+    if all(hasattr(part, "element_spec") for part in (data.x, data.validation)) or all(
+        is_sequence(part) for part in (data.x, data.validation)
+    ):
         return replace(data, x=joined(data.x, data.validation), validation=None)
-    if not isinstance(data.validation, tuple) or len(data.validation) < 2:
+    given = (data.validation, None) if data.y is None and hasattr(data.validation, "shape") else data.validation
+    if not isinstance(given, tuple) or is_sequence(data.x):
         raise DataError(
             "the validation data must be (x, y) of arrays to be trained on as well, but are a "
-            f"{type(data.validation).__name__}."
+            f"{type(data.validation).__name__}, and x is a {type(data.x).__name__}. {ADVICE}"
         )
-    x, y, *weights = data.validation
-    weight = weights[0] if weights else None
+    x, y, weight = (*given, None, None)[:3]
     if (weight is None) != (data.sample_weight is None):  # a sample without a weight counts as one
         weight = np.ones(n_samples(x), np.float32) if weight is None else weight
         first = np.ones(n_samples(data.x), np.float32) if data.sample_weight is None else data.sample_weight
@@ -58,6 +62,8 @@ def joined(first: Any, second: Any) -> Any:
         return {key: joined(first[key], second[key]) for key in first}
     if hasattr(first, "concatenate") and hasattr(second, "element_spec"):  # datasets, of batches
         return first.concatenate(second)
+    if is_sequence(first) and is_sequence(second):
+        return _chained(first, second)
     if hasattr(first, "row_splits") and hasattr(second, "row_splits"):  # ragged tensors
         import tensorflow as tf
 
@@ -83,10 +89,41 @@ def joined(first: Any, second: Any) -> Any:
     )
 
 
+def _chained(first: Any, second: Any) -> Any:
+    """Return the batches of two sequences, one after the other."""
+    import keras
+
+    class Chained(keras.utils.PyDataset):
+        def __init__(self) -> None:
+            names = ("workers", "use_multiprocessing", "max_queue_size")
+            super().__init__(**{name: getattr(first, name) for name in names if hasattr(first, name)})
+            self.parts = (first, second)
+
+        def __len__(self) -> int:
+            return sum(map(len, self.parts))
+
+        def __getitem__(self, index: int) -> Any:
+            n_first = len(self.parts[0])
+            return self.parts[0][index] if index < n_first else self.parts[1][index - n_first]
+
+        def on_epoch_end(self) -> None:
+            for part in self.parts:
+                part.on_epoch_end()
+
+    return Chained()
+
+
 def n_samples(value: Any) -> int:
-    """Return the number of samples in an array, in a structure of arrays, or in the batches of a dataset."""
-    if hasattr(value, "element_spec"):
-        return sum(n_samples(batch[0] if isinstance(batch, tuple) else batch) for batch in value)
+    """Return the number of samples in an array, in a structure of arrays, or in batches that end.
+
+    Raises:
+        DataError: they have no end, or can be read but once.
+    """
+    if hasattr(value, "__next__") or (hasattr(value, "cardinality") and int(value.cardinality()) == -1):
+        raise DataError(f"the samples of x must be countable, but x is a {type(value).__name__} that has no length.")
+    if hasattr(value, "element_spec") or is_sequence(value):
+        batches = value if hasattr(value, "element_spec") else (value[index] for index in range(len(value)))
+        return sum(n_samples(batch[0] if isinstance(batch, tuple) else batch) for batch in batches)
     while isinstance(value, Mapping) or (isinstance(value, (list, tuple)) and holds_arrays(value)):
         value = next(iter(value.values() if isinstance(value, Mapping) else value))
     return value.shape[0] if hasattr(value, "shape") else len(value)

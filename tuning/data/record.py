@@ -27,8 +27,8 @@ class Data:
             anew, or a whole `Data`, for what cannot be read twice or be sent to another process. None where `fit` has
             data of its own.
         y: targets of the training split; None where `x` yields them.
-        validation: (x, y) or (x, y, sample_weight), or anything else that `model.fit` takes as its
-            `validation_data`, or a function that returns one; None without validation.
+        validation: (x, y) or (x, y, sample_weight), (x,) for a model without targets, or anything else that
+            `model.fit` takes as its `validation_data`, or a function that returns one; None without validation.
         sample_weight: weights of the training samples.
         name: the data set's name; empty for arrays that were passed in.
         target_names: the class names in the order of the class numbers, or the name of the target.
@@ -48,8 +48,8 @@ class Data:
 
     def __post_init__(self) -> None:
         if isinstance(self.validation, (list, tuple)):
-            if len(self.validation) not in (2, 3):
-                rule = "be (x, y) or (x, y, sample_weight)"
+            if len(self.validation) not in (1, 2, 3):
+                rule = "be (x, y), (x, y, sample_weight) or (x,)"
                 raise DataError(must("validation_data", rule, f"{len(self.validation)} parts"))
             object.__setattr__(self, "validation", tuple(self.validation))  # Keras takes no list
 
@@ -95,14 +95,18 @@ def _is_function(value: Any) -> bool:
     return not any(hasattr(value, name) for name in ("shape", "element_spec", "__getitem__", "__next__", "__iter__"))
 
 
+def is_sequence(value: Any) -> bool:
+    """Tell whether `value` is a sequence of batches, such as a `PyDataset`."""
+    return hasattr(value, "on_epoch_end") and hasattr(value, "__getitem__")
+
+
 def _own(value: Any) -> Any:
     """Return a copy of a sequence of batches, which may have a state; anything else as it is.
 
     Raises:
         DataError: it cannot be copied.
     """
-    is_sequence = hasattr(value, "on_epoch_end") and hasattr(value, "__getitem__")
-    if not is_sequence:
+    if not is_sequence(value):
         return value
     try:
         return copy.deepcopy(value)

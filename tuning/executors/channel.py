@@ -84,7 +84,8 @@ class Memory:
 
 
 def write_payload(file: BinaryIO, record: Any) -> None:
-    """Pickle `record` into an empty file, by value where a module cannot be imported elsewhere."""
+    """Pickle `record` into a file from its beginning, by value where a module cannot be imported elsewhere."""
+    file.seek(0)
     buffers: list[pickle.PickleBuffer] = []
     # The callback returns None, which puts the buffer outside the pickle.
     keep: Callable[[pickle.PickleBuffer], Any] = buffers.append

@@ -34,6 +34,7 @@ class Final:
         annealed: whether the learning rate fell to nearly zero over the training.
         earlier: scores of the saved models of earlier evaluations on the same test split, oldest first.
         digest: SHA-256 of the model's file; None in records of earlier versions.
+        shapes: what the model was built for; see `tuning.training.shapes`. None in records of earlier versions.
     """
 
     study: str
@@ -54,6 +55,7 @@ class Final:
     annealed: bool = False
     earlier: tuple[float, ...] = ()
     digest: str | None = None
+    shapes: str | None = None
 
     @property
     def score(self) -> float:

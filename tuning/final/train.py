@@ -19,7 +19,7 @@ from typing import Any
 from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, n_samples, with_validation
 from tuning.driver.seeds import seed_of_trial
-from tuning.errors import DataError, OptionError, SpaceError, StudyError, TuningError, raise_all, whole_number
+from tuning.errors import DataError, OptionError, SpaceError, StudyError, TuningError, one_line, raise_all, whole_number
 from tuning.files import digest, replaced, write_text
 from tuning.final.card import CARD, model_card
 from tuning.final.inputs import Inputs
@@ -31,13 +31,15 @@ from tuning.storage.folder import CALLBACKS, FINAL_MODEL, MODEL_FILE
 from tuning.storage.lock import locked
 from tuning.storage.store import Store
 from tuning.study import Study
+from tuning.study.models import untrained
 from tuning.training import export
 from tuning.training.fit import assembled, fit_space
 from tuning.training.messages import Decision
-from tuning.training.models import is_keras_model, one_sample
+from tuning.training.models import is_keras_model, one_batch
 from tuning.training.options import TrainingOptions
 from tuning.training.outcome import is_number
 from tuning.training.seeding import generators_kept
+from tuning.training.shapes import shapes_of
 
 Listener = Callable[[int, int, Mapping[str, float]], None]
 """Told of each epoch that ended: which training (from 0), which epoch (from 0), its metrics."""
@@ -52,7 +54,7 @@ def finalize(
     seeds: int = 1,
     again: bool = False,
     anneal: bool | None = None,
-    test_data: tuple[Any, Any] | None = None,
+    test_data: Any = None,
     storage: str | None = None,
     listener: Listener | None = None,
     **fit_options: Any,
@@ -73,7 +75,8 @@ def finalize(
         anneal: let the learning rate fall to nearly zero over the training, along half a cosine; default: as in the
             search. A search compares best epochs, of which a training at a constant rate has good and bad ones by
             chance; it ends on one of them, an annealed one near the best.
-        test_data: (x, y); default: the test split of the space's data.
+        test_data: (x, y), or a dataset or sequence of both, as the model takes them: a `fit` that prepares its data is
+            not asked to prepare these. Default: the test split of the space's data.
         storage: URL of the study's database, where it is not the file in its folder.
         listener: told of each epoch.
         **fit_options: further keyword arguments of the space's `fit`; default: those of the search.
@@ -84,7 +87,7 @@ def finalize(
     Raises:
         StudyError: no trial has a score, the test split was evaluated before, or another process drives the study.
         DataError: there is no test split, or the data cannot be joined or have changed since the search.
-        SpaceError: the training raises, or the space's models are not Keras's.
+        SpaceError: the training raises, or the space's models are not Keras's, or cannot be saved or evaluated.
     """
     raise_all(whole_number("seeds", seeds, 1))
     anneal = study.definition.anneal if anneal is None else anneal
@@ -98,7 +101,8 @@ def finalize(
             test = _load_test(study, test_data)
             _refuse_other_data(study)
             data = with_validation(study.data.fresh())
-            metric = _metric(study, trial, data)
+            n_training = n_samples(data.x)
+            metric = _metric(study, trial)
             started = time.perf_counter()
             models, drawn = [], tuple(seed_of_trial(study.definition.seed, -1 - i) for i in range(seeds))
             for index, seed in enumerate(drawn):
@@ -106,8 +110,9 @@ def finalize(
                 folder = study.path / CALLBACKS / f"final_{index}"
                 models.append(_trained(study, trial, data, seed, tell, options, folder, anneal))
             seconds = time.perf_counter() - started
-            x, y = test()
-            scores = tuple(_evaluated(model, x, y, study.batch_size(trial)) for model in models)
+            found = test()
+            x, y = found if isinstance(found, tuple) else (found, None)
+            scores = tuple(_evaluated(study, model, x, y, study.batch_size(trial), metric) for model in models)
             final = Final(
                 study=study.name,
                 trial=trial.number,
@@ -118,7 +123,7 @@ def finalize(
                 metric=metric,
                 seeds=drawn,
                 scores=scores,
-                n_training=n_samples(data.x),
+                n_training=n_training,
                 n_test=n_samples(x),
                 seconds=round(seconds, 3),
                 inputs=None if (inputs := Inputs.of(data.x)) is None else inputs.to_json(),
@@ -126,6 +131,7 @@ def finalize(
                 versions=_versions(),
                 created_at=time.time(),
                 earlier=earlier,
+                shapes=shapes_of(models[0]),
             )
             final = _keep(study, store, models[0], final)
         finally:
@@ -178,7 +184,7 @@ def _fit_options(study: Study, given: Mapping[str, Any]) -> dict[str, Any]:
     return {**{k: v for k, v in values.items() if k not in _NOT_REPEATED and v is not None}, **given}
 
 
-def _load_test(study: Study, given: tuple[Any, Any] | None) -> Callable[[], tuple[Any, Any]]:
+def _load_test(study: Study, given: Any) -> Callable[[], Any]:
     """Return what loads the test split; it is not read yet."""
     if given is not None:
         return lambda: given
@@ -204,25 +210,41 @@ def _refuse_other_data(study: Study) -> None:
         )
 
 
-def _metric(study: Study, trial: Trial, data: Data) -> str:
-    """Return the objective as `evaluate` calls it, found on one sample with fresh weights."""
+def _metric(study: Study, trial: Trial) -> str:
+    """Return the objective as `evaluate` calls it, found on a few samples with fresh weights.
+
+    What a `fit` of the space's own does to the samples is not known, so that only training can tell there.
+    """
     name = study.objective.name.removeprefix("val_")
-    model = study.untrained_model(trial)
+    model = untrained(study, trial.values)
     if not is_keras_model(model):
         raise SpaceError(f"space '{study.definition.space}' must build Keras models to be finalized, but does not.")
-
     model.run_eagerly = True
-    if hasattr(data.x, "element_spec"):
-        one = {"x": data.x.take(1)}
-    else:
-        one = {"x": one_sample(data.x), "y": None if data.y is None else one_sample(data.y)}
-    known = model.evaluate(**one, verbose=0, return_dict=True)
+    export.refuse_unsavable(model)
+    try:
+        known = model.evaluate(**one_batch(study.data.fresh()), verbose=0, return_dict=True)
+    except Exception as error:
+        if study.space.has_own_fit:
+            return name
+        raise _unevaluated(study, error) from error
+    _refuse_unknown(study, name, known)
+    return name
+
+
+def _refuse_unknown(study: Study, name: str, known: Mapping[str, Any]) -> None:
     if name not in known:
         raise StudyError(
             f"the objective of study '{study.name}' must be a metric that model.evaluate gives, but '{name}' is none "
             f"of {', '.join(known)}: only the space's own fit reports it, so a test split cannot be scored by it."
         )
-    return name
+
+
+def _unevaluated(study: Study, error: Exception) -> SpaceError:
+    return SpaceError(
+        f"the models of study '{study.name}' must be such that model.evaluate scores them on a test split, but it "
+        f"raised {one_line(error)} Where `fit` prepares its data, give test_data as "
+        "the model takes them; a model with a train_step of its own needs a test_step."
+    )
 
 
 # Training and evaluation --------------------------------------------------------------------------------
@@ -282,8 +304,12 @@ def _teller(listener: Listener | None, index: int) -> Callable[[Mapping[str, Any
     return tell
 
 
-def _evaluated(model: Any, x: Any, y: Any, batch_size: int | None) -> dict[str, float]:
-    scores = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
+def _evaluated(study: Study, model: Any, x: Any, y: Any, batch_size: int | None, metric: str) -> dict[str, float]:
+    try:
+        scores = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
+    except Exception as error:
+        raise _unevaluated(study, error) from error
+    _refuse_unknown(study, metric, scores)
     return {name: float(value) for name, value in scores.items() if is_number(value)}
 
 

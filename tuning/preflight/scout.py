@@ -28,7 +28,7 @@ from tuning.training.fit import assembled, fit_space
 from tuning.training.messages import Decision
 from tuning.training.models import is_keras_model
 from tuning.training.options import TrainingOptions
-from tuning.training.outcome import is_number, returned_epochs, returned_metrics
+from tuning.training.outcome import are_numbers, is_number, returned_epochs, returned_metrics
 
 MAX_VISITS = 50
 """Most configurations that are built to find hyperparameters; trials find the rest."""
@@ -178,7 +178,7 @@ class Scout:
         sample = Sample(data, is_small=False) if self._tries_whole else sample_of(data, rows)
         if self.uses_keras and not self._tries_whole:
             model.run_eagerly = True
-        watch = Watch(sample, is_fresh=data is not self._data)
+        watch = Watch(sample, self._data)
         try:
             self._train(hp, model, watch, sample)
         except (AttributeError, TypeError) as error:
@@ -188,6 +188,7 @@ class Scout:
         finally:
             self._take_fingerprint(model)
             self._remember(hp)
+            self._verdict.refuse(watch.mistakes, DataError)
             if watch.outputs and self.watch is None:
                 self.watch = watch
                 self._verdict.refuse(label_mistakes(watch, data), DataError)
@@ -211,6 +212,11 @@ class Scout:
         outcome = fit_space(
             self._search_space, hp, model, sample.data, epochs=1, initial_epoch=0, trainer=watch.fit, **arguments
         )
+        if reported and are_numbers(outcome):
+            self._verdict.remark(
+                f"`fit` returns {len(outcome)} numbers, and which of them is the score cannot be known: what Keras "
+                "reports counts. Return one number, such as their mean, or a dict with their names."
+            )
         self._not_finite |= watch.not_finite
         self._verdict.remark(*watch.remarks)
         for metrics in (

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tuning.errors import DataError
+from tuning.data import Data
 from tuning.preflight.sample import Sample
 
 TRAINING, VALIDATION = "training", "validation"
+
+FRESH = "Give a function in its place that returns a fresh one: `lambda: batches()`."
 
 _OF_LOSSES = ("x", "y", "y_pred", "sample_weight", "training")
 
@@ -43,7 +45,7 @@ class Watch:
 
     Args:
         sample: what `fit` is given.
-        is_fresh: whether every trial is given its own, so that a generator is not used up by the first.
+        shared: what all trials are given; a function in it gives each its own.
 
     Attributes:
         outputs: the model's outputs; empty as long as no loss has been computed by `compute_loss`.
@@ -52,19 +54,20 @@ class Watch:
         not_finite: splits in which a loss was no finite number.
         model: the one whose losses were seen.
         length_counts: whether `model.fit` got x and y as `fit` did.
+        mistakes: what is wrong with what `model.fit` got.
         remarks: what may be meant as it is.
     """
 
-    def __init__(self, sample: Sample, is_fresh: bool = False) -> None:
+    def __init__(self, sample: Sample, shared: Data) -> None:
         self.outputs: list[Output] = []
         self.labels: dict[str, tuple[Any, Any]] = {}
         self.given: dict[str, Any] = {}
         self.not_finite: set[str] = set()
-        self.seen: set[str] = set()
         self.model: Any = None
         self.length_counts = False
+        self.mistakes: list[str] = []
         self.remarks: list[str] = []
-        self._is_fresh = is_fresh
+        self._shared = shared
         self._sample, self._split = sample, TRAINING
 
     def fit(self, model: Any, *args: Any, **kwargs: Any) -> Any:
@@ -105,12 +108,9 @@ class Watch:
 
     def _look_at(self, arguments: Mapping[str, Any]) -> None:
         x, y, data = arguments.get("x"), arguments.get("y"), self._sample.data
-        try:
-            refuse_endless(x, arguments)
-        except DataError as error:
-            if not self._is_fresh:
-                raise
-            self.remarks.append(str(error))
+        mistakes, remarks = judge_generators(arguments, self._shared)
+        self.mistakes += mistakes
+        self.remarks += remarks
         self.length_counts |= x is data.x and y is data.y and y is not None
         if y is data.y:
             self.given[TRAINING] = y
@@ -123,7 +123,6 @@ class Watch:
 
     def _before_loss(self, model: Any, given: Mapping[str, Any]) -> None:
         self.model = model
-        self.seen.add(self._split)
         self.labels.setdefault(self._split, (given.get("y"), given.get("sample_weight")))
         if not self.outputs and given.get("y_pred") is not None:
             self.outputs = _outputs(model, given["y_pred"])
@@ -134,25 +133,32 @@ class Watch:
             self.not_finite.add(self._split)
 
 
-def refuse_endless(x: Any, arguments: Mapping[str, Any]) -> None:
-    """Refuse a generator that either ends with the first trial or keeps it busy for ever.
+def judge_generators(arguments: Mapping[str, Any], shared: Data) -> tuple[list[str], list[str]]:
+    """Return what is wrong, and what may be, with generators among the arguments of `model.fit`.
 
-    Raises:
-        DataError: it is one, and nothing says how long an epoch is.
+    Args:
+        arguments: by name.
+        shared: what all trials are given.
     """
-    if is_generator(x) and arguments.get("steps_per_epoch") is None:
-        raise DataError(
-            "`x` must be data that every trial can read from their beginning, but got a generator without "
-            "steps_per_epoch: if it ends, the first trial uses it up, and if it does not, its first epoch never ends. "
-            "Give a function that returns a fresh generator, x=lambda: batches(), and steps_per_epoch=N for one "
-            "without end."
-        )
-    validation = arguments.get("validation_data")
-    if is_generator(validation) and arguments.get("validation_steps") is None:
-        raise DataError(
-            "`validation_data` must be data that every epoch can read from their beginning, but got a generator "
-            "without validation_steps. Give a function that returns a fresh one, and validation_steps=N."
-        )
+    mistakes, remarks = [], []
+    for name, steps, given in (
+        ("x", "steps_per_epoch", shared.x),
+        ("validation_data", "validation_steps", shared.validation),
+    ):
+        if not is_generator(arguments.get(name)):
+            continue
+        has_steps = arguments.get(steps) is not None
+        if arguments[name] is not given:  # it is a training's own
+            remarks += [] if has_steps else [f"{name} is a generator without {steps}: an epoch ends where it ends."]
+        elif has_steps:
+            remarks.append(f"{name} is a generator that all trials share: once it has ended there are no data. {FRESH}")
+        else:
+            mistakes.append(
+                f"`{name}` must be data that every trial can read from their beginning, but got a generator without "
+                f"{steps}: if it ends, the first trial uses it up, and if it does not, its first epoch never ends. "
+                f"{FRESH} One without end needs {steps}=N as well."
+            )
+    return mistakes, remarks
 
 
 def is_generator(data: Any) -> bool:

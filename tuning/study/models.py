@@ -23,6 +23,7 @@ from tuning.space.imports import import_keras
 from tuning.storage.folder import CHECKPOINTS, FINAL_MODEL, MODEL_FILE
 from tuning.training import checkpoints, export
 from tuning.training.models import ensure_built
+from tuning.training.shapes import build
 
 if TYPE_CHECKING:
     from tuning.study.study import Study
@@ -75,7 +76,7 @@ def restored(study: Study, trial: Trial, training: int) -> Any:
     if not study.has_space and whole.is_file():
         import_keras()
         return export.load(whole, None)
-    model = _compiled(study, trial.values)
+    model = untrained(study, trial.values)
     if checkpoints.shapes_in(path) is None:
         ensure_built(model, study.data.fresh().x)
     checkpoints.restore(model, path)
@@ -84,14 +85,14 @@ def restored(study: Study, trial: Trial, training: int) -> Any:
 
 def built(study: Study, values: Mapping[str, Any]) -> Any:
     """Return the model of a configuration, compiled, with fresh weights."""
-    model = _compiled(study, values)
+    model = untrained(study, values)
     if not getattr(model, "built", True):
         ensure_built(model, study.data.fresh().x)
     return model
 
 
-def _compiled(study: Study, values: Mapping[str, Any]) -> Any:
-    """Return what the space builds, which need not have weights yet."""
+def untrained(study: Study, values: Mapping[str, Any]) -> Any:
+    """Return what the space builds of a configuration, which need not have weights yet."""
     import_keras()
     with numbered_afresh():  # the metrics have the names that the trial has reported
         return study.space.build(HyperParameters(values))
@@ -108,7 +109,15 @@ def final(study: Study) -> Any:
             f"the final model of study '{study.name}' must be the one that its record names, but {path} is another: "
             "`tune finalize` was killed before it was in place. `tune finalize --again` makes it anew."
         )
-    return export.load_weights(path, built(study, study.final["values"]))
+    if export.holds_vocabularies(path):  # which its weights alone do not bring along
+        import_keras()
+        return export.load(path, None)
+    shapes = study.final.get("shapes")
+    if shapes is None:  # a record of an earlier version
+        return export.load_weights(path, built(study, study.final["values"]))
+    model = untrained(study, study.final["values"])
+    build(model, shapes)
+    return export.load_weights(path, model)
 
 
 def evaluated(study: Study, trial: Trial, model: Any = None) -> dict[str, float]:
@@ -129,8 +138,8 @@ def evaluated(study: Study, trial: Trial, model: Any = None) -> dict[str, float]
     steps = options.get("validation_steps")
     if hasattr(validation, "__next__") and steps is None:
         raise DataError(f"the validation data of study '{study.name}' are a generator: say validation_steps=N.")
-    # A Dataset comes in batches.
-    size = options.get("validation_batch_size", study.batch_size(trial)) if "y" in named else None
+    comes_in_batches = len(given) == 1 and not hasattr(validation, "shape") and not isinstance(validation, tuple)
+    size = None if comes_in_batches else options.get("validation_batch_size", study.batch_size(trial))
     metrics: dict[str, float] = model.evaluate(**named, batch_size=size, steps=steps, verbose=0, return_dict=True)
     return metrics
 

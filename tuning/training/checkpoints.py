@@ -1,4 +1,4 @@
-"""Checkpoints: weights and optimizer state of trials, with the shapes they were built for, as files of one folder.
+"""Checkpoints: weights and optimizer state of trials, with shapes and vocabularies, as files of one folder.
 
 Owns the file names, writing, reading, and deleting what nobody needs. Two kinds exist: `best` holds
 the epoch of the recorded score; `epoch_N` holds the last epoch, from which a later run goes on. While a new best epoch
@@ -20,9 +20,11 @@ import numpy as np
 from tuning.errors import StudyError
 from tuning.files import replaced
 from tuning.training.shapes import build, is_keras_model, shapes_of
+from tuning.training.vocabularies import give, vocabularies_of
 
 SUFFIX = ".weights.h5"
 _SHAPES = "tuning_shapes"
+_VOCABULARIES = "tuning_vocabularies"
 _EPOCH = "tuning_epoch"
 """Where they lie in a file, beside what Keras has written."""
 
@@ -153,14 +155,21 @@ def restore(model: Any, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
         model.load_weights(path)
+    learned = _text_in(path, _VOCABULARIES)
+    if learned is not None:
+        give(model, learned)
 
 
 def shapes_in(path: Path) -> str | None:
     """Return what `shapes_of` gave for the model in a file; None in one of an earlier version."""
+    return _text_in(path, _SHAPES)
+
+
+def _text_in(path: Path, name: str) -> str | None:
     import h5py
 
     with h5py.File(path, "r") as file:
-        return bytes(file[_SHAPES][()]).decode() if _SHAPES in file else None
+        return bytes(file[name][()]).decode() if name in file else None
 
 
 def epoch_in(path: Path) -> int | None:
@@ -179,6 +188,9 @@ def _add_ours(model: Any, path: Path, epoch: int | None) -> None:
 
     with h5py.File(path, "a") as file:
         file[_SHAPES] = np.void(shapes_of(model).encode())
+        learned = vocabularies_of(model)
+        if learned is not None:
+            file[_VOCABULARIES] = np.void(learned.encode())
         if epoch is not None:
             file[_EPOCH] = epoch
 

@@ -6,10 +6,12 @@ the name when it loads.
 
 from __future__ import annotations
 
+import warnings
+import zipfile
 from pathlib import Path
 from typing import Any, Literal
 
-from tuning.errors import OptionError, SpaceError, StudyError, must
+from tuning.errors import OptionError, SpaceError, StudyError, must, one_line
 from tuning.files import remove, replaced
 
 Format = Literal["keras", "weights", "saved_model"]
@@ -45,6 +47,7 @@ def save(model: Any, path: str | Path, x: Any = None) -> Path:
 
     Raises:
         OptionError: the name says no format.
+        SpaceError: Keras cannot save a whole model of its class.
         StudyError: it cannot be written.
     """
     path, kind = Path(path), format_of(path)
@@ -53,6 +56,7 @@ def save(model: Any, path: str | Path, x: Any = None) -> Path:
     try:
         with replaced(path, draft):
             if kind == "keras":
+                refuse_unsavable(model)
                 model.save(draft)
             elif kind == "weights":
                 model.save_weights(draft)
@@ -62,6 +66,30 @@ def save(model: Any, path: str | Path, x: Any = None) -> Path:
     except OSError as error:
         raise StudyError(f"the model could not be saved as {path}: {error}.") from error
     return path
+
+
+def refuse_unsavable(model: Any) -> None:
+    """Refuse a model that Keras cannot save whole.
+
+    Raises:
+        SpaceError: it is of a class that cannot say how it was made.
+    """
+    import keras
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            keras.saving.serialize_keras_object(model)
+    except Exception as error:
+        raise _unsavable(error) from error
+
+
+def _unsavable(error: Exception) -> SpaceError:
+    return SpaceError(
+        f"the model cannot be saved whole: {one_line(error)} A class of your own needs a get_config, and "
+        "@keras.saving.register_keras_serializable() above it. Weights alone can be saved as they are, in a file "
+        "NAME.weights.h5."
+    )
 
 
 def load(path: str | Path, untrained: Any) -> Any:
@@ -85,6 +113,12 @@ def load(path: str | Path, untrained: Any) -> Any:
             f"{path} is written, but Keras cannot load it: {' '.join(str(error).split())[:300]}. Where a class of your "
             "own is unknown, write @keras.saving.register_keras_serializable() above it, and give it a get_config."
         ) from error
+
+
+def holds_vocabularies(path: Path) -> bool:
+    """Tell whether a .keras file holds more than weights, such as what a `TextVectorization` has learned."""
+    with zipfile.ZipFile(path) as file:
+        return any(name.startswith("assets/") for name in file.namelist())
 
 
 def load_weights(path: str | Path, untrained: Any) -> Any:

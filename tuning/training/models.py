@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tuning.data import Data
 from tuning.errors import one_line
 from tuning.training import checkpoints
 from tuning.training.messages import Task
 from tuning.training.shapes import is_keras_model
 
-__all__ = ["State", "assign", "ensure_built", "is_keras_model", "one_sample", "restore", "state_of"]
+__all__ = ["State", "assign", "ensure_built", "is_keras_model", "one_batch", "one_sample", "restore", "state_of"]
 
 
 def ensure_built(model: Any, x: Any) -> None:
@@ -32,6 +33,14 @@ def one_sample(x: Any) -> Any:
         first = x[0] if hasattr(x, "__getitem__") else next(iter(x))
         return first[0] if isinstance(first, (tuple, list)) else first
     return keras.tree.map_structure(lambda a: a.iloc[:1] if hasattr(a, "iloc") else a[:1], x)
+
+
+def one_batch(data: Data) -> dict[str, Any]:
+    """Return one sample, as arguments of `model.evaluate`; or a whole batch, of data that come in batches."""
+    if not _comes_in_batches(data.x):
+        return {"x": one_sample(data.x), "y": None if data.y is None else one_sample(data.y)}
+    first = data.x[0] if hasattr(data.x, "__getitem__") else next(iter(data.x))
+    return dict(zip(("x", "y", "sample_weight"), first if isinstance(first, tuple) else (first,), strict=False))
 
 
 def _comes_in_batches(x: Any) -> bool:

@@ -26,7 +26,9 @@ def returned_epochs(outcome: Any, objective: str) -> list[Mapping[str, Any]]:
     metrics = returned_metrics(outcome, objective)
     if metrics:
         return [metrics]
-    raise TypeError(f"`fit` must return the History of model.fit, a dict of metrics or a number, but got {outcome!r}")
+    raise TypeError(
+        f"`fit` must return the History of model.fit, a dict of metrics or a number, but got a {type(outcome).__name__}"
+    )
 
 
 def returned_metrics(outcome: Any, objective: str) -> dict[str, float]:
@@ -39,6 +41,11 @@ def returned_metrics(outcome: Any, objective: str) -> dict[str, float]:
     if isinstance(outcome, Mapping) and _history(outcome) is None:
         return {str(name): float(value) for name, value in outcome.items() if is_number(value)}
     return {objective: float(outcome)} if is_number(outcome) and not isinstance(outcome, bool) else {}
+
+
+def are_numbers(outcome: Any) -> bool:
+    """Tell whether a `fit` returned several numbers, which are no score: nobody knows which of them counts."""
+    return isinstance(outcome, (list, tuple)) and len(outcome) > 1 and all(map(is_number, outcome))
 
 
 def is_number(value: Any) -> bool:

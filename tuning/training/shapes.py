@@ -59,7 +59,7 @@ def _record(layer: Any, seen: set[int]) -> dict[str, Any]:
         json.dumps(config)
     except Exception:  # a method of the person's own
         config = None
-    inner = [_record(part, seen) if id(part) not in seen else None for part in _inner(layer)]
+    inner = [_record(part, seen) if id(part) not in seen else None for part in parts_of(layer)]
     return {"built": bool(layer.built), "config": config, "inner": inner}
 
 
@@ -68,7 +68,7 @@ def _build(layer: Any, known: dict[str, Any], seen: set[int]) -> None:
     if not layer.built and known["config"] and _has_own_build(layer):
         with contextlib.suppress(Exception):  # its parts are built one by one below
             layer.build_from_config(_with_tuples(known["config"]))
-    for part, record in zip(_inner(layer), known["inner"], strict=False):
+    for part, record in zip(parts_of(layer), known["inner"], strict=False):
         if record is not None and id(part) not in seen:
             _build(part, record, seen)
     if known["built"] and not layer.built:
@@ -82,7 +82,7 @@ def _has_own_build(layer: Any) -> bool:
     return kind not in (keras.Model.build, keras.layers.Layer.build)
 
 
-def _inner(layer: Any) -> list[Any]:
+def parts_of(layer: Any) -> list[Any]:
     """Return the layers that a layer is made of, in an order that being built does not change."""
     import keras
 

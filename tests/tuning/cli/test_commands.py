@@ -159,3 +159,25 @@ def test_overwrite_says_what_it_deletes(tune_here):
     assert refused.returncode == 1 and "seed is 2, in the study 1" in refused.stderr
     done = tune_here(*arguments, "--seed", 2, "--overwrite")
     assert done.returncode == 0 and "--overwrite deletes logs/s/trials.db" in done.stderr
+
+
+LATE = """
+from tuning import Data, SearchSpace
+
+class Late(SearchSpace):
+    objective = "score:max"
+    def build(self, hp): hp.Float("a", 0, 1)
+    def fit(self, hp, model, x, *, epochs, callbacks=(), **_):
+        for epoch in range(epochs):
+            callbacks[0].on_epoch_end(epoch, {"score" if epochs > 1 else "other": 1.0})
+    def load_data(self): return Data([1.0])
+"""
+
+
+def test_a_refusal_can_be_a_remark(tune_here, tmp_path):
+    (tmp_path / "late.py").write_text(LATE)
+    arguments = ("run", "late.py", "--engine", "random", "--trials", 1, "--epochs", 2, "--seed", 1)
+    refused = tune_here(*arguments)
+    assert refused.returncode == 1 and "`objective` must be a metric that training reports" in refused.stderr
+    done = tune_here(*arguments, "--no-checks")
+    assert done.returncode == 0 and "`objective` must be a metric that training reports" in done.stderr

@@ -25,7 +25,8 @@ def test_validation_is_a_pair_or_a_triple():
     assert Data(x, x, [x, x]).validation == (x, x)
     assert len(Data(x, x, (x, x, x)).validation) == 3
     with pytest.raises(DataError, match=r"`validation_data` must be \(x, y\)"):
-        Data(x, x, (x,))
+        Data(x, x, (x, x, x, x))
+    assert Data(x, None, (x,)).validation == (x,)
     generator = iter(())
     assert Data(x, x, generator).validation is generator
 

@@ -95,7 +95,35 @@ def test_a_pause_does_not_wait_for_the_hung(how, tmp_path):
 
 
 def impatient():
-    """Have a pause wait for a second only, where epochs are short."""
+    """Have a pause, and whoever stops a job, wait for a second only, where epochs are short."""
+    from tuning.driver import interruption
     from tuning.executors import patience
 
-    patience.PAUSE_SECONDS = 1.0
+    patience.PAUSE_SECONDS = interruption.PATIENCE_SECONDS = 1.0
+
+
+@pytest.mark.parametrize("in_process", [True, False])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_epoch_without_an_end_is_ended(number, in_process, tmp_path):
+    space = tmp_path / "endless.py"
+    space.write_text(
+        "import itertools, keras, numpy\nfrom tuning import Data, SearchSpace\n"
+        "class Endless(SearchSpace):\n"
+        "    objective = 'loss'\n"
+        "    def build(self, hp):\n"
+        "        model = keras.Sequential([keras.layers.Dense(hp.Int('units', 1, 3)), keras.layers.Dense(1)])\n"
+        "        model.compile('sgd', 'mse')\n"
+        "        return model\n"
+        "    def load_data(self):\n"
+        "        return Data(lambda: ((numpy.ones((4, 2)), numpy.ones((4, 1))) for _ in itertools.count()))\n"
+    )
+    given = {"engine": "random", "trials": 1, "epochs": 2, "seed": 0, "study": "s", "logs": tmp_path}
+    driver = Driver(str(space), before=impatient, **given, in_process=in_process)
+    wait_until(lambda: _n_running(tmp_path), 120)
+    time.sleep(2)
+    driver.send(number)
+    if number is signal.SIGINT and in_process:  # the first asks for the end of the epoch
+        time.sleep(2)
+        driver.send(number)
+    assert driver.wait(60) == "KeyboardInterrupt"
+    assert [t.state for t in tuning.load(tmp_path / "s").trials] == [State.RUNNING]

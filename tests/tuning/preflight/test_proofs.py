@@ -117,17 +117,45 @@ def test_a_fit_that_needs_all_of_the_data_or_none_gets_it(x):
     assert [h.name for h in found.hyperparameters] == ["units", "length"] and "loss" in found.metrics
 
 
-def test_a_generator_must_say_how_long_an_epoch_is():
-    def endless():
-        while True:
-            yield X[:8], Y[:8]
+def endless():
+    while True:
+        yield X[:8], Y[:8]
 
-    with pytest.raises(DataError, match="without steps_per_epoch"):
+
+def test_a_generator_that_all_trials_share_must_say_how_long_an_epoch_is():
+    with pytest.raises(DataError, match="`x` must .* generator without steps_per_epoch"):
         look(model("mse"), x=endless(), y=None)
-    assert look(model("mse"), x=endless, y=None, steps_per_epoch=2).remarks == ()
-    assert "without steps_per_epoch" in look(model("mse"), x=endless, y=None).remarks[0]
+    assert "without steps_per_epoch" in look(model("mse"), x=endless(), y=None, checks="warn").remarks[0]
+    assert "all trials share" in look(model("mse"), x=endless(), y=None, steps_per_epoch=2).remarks[0]
+    with pytest.raises(DataError, match="`validation_data` must .* without validation_steps"):
+        look(model("mse"), validation=endless())
     with pytest.raises(ObjectiveError, match="Did you mean 'loss'"):
         look(model("mse"), x=endless(), y=None, steps_per_epoch=2, objective="los")
+
+
+def test_a_generator_of_each_trials_own_is_remarked_on_where_it_may_have_no_end():
+    assert look(model("mse"), x=endless, y=None, steps_per_epoch=2).remarks == ()
+    assert "x is a generator without steps_per_epoch" in look(model("mse"), x=endless, y=None).remarks[0]
+    assert "x is a generator without steps_per_epoch" in look(Yields(), y=None).remarks[0]
+
+
+class Yields(Prepares):
+    """Makes a generator of what it is given, which ends with the epoch."""
+
+    def build(self, hp):
+        return model("mse")(hp)
+
+    def fit(self, hp, model, x, **options):
+        return model.fit(((x[i : i + 8], x[i : i + 8, :1]) for i in range(0, len(x), 8)), **options)
+
+
+def test_several_numbers_that_fit_returns_are_no_score():
+    class Several(Yields):
+        def fit(self, hp, model, x, **options):
+            model.fit(x, x[:, :1], **options)
+            return [0.5, 0.7]
+
+    assert "`fit` returns 2 numbers" in look(Several(), y=None).remarks[0]
 
 
 def test_a_metric_with_a_value_a_class_decides_nothing_and_harms_nothing():

@@ -136,6 +136,26 @@ def test_a_class_that_keras_does_not_know_is_named(tmp_path):
         export.load(study.save(tmp_path / "model.keras"), study.untrained_model(0))
 
 
+class Unsaid(keras.Model):
+    """Cannot say how it was made."""
+
+    def __init__(self, part):
+        super().__init__()
+        self.part = part
+
+    def call(self, x):
+        return self.part(x)
+
+
+def test_a_class_that_cannot_say_how_it_was_made_has_weights_alone(tmp_path):
+    model = Unsaid(lambda x: x * 2)
+    model.part = keras.layers.Dense(1)
+    model(numpy.ones((2, 3), "float32"))
+    with pytest.raises(SpaceError, match=r"get_config.*NAME\.weights\.h5"):
+        export.save(model, tmp_path / "model.keras")
+    assert export.save(model, tmp_path / "model.weights.h5").is_file()
+
+
 def test_the_command_shows_and_saves_the_best(tune_here, digits, tmp_path):
     shown = tune_here("best", digits.path)
     assert shown.returncode == 0, shown.stderr
