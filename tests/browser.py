@@ -58,6 +58,8 @@ class Browser:
     Attributes:
         exceptions: texts of the exceptions that pages have thrown.
         failures: "STATUS URL" of responses of 400 and above.
+        errors: what the browser itself has remarked on as an error, such as a script that a page's policy forbids.
+        requests: addresses that were asked for, but for `data:` and `blob:`, which are in the page.
     """
 
     def __init__(self, width: int = 1700, height: int = 900) -> None:
@@ -67,6 +69,8 @@ class Browser:
         self._session = ""
         self.exceptions: list[str] = []
         self.failures: list[str] = []
+        self.errors: list[str] = []
+        self.requests: list[str] = []
 
     def __enter__(self) -> Browser:
         path = program()
@@ -94,11 +98,10 @@ class Browser:
         os.close(to_us)
         target = self._ask("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Network"):
+        for domain in ("Page", "Runtime", "Network", "Log"):
             self._ask(f"{domain}.enable")
         self._ask("Page.addScriptToEvaluateOnNewDocument", source=_DEEP)
-        width, height = self._size
-        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.resize(*self._size)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -138,6 +141,15 @@ class Browser:
                 return value
             time.sleep(0.1)
 
+    def resize(self, width: int, height: int) -> None:
+        """Give the window another size, in pixels."""
+        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def darken(self, is_dark: bool = True) -> None:
+        """Ask pages for their dark colours, or for their light ones."""
+        wanted = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
+        self._ask("Emulation.setEmulatedMedia", features=[wanted])
+
     def save(self, path: Path | str) -> None:
         """Write a picture of the page, as PNG."""
         Path(path).write_bytes(base64.b64decode(self._ask("Page.captureScreenshot", format="png")["data"]))
@@ -172,6 +184,11 @@ class Browser:
         if event.get("method") == "Runtime.exceptionThrown":
             details = parameters["exceptionDetails"]
             self.exceptions.append(details.get("exception", {}).get("description", details["text"]))
+        if event.get("method") == "Log.entryAdded" and parameters["entry"]["level"] == "error":
+            self.errors.append(parameters["entry"]["text"])
+        if event.get("method") == "Network.requestWillBeSent":
+            url = parameters["request"]["url"]
+            self.requests += [] if url.startswith(("data:", "blob:")) else [url]
         if event.get("method") == "Network.responseReceived" and parameters["response"]["status"] >= 400:
             self.failures.append(f"{parameters['response']['status']} {parameters['response']['url']}")
 

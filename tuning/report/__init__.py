@@ -1,7 +1,8 @@
 """The report of a study: one HTML file that needs no network.
 
-`figures` makes the pictures, as data for plotly.js; `page` puts them, the tables and the words into `page.html.j2`,
-together with plotly.js itself.
+`page` says what stands where, `findings` what a study has found, `figures` makes the pictures, as data; `shell` puts
+them into a template together with our own style and scripts: `scales.js` and `charts.js` draw, `page.js` is the table,
+what is pointed at, and downloads.
 """
 
 from tuning.report.page import write_report

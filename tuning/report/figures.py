@@ -1,224 +1,332 @@
-"""The pictures of a report, as data for plotly.js: plain JSON, so that nothing of plotly is imported here.
+"""The pictures of a report, as data for `charts.js`: plain JSON.
 
-Owns what is drawn. A hyperparameter that does not apply to a trial stands on a place of its own, marked by a dash.
+Owns what is drawn: which trials, where, and the words that stand for a picture where it cannot be seen. `axes` owns
+scales, `surface` the map of two hyperparameters, `charts.js` looks.
 """
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tuning.hyperparameters import Hyperparameter, Int, Number
-from tuning.records.objective import Objective
+from tuning.hyperparameters import Hyperparameter
 from tuning.records.ranking import ranked
 from tuning.records.trial import State, Trial
+from tuning.records.words import duration, pairs, score
+from tuning.report import axes
+from tuning.report.axes import Axis, short
+from tuning.report.surface import surface
 from tuning.study import Study
+from tuning.study.importance import importance, searched
 
-MAX_CURVES = 50
-"""Most trials whose curves are drawn: the best ones."""
-MAX_AXES = 14
-"""Most hyperparameters in the parallel coordinates and slices, in the order in which they are asked for."""
-NOT_THERE = "—"
-COLORS = {State.COMPLETED: "#1f5fbf", State.PRUNED: "#d08b00", State.FAILED: "#c0392b", State.RUNNING: "#1a9aa0"}
-GREY = "#c5cbd3"
+MAX_POINTS = 1200
+"""Most trials that are drawn; of more the best `MAX_BEST` and others, evenly chosen."""
+MAX_BEST = 200
+MAX_LINES = 300
+"""Most lines in the parallel coordinates: the best, and others evenly chosen."""
+MAX_CURVES, MAX_OTHER_CURVES, MAX_EPOCHS = 30, 10, 200
+"""Curves of best trials, of pruned ones and of failed ones each; epochs of a curve, of more evenly chosen."""
+MAX_AXES = 12
+"""Most hyperparameters in the parallel coordinates, and most slices that are open from the start."""
+MAX_SPREADS = 15
+"""Most trials whose folds and repeats are drawn."""
+N_TONES = 8
+"""Shades from the worst trial to the best."""
 
 Figure = dict[str, Any]
 
 
-def progress(study: Study) -> Figure:
+class Drawn:
+    """What is drawn of a study.
+
+    Attributes:
+        trials: those that are drawn, by number.
+        importance: the share that each hyperparameter explains; empty where it cannot be told.
+        names: the hyperparameters, the most important first.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study, self.objective = study, study.objective
+        self.ranked = ranked(study.trials, study.objective)
+        self.space: dict[str, list[Hyperparameter]] = searched(study.definition.hyperparameters, study.trials)
+        self.importance = importance(study.definition.hyperparameters, study.trials, study.objective)
+        self.names = list(dict.fromkeys([*self.importance, *self.space]))
+        always = {t.number: t for t in (*self.ranked[:MAX_BEST], *study.pareto)}
+        rest = [t for t in study.trials if t.number not in always]
+        chosen = {**always, **{t.number: t for t in thinned(rest, max(0, MAX_POINTS - len(always)))}}
+        self.trials = [chosen[n] for n in sorted(chosen)]
+        self.scored = [t for t in self.trials if t.score is not None and t.state is not State.FAILED]
+        place = {t.number: i for i, t in enumerate(self.ranked)}
+        last = max(1, len(self.ranked) - 1)
+        self.tones = {n: round((N_TONES - 1) * (1 - i / last)) for n, i in place.items()}
+        self.scores, self.n_far = axes.of_scores(self.objective, [t.score for t in self.ranked if t.score is not None])
+        self.axes = {
+            name: axes.of_hyperparameter(name, same, [t.values.get(name) for t in self.scored])
+            for name, same in self.space.items()
+        }
+
+    @property
+    def n_left_out(self) -> int:
+        return len(self.study.trials) - len(self.trials)
+
+    def tips(self) -> dict[int, str]:
+        """Return what is said of each trial that is drawn."""
+        name = self.objective.name
+        return {
+            t.number: f"trial {t.number}, {t.state.value.lower()}: "
+            + (t.error or "no score" if t.score is None else f"{name} {score(t.score)}")[:200]
+            + f"\n{', '.join(pairs(t)[:24])}"
+            for t in self.trials
+        }
+
+
+def history(drawn: Drawn) -> Figure:
     """Return the objective of every trial in order, and the best so far."""
-    traces: list[dict[str, Any]] = []
-    for state in State:
-        of_state = [t for t in study.trials if t.state is state and t.score is not None]
-        if of_state:
-            traces.append(
-                {
-                    "type": "scatter", "mode": "markers", "name": state.value.lower(),
-                    "x": [t.number for t in of_state], "y": [t.score for t in of_state],
-                    "marker": {"color": COLORS[state], "size": 8}, "text": [_words(t) for t in of_state],
-                    "hovertemplate": "trial %{x}: %{y:.5g}<br>%{text}<extra></extra>",
-                }
-            )  # fmt: skip
+    study, objective = drawn.study, drawn.objective
+    marks = [_points(state, [t for t in drawn.trials if t.state is state]) for state in State]
     best, xs, ys = None, [], []
     for t in study.trials:
-        if t.score is not None and t.state is not State.FAILED and study.objective.is_better(t.score, best):
+        if t.score is not None and t.state is not State.FAILED and objective.is_better(t.score, best):
             best = t.score
-        if best is not None:
             xs.append(t.number)
-            ys.append(best)
-    line = {"color": "#222", "width": 1.5, "shape": "hv"}
-    traces.append({"type": "scatter", "mode": "lines", "name": "best so far", "x": xs, "y": ys, "line": line})
-    return _counted(_figure(traces, "trial", study.objective.name), len(study.trials))
+            ys.append(short(best))
+    last = study.trials[-1].number if study.trials else 0
+    if xs:
+        marks.append({"kind": "line", "name": "best so far", "look": "best", "step": True,
+                      "x": [*xs, last], "y": [*ys, ys[-1]]})  # fmt: skip
+    alt = f"{objective.name} of {len(drawn.ranked)} trials in order" + (f"; the best is {score(best)}" if xs else "")
+    far = f"{drawn.n_far} much worse trials stand at the edge." if drawn.n_far else ""
+    return _figure("history", alt, axes.of_count("trial", last), drawn.scores, marks, note=far)
 
 
-def curves(study: Study) -> Figure:
-    """Return the objective of each epoch of the best trials, the best one in colour."""
-    shown = ranked(study.trials, study.objective)[:MAX_CURVES]
-    traces = []
-    for place, t in reversed(list(enumerate(shown))):
-        values = [_finite(v) for v in t.curve.values(study.objective.name)]
-        style = {"color": COLORS[State.COMPLETED], "width": 3} if place == 0 else {"color": GREY, "width": 1.2}
-        traces.append(
-            {
-                "type": "scatter", "mode": "markers" if len(values) == 1 else "lines", "name": f"trial {t.number}",
-                "x": list(range(len(values))), "y": values, "line": style, "showlegend": place == 0,
-                "hovertemplate": f"trial {t.number}, epoch %{{x}}: %{{y:.5g}}<extra></extra>",
-            }
-        )  # fmt: skip
-    return _counted(_figure(traces, "epoch", study.objective.name), max((t.epochs for t in shown), default=0))
-
-
-def parallel(study: Study) -> Figure | None:
-    """Return parallel coordinates of the trials with a score; None for fewer than two."""
-    trials = ranked(study.trials, study.objective)
-    if len(trials) < 2:
+def curves(drawn: Drawn) -> Figure | None:
+    """Return the objective of each epoch, of the best trial in training too."""
+    name = drawn.objective.name
+    chosen = [*drawn.ranked[:MAX_CURVES]]
+    for state in (State.PRUNED, State.FAILED):
+        others = [t for t in drawn.study.trials if t.state is state and t.epochs and t not in chosen]
+        chosen += thinned(others, MAX_OTHER_CURVES)
+    if not chosen:
         return None
-    scores = [t.score for t in trials]
-    axes = [_axis(h, trials) for h in _searched(study)]
-    axes.append({"label": _plain(study.objective.name), "values": scores})
-    line = {"color": scores, "colorscale": _scale(study.objective), "showscale": True}
-    trace = {"type": "parcoords", "dimensions": axes, "line": line, "labelangle": -20, "labelside": "top"}
-    return {"data": [trace], "layout": {"height": 460, "margin": {"l": 90, "r": 60, "t": 90, "b": 30}, **_FONT}}
+    best, marks, values = chosen[0] if drawn.ranked else None, [], []
+    for t in reversed(chosen):
+        look = "best" if t is best else "soft"
+        line = _line(t, name, look, f"trial {t.number}, validation" if t is best and _of_training(name) else "")
+        values += [y for y in line["y"] if y is not None]
+        marks.append(line)
+        if t is best and any(not math.isnan(v) for v in t.curve.values(_of_training(name))):
+            marks.append(_line(t, _of_training(name), "train", f"trial {t.number}, training"))
+            values += [y for y in marks[-1]["y"] if y is not None]
+    lines = [m for m in marks if m["look"] != "train"]
+    marks += [_ends(state, chosen, lines) for state in (State.COMPLETED, State.PRUNED, State.FAILED)]
+    scale, _ = axes.of_scores(drawn.objective, values)
+    alt = f"{name} by epoch of {len(chosen)} trials"
+    return _figure("curves", alt, axes.of_count("epoch", max(t.epochs for t in chosen) - 1), scale, marks)
 
 
-def slices(study: Study) -> list[tuple[str, Figure]]:
-    """Return for each hyperparameter its name and the objective over its values."""
-    trials = ranked(study.trials, study.objective)
+def _ends(state: State, trials: Sequence[Trial], lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the last points of the curves of trials in a state, in its shape."""
+    of_state = {t.number for t in trials if t.state is state}
+    known = {m["trial"]: [p for p in zip(m["x"], m["y"], strict=True) if p[1] is not None] for m in lines}
+    there = [(n, points[-1]) for n, points in known.items() if n in of_state and points]
+    look = state.value.lower()
+    return {"kind": "points", "look": look, "name": f"end, {look}", "x": [p[0] for _, p in there],
+            "y": [p[1] for _, p in there], "trial": [n for n, _ in there]}  # fmt: skip
+
+
+def bars(drawn: Drawn) -> Figure | None:
+    """Return how much each hyperparameter explains; None where it cannot be told."""
+    shares = list(drawn.importance.items())[:MAX_AXES]
+    if not shares:
+        return None
+    said = ", ".join(f"{name} {share:.0%}" for name, share in shares[:5])
+    items = [{"label": name, "value": short(share), "text": f"{share:.0%}"} for name, share in shares]
+    return {"id": "importance", "kind": "bars", "alt": f"share of the differences explained: {said}", "items": items}
+
+
+def slices(drawn: Drawn) -> list[Figure]:
+    """Return for each hyperparameter, the most important first, the objective over its values."""
     found = []
-    for h in _searched(study):
-        there = [t for t in trials if t.values.get(h.name) is not None]
-        if not there:
-            continue
-        is_number = isinstance(h, Number)
-        values = [t.values[h.name] if is_number else _plain(t.values[h.name]) for t in there]
-        trace = {
-            "type": "scatter", "mode": "markers", "x": values, "y": [t.score for t in there],
-            "marker": {"size": 8, "opacity": 0.8, "color": [t.number for t in there], "colorscale": _PALE_TO_DARK,
-                       "line": {"width": 0.5, "color": "#456"}},
-            "text": [f"trial {t.number}" for t in there],
-            "hovertemplate": f"%{{text}}: {_plain(h.name)} %{{x}}, %{{y:.5g}}<extra></extra>",
-        }  # fmt: skip
-        figure = _figure([trace], h.name, study.objective.name)
-        figure["layout"]["height"] = 300
-        figure["layout"]["showlegend"] = False
-        if isinstance(h, Number):
-            figure["layout"]["xaxis"]["type"] = "log" if h.sampling == "log" else "linear"
-        else:
-            order = list(map(_plain, h.values() or ()))
-            figure["layout"]["xaxis"] |= {"type": "category", "categoryorder": "array", "categoryarray": order}
-        found.append((h.name, figure))
+    for i, name in enumerate(drawn.names):
+        marks = []
+        for state in (State.COMPLETED, State.PRUNED, State.RUNNING):
+            there = [t for t in drawn.scored if t.state is state]
+            axis = drawn.axes[name]
+            xs = [axis.place(t.values.get(name), _jitter(t)) for t in there]
+            marks.append({**_points(state, there), "x": xs, "tone": [drawn.tones[t.number] for t in there]})
+        if any(mark["x"] for mark in marks):
+            alt = f"{drawn.objective.name} over {name}"
+            found.append(_figure(f"slice-{i}", alt, axis, drawn.scores, marks, height=240, legend=False))
     return found
 
 
-def pareto(study: Study) -> list[Figure]:
-    """Return the first metric over each other objective, the Pareto set in colour; nothing for one objective."""
-    further, best = study.definition.further, study.pareto
-    beaten = [t for t in study.trials if t.state is State.COMPLETED and None not in t.scores and t not in best]
+def parallel(drawn: Drawn) -> Figure | None:
+    """Return parallel coordinates of the trials with a score; None for fewer than two."""
+    names = drawn.names[:MAX_AXES]
+    best = drawn.ranked[:MAX_BEST]
+    rest = [t for t in drawn.scored if t not in best] if len(drawn.scored) < 2 * MAX_LINES else drawn.scored
+    trials = [*best, *thinned([t for t in rest if t.number not in {b.number for b in best}], MAX_LINES - len(best))]
+    if len(trials) < 2 or not names:
+        return None
+    trials.sort(key=lambda t: (drawn.tones[t.number], t.number))
+    lines = [[drawn.axes[name].place(t.values.get(name), 0.5 * _jitter(t)) for name in names] for t in trials]
+    for line, t in zip(lines, trials, strict=True):
+        line.append(short(t.score) if t.score is not None else None)
+    left_out = drawn.names[MAX_AXES:]
+    note = f"Left out, as the least important: {', '.join(left_out)}." if left_out else ""
+    return {
+        "id": "parallel", "kind": "parallel", "alt": f"{len(trials)} trials as lines over {', '.join(names)}",
+        "axes": [*(drawn.axes[name].to_json() for name in names), drawn.scores.to_json()], "lines": lines,
+        "trial": [t.number for t in trials], "tone": [drawn.tones[t.number] for t in trials], "note": note,
+    }  # fmt: skip
+
+
+def contour(drawn: Drawn) -> Figure | None:
+    """Return the objective over the two most important hyperparameters, smoothed; None where there is too little."""
+    names, trials = drawn.names[:2], drawn.scored
+    if len(names) < 2 or len(trials) < 2:
+        return None
+    x, y = (drawn.axes[name] for name in names)
+    there = [t for t in trials if x.unit(t.values.get(names[0])) is not None]
+    there = [t for t in there if y.unit(t.values.get(names[1])) is not None]
+    if len(there) < 10:
+        return None
+    x, y = (axes.of_hyperparameter(n, drawn.space[n], [t.values[n] for t in there]) for n in names)
+    cells = surface(x, y, [(t.values[names[0]], t.values[names[1]], drawn.tones[t.number]) for t in there])
+    points = {
+        "kind": "points", "look": "dot", "name": "trial", "trial": [t.number for t in there],
+        "x": [x.place(t.values[names[0]], _jitter(t)) for t in there],
+        "y": [y.place(t.values[names[1]], _jitter(t)) for t in there],
+    }  # fmt: skip
+    alt = f"where trials are good over {names[0]} and {names[1]}, smoothed"
+    return _figure("contour", alt, x, y, [{"kind": "cells", **cells}, points], height=360, legend=False)
+
+
+def timeline(drawn: Drawn) -> Figure | None:
+    """Return when each trial was under way; what was under way at the same time stands below each other."""
+    timed = [t for t in drawn.study.trials if t.started_at is not None]
+    if not timed:
+        return None
+    first = min(t.started_at for t in timed if t.started_at is not None)
+    last = max(t.ended_at or t.started_at or first for t in timed)
+    lanes = _lanes(sorted(timed, key=lambda t: (t.started_at or first, t.number)), last)
+    shown = {t.number for t in drawn.trials}
+    spans = []
+    for t, lane in lanes:
+        if t.number in shown and t.started_at is not None:
+            end = (t.ended_at if t.ended_at is not None else last) - first
+            spans.append([short(t.started_at - first), short(end), lane, t.state.value.lower(), t.number])
+    n = max(lane for _, lane in lanes) + 1
+    x = Axis("since the start", 0.0, max(last - first, 1e-3), "time")
+    y = Axis("at a time", -0.5, n - 0.5, "category", tuple(str(i + 1) for i in range(n)))
+    alt = f"{len(timed)} trials in {duration(last - first)}, at most {n} at the same time"
+    height = 90 + 26 * min(n, 24)
+    return _figure("timeline", alt, x, y, [{"kind": "spans", "spans": spans}], height=height)
+
+
+def pareto(drawn: Drawn) -> list[Figure]:
+    """Return the first metric over each other objective, the Pareto set named; nothing for one objective."""
+    study, best = drawn.study, drawn.study.pareto
+    names = {t.number for t in best}
+    beaten = [t for t in drawn.scored if t.number not in names and None not in t.scores and t.scores]
     figures = []
-    for i, other in further:
-        traces = []
-        groups = (("beaten", beaten, GREY, 8), ("Pareto set", best, COLORS[State.COMPLETED], 10))
-        for name, trials, color, size in groups:
-            there = sorted(trials, key=lambda t: (t.scores[i], t.number))
-            traces.append(
-                {
-                    "type": "scatter", "name": name,
-                    "mode": "lines+markers" if trials is best and len(further) == 1 else "markers",
-                    "x": [t.scores[i] for t in there], "y": [t.score for t in there],
-                    "line": {"dash": "dot", "width": 1}, "marker": {"color": color, "size": size},
-                    "text": [f"trial {t.number}<br>{_words(t)}" for t in there],
-                    "hovertemplate": "%{x:.5g}, %{y:.5g}<br>%{text}<extra></extra>",
-                }
-            )  # fmt: skip
-        figure = _figure(traces, *(f"{o.name} ({o.direction})" for o in (other, study.objective)))
-        figure["layout"]["xaxis"]["exponentformat"] = "SI"  # 50k parameters
-        figures.append(figure)
+    for i, other in study.definition.further:
+        there = sorted(best, key=lambda t: (t.scores[i] or 0.0, t.number))
+        xs = [t.scores[i] for t in (*beaten, *there)]
+        known = [x for x in xs if x is not None]
+        if not known:
+            continue
+        marks: list[dict[str, Any]] = [
+            {**_points(State.COMPLETED, beaten), "name": "beaten", "look": "beaten", "x": xs[: len(beaten)]},
+            {**_points(State.COMPLETED, there), "name": "Pareto set", "look": "front", "x": xs[len(beaten) :]},
+        ]
+        marks.append({"kind": "names", "x": marks[1]["x"], "y": marks[1]["y"], "text": [str(t.number) for t in there]})
+        if len(study.definition.further) == 1:
+            marks.append({"kind": "line", "look": "front", "x": marks[1]["x"], "y": marks[1]["y"], "step": True})
+        alt = (
+            f"{drawn.objective.name} against {other.name}; Pareto set: trials {', '.join(str(t.number) for t in there)}"
+        )
+        x = Axis(f"{other.name} ({other.direction})", *axes.padded(min(known), max(known)))
+        y = Axis(f"{drawn.objective.name} ({drawn.objective.direction})", drawn.scores.low, drawn.scores.high)
+        figures.append(_figure(f"pareto-{i}", alt, x, y, marks, height=340))
     return figures
 
 
-_PALE_TO_DARK: list[list[Any]] = [[0, "#d9e2ec"], [0.5, "#6aa5dc"], [1, "#0b3d91"]]
-_FONT: dict[str, Any] = {"font": {"family": "system-ui, sans-serif", "size": 13}, "paper_bgcolor": "rgba(0,0,0,0)"}
+def spread(drawn: Drawn) -> Figure | None:
+    """Return the scores of the folds and repeats of the best trials; None where trials are trained once."""
+    trials = [t for t in drawn.ranked if t.is_divided][:MAX_SPREADS]
+    if not trials:
+        return None
+    names = drawn.study.definition.training_names
+    dots = [(i, t, s) for i, t in enumerate(trials) for s in t.part_scores if s is not None]
+    deviations = [(i, t.score, t.score_std) for i, t in enumerate(trials) if t.score_std is not None]
+    marks: list[dict[str, Any]] = [
+        {"kind": "points", "look": "beaten", "name": "fold or repeat", "x": [d[0] for d in dots],
+         "y": [short(d[2]) for d in dots], "trial": [d[1].number for d in dots]},
+        {"kind": "points", "look": "completed", "name": "mean", "x": list(range(len(trials))),
+         "y": [short(t.score or 0.0) for t in trials], "trial": [t.number for t in trials]},
+        {"kind": "whiskers", "name": "± standard deviation", "x": [d[0] for d in deviations],
+         "low": [short((d[1] or 0.0) - d[2]) for d in deviations],
+         "high": [short((d[1] or 0.0) + d[2]) for d in deviations]},
+    ]  # fmt: skip
+    ends = [d[2] for d in dots] + [end for m in marks[2:] for end in (*m["low"], *m["high"])]
+    x = Axis("trial, best first", -0.5, len(trials) - 0.5, "category", tuple(str(t.number) for t in trials))
+    y = Axis(drawn.objective.name, *axes.padded(min(ends), max(ends)))
+    alt = f"scores of {len(names)} trainings ({', '.join(names[:12])}) of each of the best {len(trials)} trials"
+    return _figure("spread", alt, x, y, marks)
 
 
-def _figure(traces: list[dict[str, Any]], x: str, y: str) -> Figure:
-    def axis(title: str) -> dict[str, Any]:
-        looks = {"gridcolor": "#e8ebef", "zeroline": False, "automargin": True, "exponentformat": "e"}
-        return {"title": {"text": _plain(title)}, **looks}
-
-    layout = {
-        "height": 380, "margin": {"l": 60, "r": 20, "t": 20, "b": 50}, "xaxis": axis(x), "yaxis": axis(y),
-        "plot_bgcolor": "rgba(0,0,0,0)", "hovermode": "closest", "legend": {"orientation": "h", "y": 1.12}, **_FONT,
-    }  # fmt: skip
-    return {"data": traces, "layout": layout}
+def thinned(items: Sequence[Any], n: int) -> list[Any]:
+    """Return `n` of the items, evenly chosen; all where there are fewer."""
+    if len(items) <= n:
+        return list(items)
+    return [items[round(i * (len(items) - 1) / max(1, n - 1))] for i in range(n)]
 
 
-def _counted(figure: Figure, n: int) -> Figure:
-    """Return a figure over 0 .. n - 1 with whole numbers on its axis, however few there are."""
-    if n <= 10:
-        figure["layout"]["xaxis"]["dtick"] = 1
-    return figure
+def _figure(name: str, alt: str, x: Axis, y: Axis, marks: Iterable[dict[str, Any]], **more: Any) -> Figure:
+    kept = [mark for mark in marks if mark.get("x") or mark.get("spans") or mark.get("cells")]
+    return {"id": name, "kind": "xy", "alt": alt, "x": x.to_json(), "y": y.to_json(), "marks": kept, "height": 320} | {
+        key: value for key, value in more.items() if value != ""
+    }
 
 
-def _searched(study: Study) -> list[Hyperparameter]:
-    """Return the hyperparameters that take more than one value, those met by single trials included."""
-    found = {h.name: h for h in study.definition.hyperparameters}
-    for t in study.trials:
-        for record in t.found:
-            h = Hyperparameter.from_json(record)
-            found.setdefault(h.name, h)
-    return [h for h in found.values() if not h.is_fixed][:MAX_AXES]
+def _points(state: State, trials: Sequence[Trial]) -> dict[str, Any]:
+    """Return trials as points over their numbers; what has no score stands at the edge."""
+    look = state.value.lower()
+    ys = [None if t.score is None or state is State.FAILED else short(t.score) for t in trials]
+    kept = [(t, y) for t, y in zip(trials, ys, strict=True) if y is not None or state is State.FAILED]
+    return {"kind": "points", "look": look, "name": look, "x": [t.number for t, _ in kept],
+            "y": [y for _, y in kept], "trial": [t.number for t, _ in kept]}  # fmt: skip
 
 
-def _axis(h: Hyperparameter, trials: Sequence[Trial]) -> dict[str, Any]:
-    """Return an axis of the parallel coordinates."""
-    given = [t.values.get(h.name) for t in trials]
-    if not isinstance(h, Number):
-        names = list(map(_plain, h.values() or ()))
-        names += [NOT_THERE] if any(v is None for v in given) and "None" not in names else []
-        index = {name: i for i, name in enumerate(names)}
-        values = [index[_plain(v) if _plain(v) in index else NOT_THERE] for v in given]
-        return {"label": _plain(h.name), "values": values, "tickvals": list(range(len(names))), "ticktext": names}
-    low, high = h.bounds
-    is_log = h.sampling == "log"
-    place: Callable[[float], float] = math.log10 if is_log else float
-    start, end = place(low), place(high)
-    ticks = _log_ticks(low, high) if is_log else _linear_ticks(low, high, isinstance(h, Int))
-    tickvals, ticktext = [place(tick) for tick in ticks], [f"{tick:.3g}" for tick in ticks]
-    beneath = start - 0.12 * ((end - start) or 1)
-    if any(v is None for v in given):
-        tickvals, ticktext = [beneath, *tickvals], [NOT_THERE, *ticktext]
-    places = [beneath if v is None else place(v) for v in given]
-    ends = [min([start, *places]), max([end, *places])]
-    return {"label": _plain(h.name), "values": places, "range": ends, "tickvals": tickvals, "ticktext": ticktext}
+def _line(trial: Trial, metric: str, look: str, name: str) -> dict[str, Any]:
+    points = thinned(list(enumerate(trial.curve.values(metric))), MAX_EPOCHS)
+    ys = [short(y) if math.isfinite(y) else None for _, y in points]
+    made = {"kind": "line", "look": look, "x": [x for x, _ in points], "y": ys, "trial": trial.number}
+    return {**made, "name": name} if name else made
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
-    powers = [10.0**p for p in range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)]
-    return powers if len(powers) > 1 else sorted({low, *powers, high})
+def _of_training(metric: str) -> str:
+    """Return the name under which training reports what `metric` is of the validation data."""
+    return metric.removeprefix("val_") if metric.startswith("val_") else ""
 
 
-def _linear_ticks(low: float, high: float, is_whole: bool) -> list[float]:
-    n = int(min(4, high - low)) if is_whole else 4
-    ticks = [low + (high - low) * i / n for i in range(n + 1)] if n else [low]
-    return sorted({float(round(tick)) for tick in ticks}) if is_whole else ticks
+def _jitter(trial: Trial) -> float:
+    return 2 * ((trial.number * 0.6180339887) % 1) - 1
 
 
-def _scale(objective: Objective) -> list[list[Any]]:
-    """Return colours from pale (bad) to dark blue (good)."""
-    if objective.direction == "max":
-        return _PALE_TO_DARK
-    return [[1 - place, color] for place, color in reversed(_PALE_TO_DARK)]
-
-
-def _words(trial: Trial) -> str:
-    return "<br>".join(f"{_plain(name)} = {_plain(value)}" for name, value in list(trial.values.items())[:MAX_AXES])
-
-
-def _plain(value: Any) -> str:
-    """Return text that plotly shows as it is: it takes what looks like a tag for one, and %{...} for a variable."""
-    return str(value).replace("<", "<\u200b").replace("%{", "%\u200b{")
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _lanes(trials: Sequence[Trial], last: float) -> list[tuple[Trial, int]]:
+    """Return each trial with the lowest lane that is free when it starts."""
+    busy: list[tuple[float, int]] = []
+    free: list[int] = []
+    found = []
+    for t in trials:
+        start = t.started_at or 0.0
+        while busy and busy[0][0] <= start + 1e-6:
+            heapq.heappush(free, heapq.heappop(busy)[1])
+        lane = heapq.heappop(free) if free else len(busy)
+        heapq.heappush(busy, (t.ended_at if t.ended_at is not None else last, lane))
+        found.append((t, lane))
+    return found

@@ -1,11 +1,11 @@
 """The page of a report: what stands where.
 
-Owns the facts that are shown; the template owns their looks.
+Owns the facts that are shown; the template owns their looks, `figures` the pictures, `findings` the sentence on top,
+`shell` how all of it becomes one file.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from pathlib import Path
@@ -15,14 +15,15 @@ from tuning.driver.command import why_none
 from tuning.errors import StudyError
 from tuning.files import write_text
 from tuning.final.record import Final
-from tuning.records.ranking import ranked
 from tuning.records.trial import State, Trial
 from tuning.report import figures
+from tuning.report.findings import default_trial, findings
+from tuning.report.shell import rendered
 from tuning.storage.folder import REPORT
 from tuning.study import Study
 from tuning.tools.baselines import beside
 
-MAX_ROWS = 200
+MAX_ROWS = 500
 """Most trials in the table: the best ones, and then those without a score."""
 
 
@@ -44,57 +45,61 @@ def write_report(study: Study, path: str | Path | None = None) -> Path:
     return path
 
 
-def html(study: Study) -> str:
-    """Return the report as the text of one file."""
-    import jinja2
-    from plotly.offline import get_plotlyjs
+def html(study: Study, is_live: bool = False) -> str:
+    """Return the report as the text of one file.
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tuning.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )  # fmt: skip
-    environment.filters.update(score=_score, number=_number, duration=_duration)
-    return environment.get_template("page.html.j2").render(
-        **_facts(study), figures=_pictures(study), plotly=get_plotlyjs()
-    )
-
-
-def _pictures(study: Study) -> dict[str, Any]:
-    """Return the figures as JSON in which nothing can end a script."""
-    made = {
-        "progress": figures.progress(study),
-        "curves": figures.curves(study),
-        "parallel": figures.parallel(study),
-        "pareto": figures.pareto(study),
-        "slices": [figure for _, figure in figures.slices(study)],
+    Args:
+        study: as `tuning.load` returns it.
+        is_live: whether the page asks its server for a newer one from time to time.
+    """
+    drawn = figures.Drawn(study)
+    groups: dict[str, list[figures.Figure | None]] = {
+        "importance": [figures.bars(drawn)],
+        "history": [figures.history(drawn)] if study.trials else [],
+        "curves": [figures.curves(drawn)],
+        "slices": [*figures.slices(drawn)],
+        "contour": [figures.contour(drawn)],
+        "parallel": [figures.parallel(drawn)],
+        "timeline": [figures.timeline(drawn)],
+        "pareto": [*figures.pareto(drawn)],
+        "spread": [figures.spread(drawn)],
     }
-    return {name: _json(figure) if figure else None for name, figure in made.items()}
+    shown = {name: [figure for figure in group if figure] for name, group in groups.items()}
+    return rendered("page.html.j2", shown, drawn.tips(), is_live, **_facts(study, drawn))
 
 
-def _facts(study: Study) -> dict[str, Any]:
-    trials = study.trials
-    order = ranked(trials, study.objective)
+def _facts(study: Study, drawn: figures.Drawn) -> dict[str, Any]:
+    trials, order = study.trials, drawn.ranked
     placed = {t.number for t in order}
     rows = [*order, *(t for t in trials if t.number not in placed)]
-    final = None if study.final is None else Final.from_json(study.final)
+    best, default = (order[0] if order else None), default_trial(study)
     return {
         "study": study,
+        "title": study.name,
         "definition": study.definition,
         "objective": study.objective,
-        "best": study.best,
-        "final": final,
+        "best": best,
+        "default": default if default is not best else None,
+        "is_live_search": study.is_live,
+        "findings": findings(study, order, drawn.importance, default),
+        "final": None if study.final is None else Final.from_json(study.final),
         "compared": _compared(study),
-        "pareto": [t.number for t in study.pareto],
+        "pareto": study.pareto,
+        "several": len(study.definition.objectives) > 1,
         "further": study.definition.further,
-        "names": list(dict.fromkeys(name for t in rows for name in t.values)),
+        "training_names": study.definition.training_names if study.definition.is_divided else (),
+        "names": list(dict.fromkeys([*drawn.names, *(name for t in rows for name in t.values)])),
         "rows": rows[:MAX_ROWS],
-        "n_hidden": len(rows) - MAX_ROWS,
+        "n_hidden": max(0, len(rows) - MAX_ROWS),
         "n_curves": min(len(order), figures.MAX_CURVES),
+        "n_open": figures.MAX_AXES,
         "n_scored": len(order),
+        "n_left_out": drawn.n_left_out,
+        "n_drawn": len(drawn.trials),
         "counts": {state.value.lower(): n for state in State if (n := sum(t.state is state for t in trials))},
         "failures": _failures(trials),
         "uncompiled": Counter(t.compiled_reason for t in trials if t.compiled is False).most_common(),
-        "epochs": sum(t.epochs for t in trials),
+        "epochs": sum(len(training.curve) for t in trials for training in t.trainings),
         "seconds": sum(t.seconds for t in trials),
         "searched": _when(trials),
         "written": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
@@ -130,21 +135,3 @@ def _when(trials: list[Trial]) -> str:
         return ""
     first, last = (time.strftime("%Y-%m-%d %H:%M", time.gmtime(t)) for t in (min(times), max(times)))
     return f"{first} UTC" if first == last else f"{first} to {last} UTC"
-
-
-def _json(value: Any) -> str:
-    text = json.dumps(value, allow_nan=False, default=str)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _score(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}" if 1e-3 <= abs(value) < 1e5 or value == 0 else f"{value:.5g}"
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{seconds:.1f} s" if seconds < 10 else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
