@@ -159,7 +159,7 @@ def costs_of_trials(folder: Path, what: str, recorded: Sequence[int], **argument
 
 
 def _cost_of_a_trial(folder: Path, recorded: int, **arguments: Any) -> tuple[float, float]:
-    given = {"epochs": 1, "seed": 0, "study": "s", "logs": folder, **arguments}
+    given = {"epochs": 1, "seed": 0, "study": "s", "logs": folder, "verbose": 0, **arguments}
     study = tuning.search(Formula(), trials=N_REAL, **given)
     _multiply(study.path / "trials.db", recorded)
     engine, clock = _class_of_engine(arguments["engine"]), Clock()
@@ -178,9 +178,13 @@ def _class_of_engine(name: str) -> type:
     return KerasTunerEngine
 
 
+def _searched(folder: Path, **arguments: Any) -> tuning.Study:
+    return tuning.search(Formula(), engine="random", seed=0, logs=folder, verbose=0, **arguments)
+
+
 def cost_of_display(folder: Path, trials: int = RECORDED[-1], epochs: int = 3000) -> Row:
     """Return what the live display costs for an epoch while there are so many trials, in milliseconds."""
-    study = tuning.search(Formula(), engine="random", trials=N_REAL, epochs=1, seed=0, study="shown", logs=folder)
+    study = _searched(folder, study="shown", trials=N_REAL, epochs=1)
     known = [dataclasses.replace(study.trials[n % N_REAL], number=n) for n in range(trials)]
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         console = Console(file=nowhere, force_terminal=True, width=200)
@@ -200,7 +204,7 @@ def cost_of_display(folder: Path, trials: int = RECORDED[-1], epochs: int = 3000
 
 def time_to_show(folder: Path, trials: int = N_SHOWN) -> list[Row]:
     """Return how long `tune show` takes on a large study, in seconds."""
-    study = tuning.search(Formula(), engine="random", trials=20, epochs=10, seed=0, study="large", logs=folder)
+    study = _searched(folder, study="large", trials=20, epochs=10)
     _multiply(study.path / "trials.db", trials)
     command = [sys.executable, "-m", "tuning.cli", "show", "large", "--logs", str(folder)]
     rows = []

@@ -83,7 +83,7 @@ def print_scores(arguments: argparse.Namespace, logs: Path) -> None:
 def searched(engine: str, seed: int, arguments: argparse.Namespace, logs: Path) -> tuning.Study:
     """Search until no further trial fits into the epochs."""
     given: dict[str, Any] = {"engine": engine, "seed": seed, "epochs": arguments.epochs, "workers": arguments.workers}
-    given |= {"study": f"{arguments.space}-{engine}-{seed}", "logs": logs, "keep": 1}
+    given |= {"study": f"{arguments.space}-{engine}-{seed}", "logs": logs, "keep": 1, "verbose": 0}
     if engine == "hyperband":
         return tuning.search(arguments.space, **given, options=schedule(arguments.total, arguments.epochs))
     trials = arguments.total // arguments.epochs

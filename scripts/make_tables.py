@@ -152,6 +152,7 @@ def trained(space: tuning.SearchSpace, trials: int, logs: Path) -> tuning.Study:
         study=space.name,
         logs=logs,
         keep=0,
+        verbose=0,
     )
 
 

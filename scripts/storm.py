@@ -194,8 +194,10 @@ class Storm:
     def _compare(self, name: str, workers: int, study: str) -> None:
         """Compare a study that has come to its end with one that nobody has disturbed."""
         if name not in self._straight:
-            arguments = {**SEARCHES[name], "epochs": 6, "seed": 0, "study": f"straight-{name}", "logs": self._folder}
-            self._straight[name] = _outcome(tuning.search(str(self._space), **arguments).trials)
+            arguments = {**SEARCHES[name], "epochs": 6, "seed": 0, "study": f"straight-{name}"}
+            self._straight[name] = _outcome(
+                tuning.search(str(self._space), logs=self._folder, verbose=0, **arguments).trials
+            )
         try:
             trials = tuning.load(self._folder / study).trials
         except tuning.TuningError as error:
