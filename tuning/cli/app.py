@@ -18,7 +18,7 @@ from tuning.errors import TuningError
 
 ORDER = (
     *("demo", "new", "run", "show", "list", "board"),
-    *("best", "finalize", "predict", "report", "export"),
+    *("best", "finalize", "predict", "report", "compare", "export"),
     *("spaces", "engines", "lr", "baseline", "keras-tuner"),
     *("rename", "clean", "rm"),
 )
@@ -76,6 +76,7 @@ def run() -> None:
         baseline,
         best,
         board,
+        compare,
         demo,
         finalize,
         keras_tuner,

@@ -89,7 +89,7 @@ const MARKS = {
     if (mark.trial !== undefined)
       mark.x.forEach((value, i) => { if (mark.y[i] !== null) hits.push({x: x.at(value), y: y.at(mark.y[i]), trial: mark.trial, say: `${value}: ${mark.y[i]}`}); });
     if (mark.tip)
-      mark.x.forEach((value, i) => hits.push({x: x.at(value), y: y.at(mark.y[i]), say: `${mark.tip} ${mark.y[i]}`}));
+      mark.x.forEach((value, i) => hits.push({x: x.at(value), y: y.at(mark.y[i]), say: `${mark.tip}: ${mark.y[i]}`}));
   },
   band(mark, svg, x, y) {
     const there = mark.x.map((value, i) => [x.at(value), y.at(mark.low[i]), y.at(mark.high[i])]);

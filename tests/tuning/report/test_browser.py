@@ -3,8 +3,8 @@
 import pytest
 
 from tests import browser as browsers
-from tests.tuning.report.studies import divided, hostile, of_two_objectives, usual
-from tuning.report import write_report
+from tests.tuning.report.studies import NASTY, divided, dressed, hostile, of_two_objectives, usual
+from tuning.report import write_comparison, write_report
 
 pytestmark = [
     pytest.mark.slow,
@@ -61,7 +61,7 @@ def opened(browser):
             found.clear()
         addresses[:] = [path.as_uri()]
         browser.open(path.as_uri())
-        assert browser.wait("document.querySelectorAll('.plot svg').length > 3")
+        assert browser.wait("document.querySelectorAll('.plot svg').length > 1")
         return browser
 
     yield open_
@@ -75,6 +75,19 @@ def test_a_report_is_drawn_at_every_width(opened, made, tmp_path, kind):
     for width in WIDTHS:
         browser.resize(width, 1000)
         assert browser.wait(FAULTS, lambda faults: not faults, 5.0) == [], width
+    assert browser.run("window.hacked") is None
+
+
+def test_a_comparison_is_drawn_at_every_width(opened, made, tmp_path):
+    studies = [dressed(made, usual(made).trials, seed=seed) for seed in (1, 2, 3)]
+    studies.append(dressed(made, usual(made, 9).trials, engine="optuna", options={NASTY: NASTY}))
+    for i, study in enumerate(studies):
+        study.path = made.path.parent / f"study-{i}"
+    browser = opened(write_comparison(studies, tmp_path / "compare.html"))
+    for width in WIDTHS:
+        browser.resize(width, 1000)
+        assert browser.wait(FAULTS, lambda faults: not faults, 5.0) == [], width
+    assert browser.run("document.querySelectorAll('.plot .band').length") == 2
     assert browser.run("window.hacked") is None
 
 

@@ -69,7 +69,7 @@ def test_a_hostile_study_is_shown_as_it_is(made):
 def test_a_report_says_what_there_is_to_say(made):
     text = words_of(page_of(usual(made)))
     for words in (
-        made.name, "best val_loss 0.0455 (trial 21) after 27 trials", "24 completed, 1 pruned, 1 failed",
+        made.name, "Best val_loss 0.0455 (trial 21) after 27 trials", "24 completed, 1 pruned, 1 failed",
         "1 of 27 trials failed", "ValueError: &lt;/script&gt;", "traceback of trial 24", "tune finalize",
         "tune baseline", "--seed 7", "0.0001 .. 0.1 (log)", "only if optimizer is &#39;sgd&#39;", "crc32",
         "36 min 00 s",
@@ -107,8 +107,8 @@ def test_every_hyperparameter_is_shown_or_named(made):
 def test_studies_without_scores_or_trials_have_a_report_too(made):
     failed = trial(0, "sgd", None, state=State.FAILED, error="OOM")
     for trials, words in (
-        ([], "no trial has begun"),
-        ([failed], "no trial has a score"),
+        ([], "No trial has begun"),
+        ([failed], "No trial has a score"),
         ([trial(0, "sgd", 0.5)], "0.5000"),
     ):
         text = words_of(page_of(dressed(made, trials)))
