@@ -13,7 +13,7 @@ from typing import Any
 
 from tuning.data import Data
 from tuning.executors.base import Executor, Handler
-from tuning.keras_tuner import outcome
+from tuning.keras_tuner import outcome, private, under_way
 from tuning.keras_tuner.oracle_engine import OracleEngine
 from tuning.keras_tuner.space import TRIAL, TunerSpace
 from tuning.space import SearchSpace
@@ -75,6 +75,7 @@ class Endings:
         trial_id = task.run.note[TRIAL]
         trial = self._space.trials.pop(trial_id)
         error: Exception | None = None
+        under_way.forget(private.trial_folder(self._tuner.oracle, trial_id))  # or what is tried again would go on
         try:
             outcome.told(self._tuner.oracle, trial)
             self._tuner.on_trial_end(trial)

@@ -14,12 +14,18 @@ import keras
 
 from tuning import compiled
 from tuning.compiled import FitReport
-from tuning.keras_tuner import private
+from tuning.keras_tuner import private, under_way
+from tuning.keras_tuner.under_way import Trained, UnderWay
 
-Listen = Callable[[Mapping[str, Any]], None]
+Listen = Callable[[Mapping[str, Any]], bool]
+"""Takes the metrics of an epoch that has ended, and tells whether training goes on."""
 
-_CALLBACKS = 5
-"""Place of `callbacks` among the arguments of `model.fit`, where it is given by place."""
+_CALLBACKS, _EPOCHS = 5, 3
+"""Places of `callbacks` and `epochs` among the arguments of `model.fit`, where they are given by place."""
+
+
+class PausedError(BaseException):
+    """The search wants a training to end that is to be gone on with later."""
 
 
 class Models:
@@ -29,11 +35,12 @@ class Models:
         tuner: whose trial it is.
         listen: told of the metrics of each epoch of the trial's first training.
         quiet: whether a training that does not say shows no progress.
+        under_way: what the trial has left and leaves for being gone on with.
     """
 
-    def __init__(self, tuner: Any, listen: Listen, quiet: bool) -> None:
-        self._tuner, self._listen, self._quiet = tuner, listen, quiet
-        self._heard: Any = None  # the callback that listens
+    def __init__(self, tuner: Any, listen: Listen, quiet: bool, under_way: UnderWay) -> None:
+        self._tuner, self._listen, self._quiet, self._under_way = tuner, listen, quiet, under_way
+        self._n_trainings = 0
         self._models: list[Any] = []
         self._reports: list[FitReport] = []
 
@@ -74,31 +81,47 @@ class Models:
             return
 
         def fit(*args: Any, **kwargs: Any) -> Any:
-            if len(args) > _CALLBACKS:
-                return type(model).fit(model, *args, **kwargs)
-            kwargs["callbacks"] = self._callbacks(kwargs.get("callbacks"))
+            if len(args) > _CALLBACKS or isinstance(kwargs.get("callbacks"), keras.callbacks.CallbackList):
+                self._under_way.cannot_be_followed()
+                return compiled.fit(model, *args, **kwargs)
             if self._quiet and len(args) < _CALLBACKS and kwargs.get("verbose", "auto") == "auto":
                 kwargs["verbose"] = 0
-            try:
-                return compiled.fit(model, *args, **kwargs)
-            finally:
-                report = compiled.last_report(model)
-                self._reports += [] if report is None else [report]
+            return self._train(model, args, kwargs)
 
         model.fit = fit
         self._models.append(model)
 
-    def _callbacks(self, given: Any) -> Any:
-        """Return the callbacks of a training: KerasTuner's without its batches, and one that listens to the first."""
-        if isinstance(given, keras.callbacks.CallbackList):
-            return given
+    def _train(self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> keras.callbacks.History:
+        """Call compiled `fit`, from where an earlier attempt at the trial has come to; return all its epochs."""
+        place, self._n_trainings = self._n_trainings, self._n_trainings + 1
+        epochs = args[_EPOCHS] if len(args) > _EPOCHS else kwargs.get("epochs", 1)
+        trained = self._under_way.found(place, model, epochs)
+        history = keras.callbacks.History()
+        callbacks = [*self._callbacks(kwargs.get("callbacks")), history]
+        follower = _Follower(place, callbacks, self._under_way, trained, self._listen if place == 0 else None)
+        if trained is not None and trained.is_ended:
+            under_way.remind(callbacks, trained.remembered)
+            self._reports.append(FitReport(trained.compiled, trained.reason))
+            history.set_model(model)
+            follower.repeat(history)
+            model.history = history
+            return history
+        if trained is not None:
+            kwargs["initial_epoch"] = trained.next_epoch
+        kwargs["callbacks"] = [*callbacks, follower]
+        try:
+            compiled.fit(model, *args, **kwargs)
+        finally:
+            report = compiled.last_report(model)
+            self._reports += [] if report is None else [report]
+        follower.training_ended(report)
+        return history
+
+    def _callbacks(self, given: Any) -> list[Any]:
+        """Return the callbacks of a training: KerasTuner's without its batches, where nobody asked for them."""
         listed: Sequence[Any] = keras.tree.flatten(given) if given else []
         theirs = () if private.looks_at_batches(self._tuner) else private.tuner_callback()
-        callbacks = [_Epochs(c.tuner, c.trial) if theirs and type(c) is theirs else c for c in listed]
-        if self._heard is None:
-            self._heard = _Heard(self._listen)
-            callbacks.append(self._heard)
-        return callbacks
+        return [_Epochs(c.tuner, c.trial) if theirs and type(c) is theirs else c for c in listed]
 
 
 class _Epochs(keras.callbacks.Callback):
@@ -115,10 +138,63 @@ class _Epochs(keras.callbacks.Callback):
         self.tuner.on_epoch_end(self.trial, self.model, epoch, logs=logs)
 
 
-class _Heard(keras.callbacks.Callback):
-    def __init__(self, listen: Listen) -> None:
+class _Follower(keras.callbacks.Callback):
+    """The last of a training's callbacks: tells of its epochs, and writes what it takes to go on from them.
+
+    Args:
+        place: of the training in its trial.
+        others: the callbacks before it.
+        under_way: where it is written.
+        trained: what the training goes on from; None for its beginning.
+        listen: told of each epoch; None for nobody.
+    """
+
+    def __init__(
+        self, place: int, others: list[Any], under_way: UnderWay, trained: Trained | None, listen: Listen | None
+    ) -> None:
         super().__init__()
-        self._listen = listen
+        self._place, self._others, self._under_way, self._listen = place, others, under_way, listen
+        self._trained = Trained(0, False, []) if trained is None else trained
+        self._before: list[dict[str, Any]] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._before = under_way.memory_of(self._others)
+        if self._trained.logs:
+            under_way.remind(self._others, self._trained.remembered)
+            self.repeat(self._others[-1])
+
+    def repeat(self, history: keras.callbacks.History) -> None:
+        """Tell again of the epochs that were trained before."""
+        history.epoch, history.history = [], {}
+        first = self._trained.next_epoch - len(self._trained.logs)
+        for epoch, logs in enumerate(self._trained.logs, first):
+            history.on_epoch_end(epoch, logs)
+            self._tell(logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._listen(logs or {})
+        logs = {name: float(value) for name, value in (logs or {}).items()}
+        self._trained.logs.append(logs)
+        self._trained.next_epoch = epoch + 1
+        if self._under_way.is_due and not self.model.stop_training:
+            self._write()
+        self._tell(logs)
+
+    def _tell(self, logs: Mapping[str, Any]) -> None:
+        if self._listen is not None and not self._listen(logs):
+            if not self._trained.is_ended and self._before:
+                self._write()
+            raise PausedError
+
+    def training_ended(self, report: FitReport | None) -> None:
+        """Have it known that the training is not to be gone on with, but followed by the next one."""
+        if report is not None:
+            self._trained.compiled, self._trained.reason = report.compiled, report.reason
+        if self._under_way.is_due or self._under_way.has(self._place):
+            self._trained.is_ended = True
+            self._write()
+        else:
+            self._under_way.cannot_be_followed()
+
+    def _write(self) -> None:
+        self._trained.remembered = under_way.changed(self._others, self._before)
+        self._under_way.write(self._place, self.model, self._trained)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tuning.engines.base import Answer, Done, Wait
-from tuning.keras_tuner import outcome, private
+from tuning.keras_tuner import outcome, private, under_way
 from tuning.keras_tuner.space import TRIAL, TunerSpace
 from tuning.keras_tuner.translation import recorded
 from tuning.records.trial import Run, Trial
@@ -79,6 +79,7 @@ class OracleEngine:
         """End a trial that the oracle does not know to have ended: its worker processes were lost."""
         found = self._space.trials.pop(trial.runs[-1].note[TRIAL], None)
         if found is not None:
+            under_way.forget(private.trial_folder(self._tuner.oracle, found.trial_id))
             found.status, found.message = "FAILED", trial.error
             self._tuner.on_trial_end(found)
 

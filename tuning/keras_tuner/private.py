@@ -6,6 +6,7 @@ program's searches are left to KerasTuner itself.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import json
@@ -21,7 +22,12 @@ _NEEDED = {
     "keras_tuner.src.engine.base_tuner": ("BaseTuner._try_run_and_update_trial", "BaseTuner.search"),
     "keras_tuner.src.engine.oracle": ("Oracle._save_trial", "Oracle._get_trial_dir", "Oracle.create_trial"),
     "keras_tuner.src.engine.stateful": ("Stateful.save", "Stateful.get_state"),
-    "keras_tuner.src.engine.tuner": ("Tuner.run_trial", "Tuner.on_batch_begin", "Tuner.on_batch_end"),
+    "keras_tuner.src.engine.tuner": (
+        "Tuner.run_trial",
+        "Tuner.on_batch_begin",
+        "Tuner.on_batch_end",
+        "Tuner._get_checkpoint_fname",
+    ),
     "keras_tuner.src.engine.tuner_utils": ("TunerCallback", "SaveBestEpoch"),
     "keras_tuner.src.engine.objective": ("MultiObjective.get_value",),
     "keras_tuner.src.distribute.utils": ("has_chief_oracle",),
@@ -64,9 +70,15 @@ def stateful() -> Any:
 
 
 def save_whole(stateful: Any, fname: Any) -> str:
-    """Write what `Stateful.save` writes, so that a killed process leaves the old file or the new one."""
-    text = json.dumps(stateful.get_state())
-    with replaced(Path(fname), synced=False) as draft:
+    """Write what `Stateful.save` writes, so that a killed process leaves the old file or the new one.
+
+    A tuner writes its own state and the oracle's after each trial, though nothing has changed since it was written last.
+    """
+    text, path = json.dumps(stateful.get_state()), Path(fname)
+    with contextlib.suppress(OSError, ValueError):
+        if path.read_text(encoding="utf-8") == text:
+            return text
+    with replaced(path, synced=False) as draft:
         draft.write_text(text, encoding="utf-8")
     return text
 
@@ -80,6 +92,17 @@ def runs_standard_trials(tuner: Any) -> bool:
     """Tell whether `run_trial`, and all that is called around it, are KerasTuner's own."""
     own = "keras_tuner."
     return type(tuner).__module__.startswith(own) and type(tuner.oracle).__module__.startswith(own)
+
+
+def has_standard_run_trial(tuner: Any) -> bool:
+    """Tell whether `run_trial` is KerasTuner's own, and one that trains models."""
+    is_tuner = isinstance(tuner, _of("keras_tuner.src.engine.tuner", "Tuner"))
+    return is_tuner and type(tuner).run_trial.__module__.startswith("keras_tuner.") and "run_trial" not in vars(tuner)
+
+
+def best_weights(tuner: Any, trial_id: str) -> Path:
+    """Return the file of the weights of a trial's best epoch."""
+    return Path(tuner._get_checkpoint_fname(trial_id))
 
 
 def looks_at_batches(tuner: Any) -> bool:

@@ -13,8 +13,9 @@ from typing import Any
 
 from tuning.errors import StudyError
 from tuning.keras_tuner import outcome, private
-from tuning.keras_tuner.models import Models
+from tuning.keras_tuner.models import Models, PausedError
 from tuning.keras_tuner.translation import described, recorded
+from tuning.keras_tuner.under_way import UnderWay
 from tuning.records.trial import Run
 from tuning.space import HyperParameters, SearchSpace
 
@@ -58,10 +59,6 @@ class TunerSpace(SearchSpace):
         return trial
 
 
-class _Paused(BaseException):
-    """The search wants a training to end that is to be begun again later."""
-
-
 class _StandIn:
     """Stands for the models that a trial builds, which may be none or several."""
 
@@ -96,19 +93,18 @@ class _OneTrial(SearchSpace):
         reporting = kwargs["callbacks"][-1]
         reporting.set_model(model)
 
-        def listen(logs: Mapping[str, Any]) -> None:
+        def listen(logs: Mapping[str, Any]) -> bool:
             reporting.on_epoch_end(0, _finite(logs, objective))
-            if model.stop_training:
-                raise _Paused
+            return not model.stop_training
 
-        models = Models(tuner, listen, quiet=space.is_sent)
+        models = Models(tuner, listen, space.is_sent, _under_way(tuner, trial))
         try:
             with ExitStack() as stack:
                 if space.is_sent:
                     stack.enter_context(outcome.written(tuner.oracle, trial))
                 stack.enter_context(models.compiled())
                 self._run(trial)
-        except _Paused:
+        except PausedError:
             return None
         finally:
             model.how = models.how
@@ -127,6 +123,13 @@ class _OneTrial(SearchSpace):
         except (Exception, SystemExit) as error:  # whatever leaves a trial there ends the search
             space.fatal = error
             raise StudyError(f"{type(error).__name__}: {error}") from error
+
+
+def _under_way(tuner: Any, trial: Any) -> UnderWay:
+    """Return what a trial leaves for being gone on with: nothing where `run_trial` is the program's own."""
+    if not private.has_standard_run_trial(tuner):
+        return UnderWay(None)
+    return UnderWay(private.trial_folder(tuner.oracle, trial.trial_id), private.best_weights(tuner, trial.trial_id))
 
 
 def _finite(logs: Mapping[str, Any], objective: Any) -> dict[str, float]:

@@ -28,9 +28,14 @@ def test_all_situations_have_a_program():
 
 
 @pytest.mark.parametrize("name", each(PROGRAMS))
-def test_a_program_leaves_a_study_with_every_trial_and_compiled_epochs(tuners, name, tmp_path):
+def test_a_program_leaves_a_study_with_every_trial_and_compiled_epochs(tuners, name):
     runpy.run_path(str(PROGRAMS[name]), run_name="__main__")
-    found = studies("out")
+    ours_searched(name, "out")
+
+
+def ours_searched(name, folder):
+    """Check that each project that a program has left is a study of ours with as many trials, in compiled epochs."""
+    found = studies(folder)
     assert found
     for project, (study, n_trials) in found.items():
         assert len(study.trials) == n_trials, project
@@ -48,27 +53,42 @@ def test_a_program_ends_under_keras_tuner_alone(name, tmp_path):
     assert not list(tmp_path.glob("out/*/trials.db"))
 
 
+def switched_on(way, text):
+    """Return the arguments of Python that run a program's text in one of the ways of switching on, and its text."""
+    if way == "import":
+        legacy = text.replace("from kerastuner.", "from tuning.keras_tuner.")
+        legacy = legacy.replace("import kerastuner", "import tuning.keras_tuner as kerastuner")
+        return ["program.py"], legacy.replace("import keras_tuner as kt", "import tuning.keras_tuner as kt")
+    if way == "install":
+        return ["program.py"], f"import tuning.keras_tuner\n\ntuning.keras_tuner.install()\n{text}"
+    return [
+        *{"command": ["-m", "tuning.cli", "keras-tuner"], "module": ["-m", "tuning.keras_tuner"]}[way],
+        "program.py",
+    ], text
+
+
+def runs_switched_on(name, way, workers, folder):
+    arguments, text = switched_on(way, PROGRAMS[name].read_text(encoding="utf-8"))
+    (folder / "program.py").write_text(text, encoding="utf-8")
+    run_python(*arguments, folder=folder, TUNE_WORKERS=workers)
+    ours_searched(name, folder / "out")
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("way", ["command", "import", "install"])
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_runs_as_it_is_by_the_command(name, workers, tmp_path):
-    run_python("-m", "tuning.keras_tuner", PROGRAMS[name], folder=tmp_path, TUNE_WORKERS=workers)
-    assert studies(tmp_path / "out")
+def test_a_program_runs_in_every_way_of_switching_on(name, way, workers, tmp_path):
+    runs_switched_on(name, way, workers, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_program_runs_with_another_import(workers, tmp_path):
-    text = PROGRAMS["s02_hypermodel_fit"].read_text().replace("import keras_tuner", "import tuning.keras_tuner")
-    (tmp_path / "program.py").write_text(text)
-    run_python("program.py", folder=tmp_path, TUNE_WORKERS=workers)
-    ((study, n_trials),) = studies(tmp_path / "out").values()
-    assert len(study.trials) == n_trials == 3
+@pytest.mark.parametrize("way", ["import", "module"])
+def test_a_program_runs_switched_on(way, tmp_path):
+    runs_switched_on("s02_hypermodel_fit", way, "1", tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", IN_WORKERS)
 def test_a_program_runs_in_two_worker_processes(name, tmp_path):
-    run_python("-m", "tuning.keras_tuner", PROGRAMS[name], folder=tmp_path, TUNE_WORKERS="2")
-    for study, n_trials in studies(tmp_path / "out").values():
-        assert len(study.trials) == n_trials
+    runs_switched_on(name, "command", "2", tmp_path)
