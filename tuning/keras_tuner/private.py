@@ -72,7 +72,7 @@ def stateful() -> Any:
 def save_whole(stateful: Any, fname: Any) -> str:
     """Write what `Stateful.save` writes, so that a killed process leaves the old file or the new one.
 
-    A tuner writes its own state and the oracle's after each trial, though nothing has changed since it was written last.
+    A tuner writes its own state after each trial, though nothing has changed since it was written last.
     """
     text, path = json.dumps(stateful.get_state()), Path(fname)
     with contextlib.suppress(OSError, ValueError):
