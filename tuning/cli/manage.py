@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import sys
 from pathlib import Path
 
 import typer
@@ -30,6 +31,7 @@ def export(
     storage: str = STORAGE,
 ) -> None:
     """Write the trials of a study as a table: values, scores, times and metrics."""
+    from tuning.display.console import printable
     from tuning.errors import OptionError, StudyError
     from tuning.study import load
     from tuning.study.tables import csv_of
@@ -43,7 +45,10 @@ def export(
             frame.to_parquet(out)
         else:
             text = csv_of(frame) if to is Format.CSV else frame.to_json(orient="records", indent=2) + "\n"
-            typer.echo(text, nl=False) if out is None else out.write_text(text, encoding="utf-8")
+            if out is not None:
+                out.write_text(text, encoding="utf-8")
+            else:  # data for a program, or for somebody who looks at them
+                typer.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
     except ImportError:
         raise OptionError("`--to parquet` must have pyarrow to write with: `pip install pyarrow`.") from None
     except OSError as error:

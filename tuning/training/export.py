@@ -107,7 +107,7 @@ def load(path: str | Path, untrained: Any) -> Any:
     import keras
 
     try:
-        return keras.models.load_model(path, safe_mode=True)  # whatever Keras's own setting is: nothing in it runs
+        return keras.models.load_model(path, safe_mode=True)  # nothing that it holds is run
     except (TypeError, ValueError) as error:
         raise SpaceError(
             f"{path} is written, but Keras cannot load it: {' '.join(str(error).split())[:300]}. Where a class of your "
