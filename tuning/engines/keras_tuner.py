@@ -8,6 +8,7 @@ stepped float range is reached, and a Bayesian search goes on after a restart as
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -55,6 +56,7 @@ class KerasTunerEngine:
     ) -> None:
         self._oracle, self._translation, self._objective = oracle, translation, objective
         self._epochs, self._max_trials = epochs, max_trials
+        self._known_space: Any = None  # the oracle's, as it is known by now; None where it has to be copied again
         self._numbers: dict[str, int] = {}  # KerasTuner's id of each run -> our trial's number
         self._n_trials = 0
         self._n_configurations = count_up_to(MAX_COUNTED, translation.space)
@@ -107,8 +109,9 @@ class KerasTunerEngine:
 
     def _learn(self, found: Sequence[Mapping[str, Any]]) -> None:
         """Let the oracle know hyperparameters that a trial has met first."""
-        self._oracle.update_space(self._translation.extended(found))
         if found:
+            self._oracle.update_space(self._translation.extended(found))
+            self._known_space = None
             self._n_configurations = count_up_to(MAX_COUNTED, self._translation.space)
 
     def tell(self, trial: Trial) -> None:
@@ -162,7 +165,9 @@ class KerasTunerEngine:
 
     def _register(self, run: Run) -> None:
         """Make the oracle know a run as its own ongoing trial."""
-        hyperparameters = self._oracle.hyperparameters.copy()
+        if self._known_space is None:
+            self._known_space = self._oracle.hyperparameters.copy()
+        hyperparameters = copy.copy(self._known_space)  # the trials between two findings share it: it is large
         hyperparameters.values = {**run.note["values"], **run.note["own"]}
         record = private.new_trial(hyperparameters, run.note["id"])
         private.record(self._oracle, record)

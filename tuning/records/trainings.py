@@ -209,12 +209,16 @@ def counted_in(
 
     What it trained in them counts as if it were all; epochs count from there.
     """
-    cuts = []
+    curves = []
     for training in trial.trainings:
         bounds = (0, *training.untils)
         stop = bounds[until] if until < len(bounds) else None
-        curve = Curve(training.curve.epochs[bounds[min(first, len(bounds) - 1)] : stop])
-        epoch, score = curve.best(objective) or (None, None)
-        cuts.append(Training(curve, score, epoch, untils=(len(curve),)))
+        curves.append(Curve(training.curve.epochs[bounds[min(first, len(bounds) - 1)] : stop]))
+    bests = [curve.best(objective) or (None, None) for curve in curves]
+    if trial.joint is None:
+        return tuple(None if score is None else (epoch, score) for epoch, score in bests)
+    cuts = [
+        Training(curve, score, epoch, untils=(len(curve),)) for curve, (epoch, score) in zip(curves, bests, strict=True)
+    ]
     alone = replace(trial, trainings=tuple(cuts), joint=Training(), runs=trial.runs[:1])
     return joined(alone, objective).counted

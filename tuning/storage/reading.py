@@ -41,7 +41,8 @@ def checked(record: _Record) -> _Record:
     """
     for name, allowed in _types_of(cast(Hashable, type(record))):
         value = getattr(record, name)
-        if allowed and (not isinstance(value, allowed) or (value is True or value is False) and bool not in allowed):
+        kind = type(value)
+        if kind not in allowed and (kind is bool or not isinstance(value, allowed)):
             raise TypeError(f"{name} is {value!r}")
     return record
 
@@ -49,7 +50,8 @@ def checked(record: _Record) -> _Record:
 @cache
 def _types_of(kind: Hashable) -> list[tuple[str, tuple[type, ...]]]:
     hints = typing.get_type_hints(kind)
-    return [(f.name, _allowed(hints[f.name])) for f in fields(kind)]  # type: ignore[arg-type]
+    allowed = [(f.name, _allowed(hints[f.name])) for f in fields(kind)]  # type: ignore[arg-type]
+    return [(name, kinds) for name, kinds in allowed if kinds]
 
 
 def _allowed(hint: Any) -> tuple[type, ...]:

@@ -52,6 +52,7 @@ _ROW_OF_TRIAL = (
     "SELECT t.trial_id, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
     "WHERE t.study_id = :study AND a.key = :key AND t.number >= :number"
 )
+_FIELDS_OF_TRIAL = frozenset(f.name for f in fields(Trial))
 _STATES = {State.COMPLETED: "COMPLETE", State.PRUNED: "PRUNED", State.FAILED: "FAIL"}  # as Optuna calls them
 
 
@@ -309,8 +310,7 @@ def _to_record(trial: Trial) -> dict[str, Any]:
 
 
 def _from_record(record: Mapping[str, Any]) -> Trial:
-    known = {f.name for f in fields(Trial)}
-    values = {name: value for name, value in record.items() if name in known}
+    values = {name: value for name, value in record.items() if name in _FIELDS_OF_TRIAL}
     values["state"] = State(record["state"])
     values["trainings"] = tuple(map(_to_training, record["trainings"]))
     values["joint"] = None if record["joint"] is None else _to_training(record["joint"])
@@ -335,7 +335,7 @@ def _encoded(curve: Curve) -> list[dict[str, Any]]:
 
 
 def _decoded(epochs: Sequence[Mapping[str, Any]]) -> Curve:
-    return Curve(tuple({name: float(value) for name, value in epoch.items()} for epoch in epochs))
+    return Curve(tuple(dict(zip(epoch, map(float, epoch.values()), strict=True)) for epoch in epochs))
 
 
 def _encode(value: float) -> float | str:

@@ -10,6 +10,7 @@ import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ class Records:
     def experiment(self) -> api_pb2.Experiment:
         """Return the record of the study: every column with type and domain, every metric."""
         d = self._definition
-        declared = {**self._columns, **self._own_columns()}
+        declared = {**self._columns, **self._own_columns}
         own = [self._own_names[n] for n in (*_ALWAYS_DECLARED, PARETO) if n in self._own_names]
         spare = [self._own_names[n] for n in _SPARE]
         first = columns_.shown_first(declared, own, spare)
@@ -142,7 +143,7 @@ class Records:
             STUDY: d.study,
             **({PARETO: trial.number in self._front} if d.several else {}),
         }
-        columns = self._own_columns()
+        columns = self._own_columns
         for name, value in own.items():
             info.hparams[self._own_names[name]].CopyFrom(columns[self._own_names[name]].encode(value))
         return info
@@ -176,6 +177,7 @@ class Records:
             if declared.get(name, True):
                 yield name, value
 
+    @cached_property
     def _own_columns(self) -> dict[str, Column]:
         d = self._definition
         made = [

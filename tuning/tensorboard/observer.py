@@ -140,11 +140,12 @@ class TensorBoardObserver:
             self._tidy_trial(trial, found.get(number, Found()))
 
     def _tidy_trial(self, trial: Trial, found: Found) -> None:
-        there = {name: self._layout.look(trial.number, name) if name else found for name, _ in self._sessions(trial)}
+        sessions = self._sessions(trial)
+        there = {name: self._layout.look(trial.number, name) if name else found for name, _ in sessions}
         if not trial.state.is_finished:
             self._forget(trial.number)
             self._begin(trial)
-        elif any(there[name].labels != (self._label(session),) for name, session in self._sessions(trial)):
+        elif any(there[name].labels != (self._label(session),) for name, session in sessions):
             self._forget(trial.number)
             self._finish(trial)
         else:

@@ -169,3 +169,23 @@ def test_a_study_with_a_hostile_sampler_state_goes_on_as_if_it_had_none(tmp_path
         trial.values for trial in straight.trials
     ]
     assert not (tmp_path / "it-ran").exists()
+
+
+# Rights of files ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mask", [0o077, 0o027])
+def test_what_a_search_writes_has_the_rights_that_the_umask_leaves(mask, tmp_path, curve_space, tune_here):
+    old = os.umask(mask)
+    try:
+        tuning.search(curve_space, engine="random", trials=2, epochs=1, seed=0, study="s", logs=tmp_path / "logs")
+        assert tune_here("report", "s", "--logs", tmp_path / "logs").returncode == 0
+        assert (
+            tune_here("export", "s", "--logs", tmp_path / "logs", "--out", tmp_path / "logs" / "t.csv").returncode == 0
+        )
+    finally:
+        os.umask(old)
+    written = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "logs").rglob("*")}
+    assert {"trials.db", "driver.lock", "report.html", "t.csv", "tensorboard"} <= set(written)
+    assert not {name: oct(mode) for name, mode in written.items() if mode & mask}
+    assert written["trials.db"] == 0o666 & ~mask or written["trials.db"] == 0o644 & ~mask
