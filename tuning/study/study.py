@@ -21,10 +21,11 @@ from tuning.records.objective import Objective
 from tuning.records.ranking import pareto, ranked
 from tuning.records.trial import Trial
 from tuning.space import SearchSpace, as_space, bundled_spaces, resolve
-from tuning.storage.folder import CHECKPOINTS, DATABASE, SOURCE
+from tuning.storage.folder import CHECKPOINTS, SOURCE
 from tuning.storage.lock import refuse_if_locked
 from tuning.storage.store import Store, without_password
 from tuning.study import models, shown, tables
+from tuning.study.plots import Plots
 from tuning.training import checkpoints
 from tuning.training.fit import data_of
 
@@ -75,6 +76,11 @@ class Study:
 
     def __repr__(self) -> str:
         return shown.summary(self, 3)
+
+    @property
+    def plot(self) -> Plots:
+        """Its pictures, as figures of plotly: `study.plot.history()`, `.curves()`, `.importance()` and others."""
+        return Plots(self)
 
     def _repr_html_(self) -> str:
         return shown.html(self)
@@ -358,26 +364,6 @@ class Study:
             "objectives": [{"name": o.name, "direction": o.direction} for o in objectives],
             "pareto": [trial.number for trial in self.pareto],
         }
-
-
-def find_studies(logs: str | Path) -> list[Path]:
-    """Return the folders of all studies below `logs`, by name; those that cannot be looked into are among them.
-
-    Raises:
-        StudyError: `logs` is there, but cannot be read.
-    """
-    try:
-        folders = sorted(path for path in Path(logs).iterdir() if path.is_dir()) if Path(logs).is_dir() else []
-    except OSError as error:
-        raise StudyError(f"`logs` must be a folder that can be read, but got: {error}.") from None
-    return [path for path in folders if _may_be_study(path)]
-
-
-def _may_be_study(path: Path) -> bool:
-    try:
-        return (path / DATABASE).exists()
-    except PermissionError:
-        return True
 
 
 def load(

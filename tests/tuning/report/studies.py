@@ -1,7 +1,9 @@
 """Studies for the tests of reports: a small real one, dressed up with trials of any kind."""
 
+import shutil
 from dataclasses import replace
 
+from tests.conftest import ROOT
 from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Int
 from tuning.records.objective import Objective
 from tuning.records.trial import Curve, Run, State, Training, Trial
@@ -19,6 +21,12 @@ SPACE = (
 NASTY = (
     "</script><script>window.hacked=1</script><img src='https://example.com/x' onerror='window.hacked=2'> & <b>bold</b>"
 )
+
+
+def stored(folder):
+    """Return a small finished study, in a folder of its own."""
+    shutil.copytree(ROOT / "tests" / "golden" / "studies" / "random-finished", folder / "formula-random")
+    return Study(folder / "formula-random")
 
 
 def trial(number, optimizer, score, **rest):
