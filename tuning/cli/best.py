@@ -70,7 +70,7 @@ def _saved(study: Any, trial: Any, path: Path) -> float | None:
 
 
 def _print(study: Any, trial: Any) -> None:
-    from tuning.records.words import duration, number, score
+    from tuning.records.words import duration, feasible, number, score
 
     console, name = results(), study.objective.name
     state = trial.state.value + (f": {trial.error}" if trial.error else "")
@@ -78,6 +78,8 @@ def _print(study: Any, trial: Any) -> None:
     lines = [f"trial {trial.number} of {study.name}: {scored}"]
     lines += [f"  {key} = {number(value)}" for key, value in trial.values.items()]
     lines += [f"state       {state}, {trial.epochs} epochs, {duration(trial.seconds)}"]
+    if study.definition.constraints:
+        lines += [f"feasible    {feasible(study.definition, trial) or 'not known'}"]
     values = [v for v in trial.curve.values(name) if v == v]
     if values:
         lines += [f"curve       {score(values[0])} {sparkline(values)} {score(values[-1])}"]

@@ -134,6 +134,14 @@ def run(
         f"{' or '.join(engines_that('many_objectives'))}.",
         rich_help_panel=SEARCH,
     ),
+    constraint: list[str] = typer.Option(
+        None,
+        "--constraint",
+        metavar="'NAME<=N'",
+        help="What a trial must keep to be one of the best, such as 'n_params<=50000' or 'val_recall>=0.9'; may be "
+        "repeated.",
+        rich_help_panel=SEARCH,
+    ),
     overwrite: bool = typer.Option(
         False,
         "--overwrite",
@@ -212,6 +220,7 @@ def run(
         "fix": pairs(fix, "--fix"),
         "tries": [configuration(text) for text in try_] if try_ else None,
         "objective": objective or None,
+        "constraints": constraint or None,
         "patience": patience,
         "anneal": anneal,
         "overwrite": overwrite,
@@ -279,12 +288,13 @@ def print_outcome(study: Study) -> None:
     """Print the best trials, where the study lies, and how to look at it."""
     from tuning.cli.tables import failures, trials_table, uncompiled
     from tuning.records.outlook import outlook
-    from tuning.records.words import best_line
+    from tuning.records.words import best_line, feasibility
 
     console = results()
     console.print(trials_table(study, TOP, console.width))
     best = best_line(study.definition, study.trials)
-    for line in [best, *failures(study.trials)[:TOP], *uncompiled(study.trials)]:
+    infeasible = feasibility(study.definition, study.trials)
+    for line in [best, *infeasible, *failures(study.trials)[:TOP], *uncompiled(study.trials)]:
         console.print(line)
     likely = "" if study.definition.several else outlook(study.trials, study.objective)
     if likely:

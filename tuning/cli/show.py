@@ -46,7 +46,7 @@ def show(
     )
     from tuning.engines.registry import engine_kind
     from tuning.records.ranking import ranked
-    from tuning.records.words import best_line, counts
+    from tuning.records.words import best_line, constraints, counts, feasibility
     from tuning.study import load
     from tuning.tools.baselines import beside
 
@@ -64,16 +64,18 @@ def show(
     options = " ".join(
         f"{k}={v}" for k, v in definition.options.items() if k not in defaults or v != defaults[k].default
     )
+    keeps = f", {constraints(definition)}" if definition.constraints else ""
     console.print(
         f"{found.name}: {definition.engine} on {definition.space}, {' and '.join(map(str, definition.objectives))}, "
-        f"seed {definition.seed}{division(definition)}{', ' + options if options else ''}",
+        f"seed {definition.seed}{keeps}{division(definition)}{', ' + options if options else ''}",
     )
     top = MAX_ROWS if top is None else top
     console.print(trials_table(found, top, console.width))
     if compared:
         console.print(baselines_table(compared, found.objective))
     remarked = [*failures(found.trials), *uncompiled(found.trials), *final_line(found)]
-    for line in [best_line(definition, found.trials), counts(found.trials, top), *remarked]:
+    infeasible = feasibility(definition, found.trials)
+    for line in [best_line(definition, found.trials), counts(found.trials, top), *infeasible, *remarked]:
         console.print(line)
 
 

@@ -15,7 +15,7 @@ from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.ranking import ranked
 from tuning.records.trial import State, Trial
-from tuning.records.words import duration, number, pairs, score
+from tuning.records.words import duration, feasible, number, pairs, score
 from tuning.study import Study
 from tuning.tools.baselines import Baseline
 
@@ -123,6 +123,8 @@ def _start(study: Study, shown: Sequence[Trial]) -> list[_Column]:
         columns.append(_Column(trainings, list(each), is_wrapped=True))
         own = [" ".join(score(s) or "-" for s in t.part_bests) for t in shown]
         columns.append(_Column(OWN_BESTS, list(own), is_wrapped=True))
+    if study.definition.constraints:
+        columns.append(_Column("feasible", [feasible(study.definition, t) for t in shown]))
     for i, objective in study.definition.further:
         columns.append(_Column(objective.name, [number(t.scores[i]) if i < len(t.scores) else "" for t in shown]))
     return [

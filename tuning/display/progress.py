@@ -21,10 +21,11 @@ from rich.text import Text
 from tuning.display.console import remarks
 from tuning.driver.observer import Observer
 from tuning.engines.registry import engine_kind
+from tuning.records.constraint import is_refused
 from tuning.records.definition import Definition
 from tuning.records.ranking import Ranking
 from tuning.records.trial import State, Trial
-from tuning.records.words import best_line, counts, duration, in_words, score
+from tuning.records.words import best_line, broken_by, constraints, counts, duration, in_words, score
 
 MAX_BARS = 16
 """Trials that have a bar of their own: drawing a hundred of them would cost half a core."""
@@ -77,6 +78,8 @@ class PlainProgress(Observer):
             self._count(trial)
         self._resumed, self._n_runs = f"resumed with {counts(trials)}" if trials else "", 0
         self._say(f"study {definition.study}: {definition.engine} on {definition.space}, seed {definition.seed}")
+        if definition.constraints:
+            self._say(f"trials must keep {constraints(definition)}")
         note = engine_kind(definition.engine).remark(definition, self._limit(definition))
         if note:
             self._say(note)
@@ -91,12 +94,16 @@ class PlainProgress(Observer):
         self._count(trial)
         if trial.state is State.FAILED:
             result = f"failed: {trial.error}"
+        elif is_refused(trial) and self._definition is not None:
+            result = f"not trained: {broken_by(self._definition, trial)}"
         else:
             name = self._definition.objective.name if self._definition is not None else "score"
             stopped = "stopped, " if trial.state is State.PRUNED else ""
             where = f"in {len(trial.trainings)} parts" if trial.is_divided else f"in epoch {trial.best_epoch}"
             spread = f" ± {score(trial.score_std)}" if trial.score_std is not None else ""
-            result = f"{stopped}{name} {score(trial.score)}{spread} {where}"
+            broken = "" if self._definition is None else broken_by(self._definition, trial)
+            infeasible = f", infeasible ({broken})" if broken else ""
+            result = f"{stopped}{name} {score(trial.score)}{spread} {where}{infeasible}"
         self._say(
             f"trial {trial.number:<3} {result}; {trial.epochs} epochs, {duration(trial.seconds)}{self._best_so_far()}"
         )

@@ -163,7 +163,7 @@ class OpenStudy:
 
     @property
     def best(self) -> Trial | None:
-        """The trial with the best score; None while no trial has one."""
+        """The trial with the best score of those that keep the constraints; None while there is none."""
         return next(iter(ranked(self.trials, self.definition.objective)), None)
 
     def ask(self) -> AskedTrial | None:

@@ -272,7 +272,9 @@ class Search:
         )
         self._weights.written(message.number, message.training, message.checkpoint)
         verdict, error = self._verdicts.pop((message.number, message.training), (State.RUNNING, None))
-        if training.score is None and verdict is not State.FAILED:
+        if message.is_refused:
+            verdict = State.PRUNED
+        elif training.score is None and verdict is not State.FAILED:
             verdict, error = State.FAILED, f"training did not report {self.definition.objective.name}"
         is_paused = self.stopping and verdict is State.RUNNING and len(training.curve) < trial.run.stop
         trial = self._update(trial, message.training, training)

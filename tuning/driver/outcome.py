@@ -7,15 +7,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tuning.errors import SearchFailedError
+from tuning.records.constraint import limited
 from tuning.records.definition import Definition
 from tuning.records.ranking import scores_of
 from tuning.records.trial import State, Trial
 
 
 def judged(trial: Trial, definition: Definition) -> Trial:
-    """Return a trial whose run has ended with its score in each objective; it has failed where there is none."""
-    trial = replace(trial, scores=scores_of(trial, definition.several))
+    """Return a trial whose run has ended with its score in each objective, and with what its constraints limit.
+
+    It has failed where one of these has no value.
+    """
+    trial = limited(replace(trial, scores=scores_of(trial, definition.several)), definition.constraints)
     missing = [o.name for o, score in zip(definition.several, trial.scores, strict=True) if score is None]
+    missing += [c.name for c in definition.constraints if c.name not in {*trial.limited, *missing}]
     if missing and trial.state is State.RUNNING:
         return replace(trial, state=State.FAILED, error=f"there is no value of {', '.join(missing)}")
     return trial

@@ -16,6 +16,8 @@ from tuning.engines.registry import engine_kind, read_options, settle, stored_op
 from tuning.errors import ObjectiveError, OptionError, StudyError, guess, must, raise_all
 from tuning.preflight import Findings
 from tuning.records.arguments import remembered
+from tuning.records.constraint import KNOWN_EARLY, Constraint
+from tuning.records.constraint import mistakes as constraint_mistakes
 from tuning.records.definition import Definition
 from tuning.records.objective import RESOURCES, Objective
 from tuning.training.options import TrainingOptions
@@ -51,7 +53,7 @@ def continued(request: Request, stored: Definition | None, drawn_seed: int) -> R
         # A splitter that a study was made with must be given again.
         cv = stored.cv["folds"] if stored.cv is not None and stored.cv["is_number"] else None
         seed, repeats, epochs = stored.seed, stored.repeats, stored.epochs
-    tries = () if stored is None else stored.tries
+    tries, constraints = ((), ()) if stored is None else (stored.tries, stored.constraints)
     known = stored.options if stored is not None and stored.engine == request.engine else {}
     wanted = repeats if request.repeats is None else request.repeats
     return replace(
@@ -63,6 +65,7 @@ def continued(request: Request, stored: Definition | None, drawn_seed: int) -> R
         epochs=epochs if request.epochs is None else request.epochs,
         repeats=None if wanted == 1 else wanted,
         tries=tries if request.tries is None else request.tries,
+        constraints=constraints if request.constraints is None else request.constraints,
         options=read_options(request.engine, {**known, **request.options}),
     )
 
@@ -94,6 +97,7 @@ def plan(
     """
     if request.log and not findings.uses_keras:
         raise OptionError("`log` must be left out for this space: it builds no Keras model to log anything about.")
+    raise_all(constraint_mistakes(request.constraints or (), findings.metrics, findings.uses_keras))
     options, objects = stored_options(request.options)
     definition = Definition(
         study=request.path.name,
@@ -112,6 +116,7 @@ def plan(
         several=_objectives(request.goals, findings),
         tries=completed(findings.hyperparameters, request.tries or ()),
         model=findings.model,
+        constraints=request.constraints or (),
         told=request.told,
         **({} if stored is None else {"scoring": stored.scoring}),
     )
@@ -122,12 +127,14 @@ def plan(
 
 def training_options(request: Request, definition: Definition, findings: Findings) -> TrainingOptions:
     """Return how all runs of a planned search are trained."""
+    wanted: tuple[Objective | Constraint, ...] = (*definition.several, *definition.constraints)
     return TrainingOptions(
         compiled=request.compiled,
         uses_keras=findings.uses_keras,
         patience=request.patience,
         anneal=definition.epochs if request.anneal else None,
-        resources=tuple(objective.name for objective in definition.several if objective.is_resource),
+        resources=tuple(dict.fromkeys(one.name for one in wanted if one.is_resource)),
+        limits=tuple(one for one in definition.constraints if one.name in KNOWN_EARLY),
         fit_options=request.fit_options,
         log=request.log,
     )

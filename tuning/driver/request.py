@@ -20,6 +20,8 @@ from tuning.driver.observer import Observer
 from tuning.engines.registry import DEFAULT, ENGINES, option_mistakes
 from tuning.errors import OptionError, TuningError, guess, must, whole_number
 from tuning.preflight.verdict import CHECKS
+from tuning.records import constraint
+from tuning.records.constraint import Constraint
 from tuning.records.objective import Objective, listed, primary
 from tuning.space import SearchSpace, as_space, resolve
 from tuning.training import callbacks
@@ -88,6 +90,7 @@ class Request:
     options: Mapping[str, Any] = field(default_factory=dict)
     fix: Mapping[str, Any] = field(default_factory=dict)
     tries: tuple[Mapping[str, Any], ...] | None = None
+    constraints: tuple[Constraint, ...] | None = None
     storage: str | None = None
     seed: int | None = None
     overwrite: bool = False
@@ -118,7 +121,7 @@ class Request:
         Raises:
             TuningError: names everything that does not fit.
         """
-        mistakes = _Mistakes()
+        mistakes, no_constraints = _Mistakes(), tuple[Constraint, ...]()
         logs = Path(given["logs"]).absolute()  # now: a space may change the working folder
         source = given["space"] if isinstance(given["space"], str) else None
         space = mistakes.caught(
@@ -137,6 +140,7 @@ class Request:
         mistakes.add(*_choice_mistakes(given))
         mistakes.caught(lambda: None if given["budget"] is None else Budget.read(given["budget"]), None)
         fit_options = {name: value for name, value in given["fit_options"].items() if name != "sample_weight"}
+        constraints = mistakes.caught(lambda: constraint.read(given["constraints"] or ()), no_constraints)
         log = mistakes.caught(lambda: Log.read(given["log"]), Log())
         wanted = space.objective if given["objective"] is None else given["objective"]
         goals: tuple[str | Objective, ...] = mistakes.caught(lambda: tuple(listed(wanted)), ())
@@ -155,6 +159,7 @@ class Request:
                 "options": dict(given["options"] or {}),
                 "fix": dict(given["fix"] or {}),
                 "tries": None if given["tries"] is None else tuple(given["tries"]),
+                "constraints": None if given["constraints"] is None else constraints,
                 "in_process": given["workers"] == 1 if given["in_process"] is None else given["in_process"],
                 "observers": tuple(given["observers"]),
             }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,19 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from scipy.special import ndtr
+from scipy.special import log_ndtr, ndtr
 from threadpoolctl import ThreadpoolController
 
 from tuning.engines.cube import Cube
-from tuning.engines.gp_scores import scores_of
+from tuning.engines.gp_scores import excesses_of, scores_of
 from tuning.engines.matern import GaussianProcess
 from tuning.engines.optuna_private import LazyRandomState
 from tuning.hyperparameters import Hyperparameter
 from tuning.space.distributions import from_sampled, parameter_names, sampled_distribution, to_sampled
 
 LEAST_SCORES = 3
+LIKELY_ENOUGH = math.log(0.5)
+"""Logarithm of the probability from which on a configuration counts as one that keeps the constraints."""
 SAME = 0.01
 """Rows that differ by less, everywhere, are as good as the same configuration: what would be learned is the noise."""
 
@@ -77,18 +80,23 @@ class GaussianProcessSampler(BaseSampler):
         cube, names = Cube(self.space), parameter_names(self.space)
         others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
         numbers, scores = scores_of(others, study.direction is StudyDirection.MAXIMIZE)
-        if len(scores) < LEAST_SCORES or not cube.varying:
+        limits = [(known, beyond) for known, beyond in excesses_of(others) if len(known) >= LEAST_SCORES]
+        if (len(scores) < LEAST_SCORES and not limits) or not cube.varying:
             return {}
         rows = {t.number: cube.row(_values(cube.space, names, t.params)) for t in others}
         running = [rows[t.number] for t in others if t.state is TrialState.RUNNING]
-        seen = np.array([rows[number] for number in numbers])
+        seen = np.array([rows[number] for number in numbers]).reshape(-1, len(cube.varying))
         with _libraries().limit(limits=1, user_api="blas"):  # faster for so little, and the same on every machine
-            model = GaussianProcess.fit(cube.coordinates(seen), scores, cube.groups)
-            if running:
+            told = [(np.array([rows[number] for number in known]), beyond) for known, beyond in limits]
+            keeping = Keeping.fit(cube, told) if told else None
+            model = None
+            if len(scores) >= LEAST_SCORES:
+                model = GaussianProcess.fit(cube.coordinates(seen), scores, cube.groups)
+            if running and model is not None:
                 points = cube.coordinates(np.array(running))
                 model = model.with_more(points, model.predict(points)[0])
             seen = seen[np.argsort(-scores, kind="stable")]
-            row = _best_row(cube, model, seen, np.array(list(rows.values())), self._rng.rng)
+            row = _best_row(cube, model, keeping, seen, np.array(list(rows.values())), self._rng.rng)
         return {
             names[h]: to_sampled(h, h.from_unit(max(float(place), 0.0)))
             for h, place in zip(cube.varying, row, strict=True)
@@ -102,22 +110,35 @@ def _libraries() -> ThreadpoolController:
 
 
 def _best_row(
-    cube: Cube, model: GaussianProcess, seen: np.ndarray, tried: np.ndarray, rng: np.random.RandomState
+    cube: Cube,
+    model: GaussianProcess | None,
+    keeping: Keeping | None,
+    seen: np.ndarray,
+    tried: np.ndarray,
+    rng: np.random.RandomState,
 ) -> np.ndarray:
     """Return the row with the largest expected improvement: the best of many, improved from several starts.
 
     Args:
-        cube, model: of the space and of the trials.
+        cube, model: of the space and of the trials; None while too few have a score.
+        keeping: how likely constraints are kept; None without constraints.
         seen: rows of the trials with a score, the best one first.
         tried: rows of all trials, which must not be proposed again.
         rng: for the candidates.
     """
-    best = model.predict(cube.coordinates(tried))[0].max()  # not the best score, which has been lucky
+    best = None if model is None else _best_mean(cube, model, keeping, tried)
 
     def worth(rows: np.ndarray) -> np.ndarray:
-        mean, deviation = model.predict(cube.coordinates(rows))
+        worths = np.zeros(len(rows))
+        if model is not None and best is not None:
+            mean, deviation = model.predict(cube.coordinates(rows))
+            worths = log_expected_improvement(mean - best, deviation)
+        if keeping is not None:
+            # Nothing that keeps them is known yet: anything that likely does is as good as any other.
+            likely = keeping.log_probability(cube.coordinates(rows))
+            worths = worths + likely if best is not None else np.minimum(likely, LIKELY_ENOUGH)
         is_new = (np.abs(rows[:, None] - tried) > SAME).any(2).all(1)
-        return np.where(is_new, log_expected_improvement(mean - best, deviation), -np.inf)
+        return np.where(is_new, worths, -np.inf)
 
     candidates = [cube.legal(rng.uniform(size=(N_RANDOM, len(cube.varying))))]
     candidates += [cube.neighbours(row, N_AROUND, width, rng) for row in seen[:N_BEST] for width in (0.2, 0.05)]
@@ -133,6 +154,57 @@ def _best_row(
         starts = np.where((higher > reached)[:, None], around[np.arange(len(starts)), step], starts)
         reached = np.maximum(higher, reached)
     return np.asarray(starts[int(reached.argmax())])
+
+
+def _best_mean(cube: Cube, model: GaussianProcess, keeping: Keeping | None, tried: np.ndarray) -> float | None:
+    """Return the best that is predicted where something was tried; None where nothing there keeps the constraints.
+
+    It is not the best score, which has been lucky.
+    """
+    points = cube.coordinates(tried)
+    if keeping is not None:
+        points = points[keeping.log_probability(points) >= LIKELY_ENOUGH]
+    return float(model.predict(points)[0].max()) if len(points) else None
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """How likely a configuration keeps all constraints: a process for each, over how far trials were beyond it.
+
+    Attributes:
+        models: of the constraints.
+        zeros: what a process calls the bound.
+
+    References:
+        J. R. Gardner et al., "Bayesian Optimization with Inequality Constraints", ICML 2014.
+    """
+
+    models: Sequence[GaussianProcess]
+    zeros: Sequence[float]
+
+    @classmethod
+    def fit(cls, cube: Cube, told: Sequence[tuple[np.ndarray, np.ndarray]]) -> Keeping:
+        """Return what trials teach.
+
+        Args:
+            cube: of the space.
+            told: for each constraint the rows of the trials, float [n, hyperparameters], and how far each of them is
+                beyond it, float [n].
+        """
+        models, zeros = [], []
+        for rows, values in told:
+            mean, deviation = float(values.mean()), float(values.std()) or 1.0
+            models.append(GaussianProcess.fit(cube.coordinates(rows), (values - mean) / deviation, cube.groups))
+            zeros.append(-mean / deviation)
+        return cls(models, zeros)
+
+    def log_probability(self, points: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the probability that all constraints are kept at each point."""
+        total = np.zeros(len(points))
+        for model, zero in zip(self.models, self.zeros, strict=True):
+            mean, deviation = model.predict(points)
+            total += log_ndtr((zero - mean) / deviation)
+        return total
 
 
 def log_expected_improvement(gain: np.ndarray, deviation: np.ndarray) -> np.ndarray:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
+from tuning.engines.optuna_private import beyond_of
+
 DEPTH = 1.5
 """How far below the middle scores are cut off, in distances of the best one from the middle."""
 
@@ -31,3 +33,16 @@ def scores_of(trials: Sequence[FrozenTrial], is_max: bool) -> tuple[list[int], n
         values = np.maximum(values, middle - DEPTH * (best - middle))
         values = (values - values.mean()) / (float(values.std()) or 1.0)
     return [t.number for t in scored], values
+
+
+def excesses_of(trials: Sequence[FrozenTrial]) -> list[tuple[list[int], np.ndarray]]:
+    """Return for each constraint the numbers of the trials that are known to keep or to break it, and how far beyond.
+
+    The second is float [trials], 0 or less where the constraint is kept.
+    """
+    known = [(t.number, beyond) for t in trials if (beyond := beyond_of(t))]
+    found = []
+    for one in range(len(known[0][1]) if known else 0):
+        pairs = [(number, value) for number, beyond in known if (value := beyond[one]) is not None]
+        found.append(([number for number, _ in pairs], np.array([value for _, value in pairs])))
+    return found

@@ -21,6 +21,7 @@ from tuning.engines.base import Answer, Done, Wait
 from tuning.engines.configurations import count_up_to
 from tuning.engines.keras_tuner_private import BayesianOracle, HyperbandOracle, keras_tuner
 from tuning.engines.keras_tuner_space import Translation
+from tuning.engines.refusals import Refusals
 from tuning.records.objective import Objective
 from tuning.records.trainings import best_of_run
 from tuning.records.trial import Run, State, Trial
@@ -60,10 +61,13 @@ class KerasTunerEngine:
         self._numbers: dict[str, int] = {}  # KerasTuner's id of each run -> our trial's number
         self._n_trials = 0
         self._n_configurations = count_up_to(MAX_COUNTED, translation.space)
+        self._refusals = Refusals()
         self._is_done = False  # whether nothing will ever be proposed again
         self._exhausted = "every configuration of the search space has been tried"
 
     def ask(self) -> Answer:
+        if self._refusals.end:
+            return Wait() if self._oracle.ongoing_trials else self._refusals.end
         before = self.dump()
         run_id = self._next_id
         proposal = self._populated(run_id)
@@ -75,7 +79,8 @@ class KerasTunerEngine:
             self._is_done = True
             return Done("" if private.has_finished(self._oracle) else self._exhausted)
         run = self._run(run_id, proposal["values"])
-        if run.number == self._n_trials and self._max_trials is not None and run.number >= self._max_trials:
+        is_new = run.number == self._n_trials
+        if is_new and self._max_trials is not None and run.number - self._refusals.n >= self._max_trials:
             private.load(self._oracle, before)
             return Wait() if self._oracle.ongoing_trials else Done()
         self._register(run)
@@ -118,8 +123,9 @@ class KerasTunerEngine:
         run = trial.run
         record = self._oracle.trials[run.note["id"]]
         self._learn(trial.found)
+        self._refusals.learn(trial)
         best = best_of_run(trial, self._objective)
-        if trial.state is State.FAILED or best is None:
+        if trial.state is State.FAILED or best is None or not trial.is_feasible:
             record.status = "FAILED"
         else:
             record.status, (record.best_step, record.score) = "COMPLETED", best

@@ -27,10 +27,12 @@ from tuning.engines import optuna_notes
 from tuning.engines.base import Answer, Done, Wait
 from tuning.engines.configurations import every_configuration
 from tuning.engines.gp_sampler import GaussianProcessSampler
-from tuning.engines.optuna_private import contains, reseed
+from tuning.engines.optuna_private import attributes_of, contains, reseed
 from tuning.engines.optuna_pruners import Judge
 from tuning.engines.optuna_samplers import Plan
+from tuning.engines.refusals import Refusals
 from tuning.hyperparameters import Hyperparameter, unknown
+from tuning.records.constraint import Constraint, excesses, is_refused
 from tuning.records.objective import Objective
 from tuning.records.trial import Run, State, Trial
 from tuning.space import active_values
@@ -59,6 +61,7 @@ class OptunaEngine:
         max_trials: number of trials in all; None for no limit.
         plan: which sampler proposes which trial.
         judge: None when nothing is pruned.
+        constraints: which trials had better keep.
     """
 
     def __init__(
@@ -70,11 +73,13 @@ class OptunaEngine:
         max_trials: int | None,
         plan: Plan,
         judge: Judge | None,
+        constraints: Sequence[Constraint] = (),
     ) -> None:
         self._space, self._objectives = list(space), tuple(objectives)
         self._metric = next(o.name for o in objectives if not o.is_resource)
         self._seed, self._epochs, self._max_trials = seed, epochs, max_trials
-        self._plan, self._judge = plan, judge
+        self._plan, self._judge, self._constraints = plan, judge, constraints
+        self._refusals = Refusals()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._storage = optuna.storages.InMemoryStorage()
         directions = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
@@ -93,8 +98,9 @@ class OptunaEngine:
 
     def ask(self) -> Answer:
         number = self._next_number
-        if self._max_trials is not None and number >= self._max_trials:
-            return Wait() if self._open else Done()
+        is_last = self._max_trials is not None and number - self._refusals.n >= self._max_trials
+        if is_last or self._refusals.end:
+            return Wait() if self._open else self._refusals.end or Done()
         if self._plan.defaults_first and not self._n_own:
             defaults = active_values(self._space, {})
             if _key(defaults) not in self._tried:
@@ -119,8 +125,13 @@ class OptunaEngine:
         self._seconds.append(trial.seconds)
         if self._judge is not None:
             self._judge.learn(self._study(), row, trial)
-        scores = self._scores(trial)
-        if scores is not None:
+        scores, beyond = self._scores(trial), excesses(trial, self._constraints)
+        for key, value in attributes_of(beyond).items():
+            self._storage.set_trial_system_attr(row, key, value)
+        self._refusals.learn(trial)
+        if is_refused(trial):
+            self._close(trial.number, TrialState.PRUNED, None)
+        elif scores is not None:
             self._told.append(scores)
             # Only samplers that learn from pruned trials are told which they are.
             is_cut = trial.state is State.PRUNED and isinstance(self._plan.model, (TPESampler, GaussianProcessSampler))

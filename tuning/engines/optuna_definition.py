@@ -25,6 +25,7 @@ from tuning.engines.optuna_samplers import (
     mistakes,
 )
 from tuning.errors import must, raise_all
+from tuning.records.constraint import Constraint
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.space import Hyperparameter
@@ -110,6 +111,7 @@ def make(
     seed: int,
     epochs: int,
     max_trials: int | None,
+    constraints: Sequence[Constraint] = (),
     **options: Any,
 ) -> OptunaEngine:
     """Make the engine of a settled definition.
@@ -118,11 +120,11 @@ def make(
         T. Akiba et al., "Optuna: A Next-generation Hyperparameter Optimization Framework", KDD 2019.
     """
     sampler, pruner = options["sampler"], options["pruner"]
-    request = _request(space, seed, len(objectives), options)
+    request = replace(_request(space, seed, len(objectives), options), is_constrained=bool(constraints))
     is_name = isinstance(sampler, str)
     plan = make_plan(sampler, options["model"], request) if is_name else given_plan(sampler, seed)
     warmup = 0
     if isinstance(pruner, str):
         warmup, pruner = options["warmup_epochs"], make_pruner(pruner, options, epochs)
     judge = None if pruner is None else Judge(pruner, objectives[0], warmup)
-    return OptunaEngine(space, objectives, seed, epochs, max_trials, plan, judge)
+    return OptunaEngine(space, objectives, seed, epochs, max_trials, plan, judge, constraints)

@@ -86,4 +86,5 @@ OPTUNA = EngineKind(
     settle=Lazily("tuning.engines.optuna_definition:settled"),
     remark=_remark,
     many_objectives=True,
+    constrains=True,
 )

@@ -7,12 +7,14 @@ a sampler that could not be seeded would propose something else after each resta
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, PatientPruner
 from optuna.samplers import BaseSampler, GridSampler, QMCSampler
+from optuna.trial import FrozenTrial, Trial
 
 from tuning.errors import moved
 
@@ -22,6 +24,31 @@ except ImportError as error:
     raise moved("optuna", "optuna.samplers._lazy_random_state.LazyRandomState") from error
 
 _SAMPLERS = "optuna.samplers"
+
+_CONSTRAINTS, _BEYOND = "constraints", "tuning:beyond"
+"""Attributes of a trial that say how far it is beyond each constraint: a list, 0 or less where one is kept. The first
+is Optuna's, which has no word for what is not known."""
+
+
+def attributes_of(beyond: Sequence[float | None]) -> dict[str, list[float | None]]:
+    """Return the attributes of a trial that is so far beyond each constraint; none where nothing is known."""
+    if all(value is None for value in beyond):
+        return {}
+    return {_CONSTRAINTS: [0.0 if value is None else value for value in beyond], _BEYOND: list(beyond)}
+
+
+def beyond_of(trial: FrozenTrial) -> list[float | None]:
+    """Return how far a trial is beyond each constraint, None of one that is not known; empty where nothing is."""
+    return list(trial.system_attrs.get(_BEYOND, ()))
+
+
+def constrained() -> dict[str, Any]:
+    """Return the argument that a sampler needs to look at constraints; from Optuna 5 on it looks by itself."""
+    return {} if hasattr(Trial, "set_constraint") else {"constraints_func": _constraints_of}
+
+
+def _constraints_of(trial: FrozenTrial) -> list[float]:
+    return list(trial.system_attrs.get(_CONSTRAINTS, ()))
 
 
 def is_of_optuna(sampler: Any) -> bool:

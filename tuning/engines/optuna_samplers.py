@@ -19,7 +19,7 @@ from optuna import samplers
 from optuna.samplers import BaseSampler
 
 from tuning.engines.gp_sampler import GaussianProcessSampler, proposal_seconds
-from tuning.engines.optuna_private import is_in_grid, is_of_optuna, reseed, set_sequence
+from tuning.engines.optuna_private import constrained, is_in_grid, is_of_optuna, reseed, set_sequence
 from tuning.errors import must
 from tuning.space import Hyperparameter
 from tuning.space.distributions import parameter_names, to_sampled
@@ -53,6 +53,7 @@ class Request:
         n_objectives: number of objectives.
         n_startup_trials: trials before a model proposes.
         population_size: of the evolutionary samplers.
+        is_constrained: whether trials have constraints to keep.
     """
 
     space: tuple[Hyperparameter, ...]
@@ -60,6 +61,12 @@ class Request:
     n_objectives: int
     n_startup_trials: int
     population_size: int
+    is_constrained: bool = False
+
+    @property
+    def constraints(self) -> dict[str, Any]:
+        """What a sampler of Optuna's that knows constraints is told of them."""
+        return constrained() if self.is_constrained else {}
 
     @property
     def varying(self) -> list[Hyperparameter]:
@@ -92,11 +99,14 @@ def _tpe(request: Request) -> BaseSampler:
         multivariate=True if request.n_objectives == 1 or request.is_conditional else None,
         group=request.is_conditional,
         constant_liar=True,  # what is being trained is not proposed again by those that are asked meanwhile
+        **request.constraints,
     )
 
 
 def _gp(request: Request) -> BaseSampler:
-    return samplers.GPSampler(n_startup_trials=request.n_startup_trials, independent_sampler=_tpe(request))
+    return samplers.GPSampler(
+        n_startup_trials=request.n_startup_trials, independent_sampler=_tpe(request), **request.constraints
+    )
 
 
 def _cmaes(request: Request) -> BaseSampler:
@@ -121,8 +131,8 @@ MAKERS: dict[str, Callable[[Request], BaseSampler]] = {
     "random": lambda request: samplers.RandomSampler(),
     "grid": _grid,
     "brute_force": lambda request: samplers.BruteForceSampler(),
-    "nsga2": lambda request: samplers.NSGAIISampler(population_size=request.population_size),
-    "nsga3": lambda request: samplers.NSGAIIISampler(population_size=request.population_size),
+    "nsga2": lambda request: samplers.NSGAIISampler(population_size=request.population_size, **request.constraints),
+    "nsga3": lambda request: samplers.NSGAIIISampler(population_size=request.population_size, **request.constraints),
 }
 
 

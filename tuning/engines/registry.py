@@ -113,14 +113,15 @@ def make_engine(definition: Definition, max_trials: int | None, objects: Mapping
         OptionError: the engine cannot begin with the configurations to try first.
     """
     kind = engine_kind(definition.engine)
-    n_trainings = {} if kind.folds is None else {"n_trainings": len(definition.training_names)}
+    more: dict[str, Any] = {} if kind.folds is None else {"n_trainings": len(definition.training_names)}
+    more |= {"constraints": definition.constraints} if kind.constrains else {}
     engine: Engine = kind.make(
         definition.hyperparameters,
         definition.objectives if kind.many_objectives else definition.objective,
         definition.seed,
         definition.epochs,
         max_trials,
-        **n_trainings,
+        **more,
         **{**definition.options, **(objects or {})},
     )
     if not definition.tries:

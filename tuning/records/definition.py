@@ -11,6 +11,7 @@ from typing import Any
 
 from tuning.hyperparameters import Hyperparameter
 from tuning.records import arguments, fingerprint
+from tuning.records.constraint import Constraint
 from tuning.records.objective import Objective
 
 VERSION = 4
@@ -40,6 +41,7 @@ class Definition:
         scoring: the rule by which folds and repeats come to one score: "common", "last" or "own"; see
             `tuning.records.trainings`.
         model: the fingerprint of the default model and of the code that trains it; empty where it is not known.
+        constraints: what a trial must keep to be one of the best.
         told: whether a program trains the trials in a loop of its own, and tells what they come to.
     """
 
@@ -60,6 +62,7 @@ class Definition:
     tries: tuple[Mapping[str, Any], ...] = ()
     scoring: str = "common"
     model: Mapping[str, Any] = field(default_factory=dict)
+    constraints: tuple[Constraint, ...] = ()
     told: bool = False
 
     @property
@@ -128,6 +131,7 @@ class Definition:
             **({"tries": list(map(dict, self.tries))} if self.tries else {}),
             **({"scoring": self.scoring} if self.is_divided else {}),
             **({"model": dict(self.model)} if self.model else {}),
+            **({"constraints": list(map(str, self.constraints))} if self.constraints else {}),
             **({"told": True} if self.told else {}),
         }
 
@@ -139,6 +143,7 @@ class Definition:
         fields["objective"] = Objective.parse(record["objective"])
         fields["several"] = tuple(map(Objective.parse, record.get("several", ())))
         fields["tries"] = tuple(record.get("tries", ()))
+        fields["constraints"] = tuple(map(Constraint.parse, record.get("constraints", ())))
         return cls(**fields)
 
     def differences(self, other: Definition) -> list[str]:
@@ -152,6 +157,8 @@ class Definition:
             found.append(f"objectives are {_listed(self.objectives)}, in the study {_listed(other.objectives)}")
         if self.tries != other.tries:
             found.append(f"tries are {_listed(self.tries)}, in the study {_listed(other.tries)}")
+        if set(self.constraints) != set(other.constraints):
+            found.append(f"constraints are {_listed(self.constraints)}, in the study {_listed(other.constraints)}")
         if self.told != other.told:
             by = {False: "by the toolkit", True: "by a program (tuning.open)"}
             found.append(f"trials are trained {by[self.told]}, in the study {by[other.told]}")

@@ -30,7 +30,8 @@ class Gain:
 
 def last_gain(trials: Iterable[Trial], objective: Objective) -> Gain | None:
     """Return what the last third of the finished trials gained, at least `LEAST`; None with too few before them."""
-    scores = [t.score for t in sorted(trials, key=lambda t: t.number) if t.state.is_finished and t.score is not None]
+    finished = [t for t in sorted(trials, key=lambda t: t.number) if t.state.is_finished and t.is_feasible]
+    scores = [t.score for t in finished if t.score is not None]
     n_last = max(LEAST, len(scores) // 3)
     if len(scores) < 2 * n_last:
         return None

@@ -10,16 +10,16 @@ import bisect
 import math
 from collections.abc import Sequence
 
-from tuning.records.objective import Objective
+from tuning.records.objective import RESOURCES, Objective
 from tuning.records.trial import RETURNED, State, Training, Trial
 
 
 def ranked(trials: Sequence[Trial], objective: Objective) -> list[Trial]:
-    """Return the trials that have a score, best first; failed ones never count."""
+    """Return the trials that have a score, best first; those that failed or break a constraint never count."""
     scored = [
         (objective.sort_key(t.score), t.number, t)
         for t in trials
-        if t.score is not None and t.state is not State.FAILED
+        if t.score is not None and t.state is not State.FAILED and t.is_feasible
     ]
     return [trial for _, _, trial in sorted(scored, key=lambda entry: entry[:2])]
 
@@ -31,15 +31,23 @@ def scores_of(trial: Trial, objectives: Sequence[Objective]) -> tuple[float | No
     """
     found: list[float | None] = []
     for objective in objectives:
-        if objective.is_resource:
-            found.append(trial.resources.get(objective.name))
-            continue
         is_first = all(o.is_resource for o in objectives[: objectives.index(objective)])
-        epochs = _epochs_that_count(trial)
-        values = [_at(t, e, objective, is_first) for t, e in zip(trial.trainings, epochs, strict=True)]
-        mean = sum(values) / len(values)
-        found.append(mean if math.isfinite(mean) else None)
+        found.append(value_of(trial, objective.name, is_first and not objective.is_resource))
     return tuple(found)
+
+
+def value_of(trial: Trial, name: str, is_first: bool = False) -> float | None:
+    """Return what a trial's model costs, or a metric at its best epoch, by name; None where there is no value.
+
+    Args:
+        is_first: whether what `fit` returned stands for the metric.
+    """
+    if name in RESOURCES:
+        return trial.resources.get(name)
+    epochs = _epochs_that_count(trial)
+    values = [_at(t, e, name, is_first) for t, e in zip(trial.trainings, epochs, strict=True)]
+    mean = sum(values) / len(values)
+    return mean if math.isfinite(mean) else None
 
 
 def _epochs_that_count(trial: Trial) -> list[int | None]:
@@ -49,19 +57,19 @@ def _epochs_that_count(trial: Trial) -> list[int | None]:
     return [None if one is None else one[0] for one in trial.counted]
 
 
-def _at(training: Training, best: int | None, objective: Objective, is_first: bool) -> float:
+def _at(training: Training, best: int | None, name: str, is_first: bool) -> float:
     """Return a metric at an epoch; of the first objective what `fit` returned, if it did."""
     if best is None:
         return math.nan
     epoch = training.curve.epochs[best]
-    return epoch.get(RETURNED if is_first and RETURNED in epoch else objective.name, math.nan)
+    return epoch.get(RETURNED if is_first and RETURNED in epoch else name, math.nan)
 
 
 def pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Trial]:
     """Return the trials that are not dominated, the best in the first objective first.
 
-    A trial dominates another one when it is better in one objective and worse in none. Trials that failed or lack
-    a score do not count.
+    A trial dominates another one when it is better in one objective and worse in none. Trials that failed, lack
+    a score or break a constraint do not count.
 
     Args:
         trials: their `scores` are in the order of `objectives`.
@@ -74,7 +82,10 @@ def pareto(trials: Sequence[Trial], objectives: Sequence[Objective]) -> list[Tri
 
 
 class Ranking:
-    """Trials by one objective, best first; equal ones by number. Failed ones never count, nor those without score."""
+    """Trials by one objective, best first; equal ones by number.
+
+    Those that failed, have no score or break a constraint never count.
+    """
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
@@ -86,7 +97,7 @@ class Ranking:
         before = self._keys.pop(trial.number, None)
         if before is not None:
             del self._order[bisect.bisect_left(self._order, before)]
-        if counts and trial.score is not None and trial.state is not State.FAILED:
+        if counts and trial.score is not None and trial.state is not State.FAILED and trial.is_feasible:
             key = self._keys[trial.number] = (self._objective.sort_key(trial.score), trial.number)
             bisect.insort(self._order, key)
 
@@ -130,6 +141,8 @@ class Front:
     def _key(self, trial: Trial) -> tuple[float, ...] | None:
         scores = [score for score in trial.scores if score is not None]
         if not self._objectives or trial.state is not State.COMPLETED or len(scores) != len(self._objectives):
+            return None
+        if not trial.is_feasible:
             return None
         return tuple(o.sort_key(score) for o, score in zip(self._objectives, scores, strict=True))
 

@@ -143,6 +143,8 @@ class Trial:
         started_at, ended_at: Unix time in seconds.
         scores: one value an objective, where there are several: metrics of training at the best epoch; () otherwise.
         resources: what the trained model costs, by the name of the resource metric.
+        limited: the values that the study's constraints limit, by name, as of the last run's end.
+        is_feasible: whether it keeps all constraints, as far as its runs have shown.
     """
 
     number: int
@@ -162,6 +164,8 @@ class Trial:
     ended_at: float | None = None
     scores: tuple[float | None, ...] = ()
     resources: Mapping[str, float] = field(default_factory=dict)
+    limited: Mapping[str, float] = field(default_factory=dict)
+    is_feasible: bool = True
 
     @property
     def is_divided(self) -> bool:
@@ -245,6 +249,7 @@ class Trial:
             "score": self.score,
             **divided,
             **({"scores": list(self.scores), "resources": dict(self.resources)} if self.scores else {}),
+            **({"feasible": self.is_feasible, "limited": dict(self.limited)} if self.limited else {}),
             "best_epoch": self.best_epoch,
             "epochs": self.epochs,
             "values": dict(self.values),

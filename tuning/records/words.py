@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuning.records.constraint import broken, is_refused
 from tuning.records.definition import Definition
 from tuning.records.ranking import pareto, ranked
 from tuning.records.trial import State, Trial
@@ -64,8 +65,35 @@ def best_line(definition: Definition, trials: Sequence[Trial]) -> str:
         return f"Pareto set   trials {numbers}: no other is better in {names}"
     best = next(iter(ranked(trials, definition.objective)), None)
     if best is None:
-        return "best: none yet, for no trial has a score"
+        keeps = f" and keeps {constraints(definition)}" if definition.constraints else ""
+        return f"best: none yet, for no trial has a score{keeps}"
     return ", ".join([f"best: trial {best.number}", f"{definition.objective.name} {score(best.score)}", *pairs(best)])
+
+
+def constraints(definition: Definition) -> str:
+    """Return "n_params<=50000 and val_recall>=0.9"."""
+    return " and ".join(map(str, definition.constraints))
+
+
+def feasibility(definition: Definition, trials: Sequence[Trial]) -> list[str]:
+    """Return "infeasible: 3 of 12 trials break n_params<=50000, 2 of them were not trained"; nothing without such."""
+    infeasible = [t for t in trials if t.limited and not t.is_feasible]
+    if not infeasible:
+        return []
+    n_refused = sum(map(is_refused, infeasible))
+    refused = f", {n_refused} of them {'was' if n_refused == 1 else 'were'} not trained" if n_refused else ""
+    breaks = "breaks" if len(infeasible) == 1 else "break"
+    return [f"infeasible: {len(infeasible)} of {len(trials)} trials {breaks} {constraints(definition)}{refused}"]
+
+
+def broken_by(definition: Definition, trial: Trial) -> str:
+    """Return the values with which a trial breaks constraints, "n_params 81002"; empty where it breaks none."""
+    return ", ".join(f"{c.name} {number(trial.limited[c.name])}" for c in broken(trial, definition.constraints))
+
+
+def feasible(definition: Definition, trial: Trial) -> str:
+    """Return "yes", or the values with which a trial breaks constraints; empty while that is not known."""
+    return "yes" if trial.limited and trial.is_feasible else broken_by(definition, trial)
 
 
 def pairs(trial: Trial) -> list[str]:

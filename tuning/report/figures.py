@@ -57,8 +57,8 @@ class Drawn:
         rest = [t for t in study.trials if t.number not in always]
         chosen = {**always, **{t.number: t for t in thinned(rest, max(0, MAX_POINTS - len(always)))}}
         self.trials = [chosen[n] for n in sorted(chosen)]
-        self.scored = [t for t in self.trials if t.score is not None and t.state is not State.FAILED]
         place = {t.number: i for i, t in enumerate(self.ranked)}
+        self.scored = [t for t in self.trials if t.number in place]
         last = max(1, len(self.ranked) - 1)
         self.tones = {n: round((N_TONES - 1) * (1 - i / last)) for n, i in place.items()}
         self.scores, self.n_far = axes.of_scores(self.objective, [t.score for t in self.ranked if t.score is not None])
@@ -88,7 +88,8 @@ def history(drawn: Drawn) -> Figure:
     marks = [_points(state, [t for t in drawn.trials if t.state is state]) for state in State]
     best, xs, ys = None, [], []
     for t in study.trials:
-        if t.score is not None and t.state is not State.FAILED and objective.is_better(t.score, best):
+        counts = t.state is not State.FAILED and t.is_feasible
+        if t.score is not None and counts and objective.is_better(t.score, best):
             best = t.score
             xs.append(t.number)
             ys.append(short(best))

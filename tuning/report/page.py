@@ -16,6 +16,7 @@ from tuning.errors import StudyError
 from tuning.files import write_text
 from tuning.final.record import Final
 from tuning.records.trial import State, Trial
+from tuning.records.words import constraints, feasibility, feasible
 from tuning.report import figures
 from tuning.report.findings import default_trial, findings
 from tuning.report.shell import rendered
@@ -87,6 +88,9 @@ def _facts(study: Study, drawn: figures.Drawn) -> dict[str, Any]:
         "pareto": study.pareto,
         "several": len(study.definition.objectives) > 1,
         "further": study.definition.further,
+        "constraints": constraints(study.definition),
+        "feasible": [feasible(study.definition, t) for t in rows[:MAX_ROWS]],
+        "infeasible": feasibility(study.definition, trials),
         "training_names": study.definition.training_names if study.definition.is_divided else (),
         "names": list(dict.fromkeys([*drawn.names, *(name for t in rows for name in t.values)])),
         "rows": rows[:MAX_ROWS],

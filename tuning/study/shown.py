@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuning.records.ranking import ranked
 from tuning.records.trial import State, Trial
-from tuning.records.words import best_line, counts, duration, number, pairs, score
+from tuning.records.words import best_line, counts, duration, feasibility, number, pairs, score
 
 if TYPE_CHECKING:
     from tuning.study.study import Study
@@ -41,6 +41,7 @@ def summary(study: Study, top: int = TOP) -> Shown:
         f"study {study.name}: {d.engine} on {d.space}, {' and '.join(map(str, d.objectives))}, seed {d.seed}",
         f"{counts(study.trials)}; {_totals(study.trials)}",
         best_line(d, study.trials),
+        *feasibility(d, study.trials),
     ]
     shown = ranked(study.trials, study.objective)[:top]
     if len(shown) > 1:
@@ -97,7 +98,7 @@ def _table(study: Study) -> str:
 
 def _history(study: Study) -> str:
     """Return a picture of scores in the order of trials, with a line of the best so far; none of fewer than two."""
-    scored = [t for t in study.trials if t.score is not None and t.state is not State.FAILED]
+    scored = [t for t in study.trials if t.score is not None and t.state is not State.FAILED and t.is_feasible]
     values = [float(t.score) for t in scored if t.score is not None]
     if len(values) < 2:
         return ""

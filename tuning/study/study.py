@@ -15,7 +15,7 @@ from tuning.data import Data
 from tuning.driver.command import command
 from tuning.engines.registry import engine_kind, engines_that
 from tuning.errors import SpaceError, StudyError, raise_all, whole_number
-from tuning.records import arguments
+from tuning.records import arguments, words
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.ranking import pareto, ranked
@@ -114,7 +114,7 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The trial with the best score; None while no trial has one."""
+        """The trial with the best score of those that keep the constraints; None while there is none."""
         return next(iter(ranked(self.trials, self.objective)), None)
 
     @property
@@ -135,8 +135,9 @@ class Study:
     def _best(self) -> Trial:
         best = self.best
         if best is None:
+            keeps = f" that keeps {words.constraints(self.definition)}" if self.definition.constraints else ""
             raise StudyError(
-                f"study '{self.name}' must have a trial with a score, but it has none of {len(self.trials)}."
+                f"study '{self.name}' must have a trial with a score{keeps}, but it has none of {len(self.trials)}."
             )
         return best
 
@@ -188,7 +189,7 @@ class Study:
 
     def best_models(self, n: int) -> list[Any]:
         """Return the models of the `n` best trials, best first; as many as `search` was told to `keep` are there."""
-        return [self.model(trial) for trial in self.top(n)]
+        return list(map(self.model, self.top(n)))
 
     def model(self, trial: Trial | int) -> Any:
         """Return a trial's model with the weights of its best epoch; of several the best one, as `best_model` does.
@@ -343,12 +344,11 @@ class Study:
         return {
             "study": self.name,
             "path": str(self.path),
-            "space": self.definition.space,
-            "engine": self.definition.engine,
-            "seed": self.definition.seed,
+            **{name: getattr(self.definition, name) for name in ("space", "engine", "seed")},
             "objective": {"name": self.objective.name, "direction": self.objective.direction},
             **({} if self.definition.cv is None else {"cv": dict(self.definition.cv)}),
             **({} if self.definition.repeats is None else {"repeats": self.definition.repeats}),
+            **({"constraints": list(map(str, self.definition.constraints))} if self.definition.constraints else {}),
             "best": None if best is None else best.score,
             **self._objectives(),
             "final": self.final,

@@ -22,6 +22,7 @@ from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.ranking import Front
 from tuning.records.trial import State, Trial
+from tuning.records.words import constraints
 from tuning.tensorboard import columns as columns_
 from tuning.tensorboard.columns import Column
 from tuning.tensorboard.layout import our_files
@@ -42,6 +43,8 @@ TRIAL_STATE, TRIAL, BUDGET, ENGINE, STUDY = "trial_state", "trial", "budget", "e
 """The toolkit's own columns, which every trial has."""
 PARETO = "pareto"
 """In a study of several objectives: whether the trial is in the Pareto set."""
+FEASIBLE, LIMITED = "feasible", "constraint"
+"""In a study with constraints: whether the trial keeps them; the group of the values that they limit."""
 _ALWAYS_DECLARED = (TRIAL_STATE, TRIAL)
 _SPARE = (BUDGET, ENGINE, STUDY)
 
@@ -58,6 +61,7 @@ class Records:
         self._space = list(definition.hyperparameters)
         self._columns = columns_.of_space(self._space)
         own = (*_ALWAYS_DECLARED, *_SPARE, *((PARETO,) if definition.several else ()))
+        own += (FEASIBLE,) if definition.constraints else ()
         self._own_names = {n: n if n not in self._columns else f"tuning/{n}" for n in own}
         self._metrics: set[str] = set()
         self._front = Front(definition.several)
@@ -113,7 +117,7 @@ class Records:
         """Return the record of the study: every column with type and domain, every metric."""
         d = self._definition
         declared = {**self._columns, **self._own_columns}
-        own = [self._own_names[n] for n in (*_ALWAYS_DECLARED, PARETO) if n in self._own_names]
+        own = [self._own_names[n] for n in (*_ALWAYS_DECLARED, PARETO, FEASIBLE) if n in self._own_names]
         spare = [self._own_names[n] for n in _SPARE]
         first = columns_.shown_first(declared, own, spare)
         return api_pb2.Experiment(
@@ -124,7 +128,10 @@ class Records:
                 for name, column in declared.items()
                 if name in first or name not in spare
             ],
-            metric_infos=metric_infos(d.objective, self._metrics, d.several),
+            metric_infos=[
+                *metric_infos(d.objective, self._metrics, d.several),
+                *(_metric(f"{LIMITED}/{c.name}", f"must keep {c}") for c in d.constraints),
+            ],
         )
 
     def session_start(self, trial: Trial) -> plugin_data_pb2.SessionStartInfo:
@@ -142,6 +149,7 @@ class Records:
             ENGINE: d.engine,
             STUDY: d.study,
             **({PARETO: trial.number in self._front} if d.several else {}),
+            **({FEASIBLE: is_known_feasible(trial)} if d.constraints else {}),
         }
         columns = self._own_columns
         for name, value in own.items():
@@ -152,7 +160,7 @@ class Records:
         """Return eight digits that change with anything a finished trial's session shows, times left aside."""
         values = self.session_start(trial).hparams
         encoded = sorted((name, value.SerializeToString()) for name, value in values.items())
-        shown = (encoded, trial.epochs, self.progress(trial), *([trial.scores] if trial.scores else []))
+        shown = (encoded, trial.epochs, self.progress(trial), *(s for s in (trial.scores, trial.limited) if s))
         return f"{zlib.crc32(repr(shown).encode()):08x}"
 
     def progress(self, trial: Trial) -> list[tuple[str, float, int]]:
@@ -166,7 +174,7 @@ class Records:
         if trial.state is not State.FAILED:
             scored = zip(d.several, trial.scores, strict=False)
             found += [(_tag(o), score, last) for o, score in scored if o != d.objective and score is not None]
-        return found
+        return [*found, *((f"{LIMITED}/{name}", value, last) for name, value in trial.limited.items())]
 
     def _applying(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         """Yield the values whose conditions hold; undeclared ones have none, and none of our own columns' names."""
@@ -190,7 +198,15 @@ class Records:
         if d.several:
             said = "whether no other trial is better in every objective"
             made.append(Column(PARETO, "bool", (False, True), description=said))
+        if d.constraints:
+            said = f"whether a trial that has ended keeps {constraints(d)}"
+            made.append(Column(FEASIBLE, "bool", (False, True), description=said))
         return {self._own_names[c.name]: replace(c, name=self._own_names[c.name], always=True) for c in made}
+
+
+def is_known_feasible(trial: Trial) -> bool:
+    """Tell whether a trial has ended and keeps the constraints."""
+    return trial.state.is_finished and trial.state is not State.FAILED and trial.is_feasible
 
 
 def metric_infos(

@@ -93,7 +93,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run ended in the ordinary way."""
+    """A run ended in the ordinary way. `is_refused`: it was not trained, because the model breaks a constraint."""
 
     number: int
     values: Mapping[str, Any]
@@ -104,6 +104,7 @@ class Finished:
     reason: str | None = None
     training: int = 0
     resources: Mapping[str, float] = field(default_factory=dict)
+    is_refused: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tuning.records.constraint import Constraint
 from tuning.training.summaries import Log
 
 
@@ -22,6 +23,7 @@ class TrainingOptions:
         patience: epochs without a better objective after which a run ends; None for never.
         anneal: epochs over which the learning rate falls to nearly zero; None to leave it alone.
         resources: what is to be measured of the trained model; see `tuning.training.resources`.
+        limits: constraints that are known before training; a model that breaks one is not trained.
         fit_options: further keyword arguments of `fit`, `callbacks` among them.
         log: what to write for TensorBoard besides curves and hyperparameters.
     """
@@ -31,5 +33,6 @@ class TrainingOptions:
     patience: int | None = None
     anneal: int | None = None
     resources: tuple[str, ...] = ()
+    limits: tuple[Constraint, ...] = ()
     fit_options: Mapping[str, Any] = field(default_factory=dict)
     log: Log = Log()

@@ -17,7 +17,7 @@ from tuning.space import HyperParameters, SearchSpace
 from tuning.training import summaries
 from tuning.training.fit import assembled, fit_space, has_own_fit, validation_callback
 from tuning.training.messages import Failed, Finished, Reporter, Task, failure
-from tuning.training.models import is_keras_model, one_sample, restore
+from tuning.training.models import ensure_built, is_keras_model, one_sample, restore
 from tuning.training.progress import Progress
 from tuning.training.resources import measured
 from tuning.training.seeding import generators_kept, seed_everything
@@ -47,6 +47,19 @@ def _train(
     space = space.for_run(task.run)
     hp = HyperParameters(task.run.values)
     model = space.build(hp)
+    costs = {} if task.trained or not is_keras_model(model) else _costs_that_break(model, data, task)
+    if costs:
+        seconds = time.perf_counter() - started
+        return Finished(
+            task.run.number,
+            task.run.values,
+            (),
+            0,
+            seconds,
+            training=task.training,
+            resources=costs,
+            is_refused=True,
+        )
     arguments = assembled(
         space,
         model,
@@ -79,6 +92,16 @@ def _train(
         task.training,
         measured(model, data.x, task.options.resources, progress.epoch_seconds) if is_keras_model(model) else {},
     )
+
+
+def _costs_that_break(model: Any, data: Data, task: Task) -> dict[str, float]:
+    """Return what a model costs before it is trained; empty where it keeps all constraints on that."""
+    limits = task.options.limits
+    if not limits:
+        return {}
+    ensure_built(model, data.x)
+    costs = measured(model, data.x, [limit.name for limit in limits], ())
+    return {} if all(limit.is_kept_by(costs[limit.name]) for limit in limits) else costs
 
 
 def _how_it_was_trained(model: Any, task: Task) -> tuple[bool | None, str | None]:
