@@ -74,6 +74,7 @@ def test_resumed_it_proposes_what_it_would_have_proposed(model, cut):
     assert proposals(resumed.go(200).runs) == straight
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_it_learns_to_keep_them(model):
     """At random one of seven configurations has so few parameters."""
