@@ -37,11 +37,14 @@ def best(
 ) -> None:
     """Show the best trial: values, curve, and where its weights are; save its model.
 
-    A saved model is loaded again and evaluated on the validation data, and must give the recorded score.
+    Of several objectives there is no best trial: the Pareto set is shown, and `--trial N` chooses one of it. A saved model is loaded again and evaluated on the validation data, and must give the recorded score.
     """
     from tuning.study import load
 
     found = load(study_path(study, logs, storage), storage=storage, trust=trust)
+    if trial is None and len(found.definition.objectives) > 1:
+        _show_pareto(found, save, as_json)
+        return
     chosen = found.best if trial is None else found._trial(trial)
     if chosen is None:
         found.best_model()  # raises
@@ -55,6 +58,33 @@ def best(
     _print(found, chosen)
     if save is not None:
         _print_saved(found, chosen, save, again)
+
+
+def _show_pareto(study: Any, save: Path | None, as_json: bool) -> None:
+    """Show the trials that no other beats; refuse to save a best model, for there is none."""
+    from tuning.cli.tables import fitting
+    from tuning.errors import StudyError
+    from tuning.records.words import best_line, number
+
+    objectives, front = study.definition.objectives, study.pareto
+    numbers = ", ".join(str(trial.number) for trial in front)
+    if save is not None:
+        raise StudyError(
+            f"study '{study.name}' must have one objective to have a best trial, but it has {len(objectives)}. "
+            f"Choose one of its Pareto set with --trial: {numbers or 'which is empty yet'}."
+        )
+    if as_json:
+        print_json({"study": study.name, "pareto": [trial.to_json() for trial in front]})
+        return
+    columns = {"trial": [str(trial.number) for trial in front]}
+    columns |= {f"{o.name} ({o.direction})": [number(t.scores[i]) for t in front] for i, o in enumerate(objectives)}
+    names = list(dict.fromkeys(name for trial in front for name in trial.values))
+    columns |= {name: [number(trial.values.get(name)) for trial in front] for name in names}
+    console = results()
+    console.print(best_line(study.definition, study.trials))
+    if front:
+        console.print(fitting(columns, names[::-1], console.width))
+        console.print("`tune best STUDY --trial N` shows one of them, and saves its model with --save.")
 
 
 def _saved(study: Any, trial: Any, path: Path) -> float | None:

@@ -141,7 +141,8 @@ def _studies_table(listed: Sequence[tuple[Study, Mapping[str, Any]]], width: int
     columns: dict[str, list[str]] = {name: [] for name in HEADS}
     for study, facts in listed:
         d, at = study.definition, facts["date"]
-        best = f"Pareto set of {len(study.pareto)}" if study.pareto else score(study.best.score if study.best else None)
+        several = len(d.objectives) > 1
+        best = f"Pareto set of {len(study.pareto)}" if several else score(study.best.score if study.best else None)
         said = counts(study.trials)
         short, rest = said.partition(":")[::2]
         cells = (

@@ -11,7 +11,7 @@ from tests.conftest import SPACES
 
 CURVE = SPACES / "curve.py"
 COMMANDS = (
-    *("demo", "new", "run", "show", "list", "board", "best", "finalize", "predict", "report", "export"),
+    *("demo", "new", "run", "show", "list", "board", "best", "finalize", "predict", "report", "compare", "export"),
     *("spaces", "engines", "lr", "baseline", "rename", "clean", "rm"),
 )
 

@@ -23,10 +23,10 @@ NASTY = (
 )
 
 
-def stored(folder):
-    """Return a small finished study, in a folder of its own."""
-    shutil.copytree(ROOT / "tests" / "golden" / "studies" / "random-finished", folder / "formula-random")
-    return Study(folder / "formula-random")
+def stored(folder, golden="random-finished", name="formula-random"):
+    """Return a small stored study, in a folder of its own."""
+    shutil.copytree(ROOT / "tests" / "golden" / "studies" / golden, folder / name)
+    return Study(folder / name)
 
 
 def trial(number, optimizer, score, **rest):
