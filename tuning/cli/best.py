@@ -37,7 +37,8 @@ def best(
 ) -> None:
     """Show the best trial: values, curve, and where its weights are; save its model.
 
-    Of several objectives there is no best trial: the Pareto set is shown, and `--trial N` chooses one of it. A saved model is loaded again and evaluated on the validation data, and must give the recorded score.
+    A saved model is loaded again and evaluated on the validation data, and must give the recorded score. Of several
+    objectives there is no best trial: the Pareto set is shown, and `--trial N` chooses one of it.
     """
     from tuning.study import load
 
