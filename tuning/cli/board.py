@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import typer
 
 from tuning.cli.app import app
-from tuning.cli.console import results
+from tuning.cli.console import end_on_signals, results
 from tuning.cli.options import LOGS, study_path
 
 
@@ -23,9 +22,7 @@ def board(
     """Open TensorBoard on a study; the HPARAMS tab shows its trials. Ctrl-C ends it."""
     from tuning.tensorboard import serve
 
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a service manager's, a closed terminal's
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+    end_on_signals()
     paths = [study_path(name, logs) for name in study]
     with serve(paths, port) as running:
         results().print(f"TensorBoard  {running.url}#hparams   (Ctrl-C to end)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from functools import lru_cache
 from typing import Any
@@ -28,6 +29,13 @@ def error_line(text: str) -> None:
 def print_json(record: Any) -> None:
     """Print one JSON value; numbers that JSON does not have become null."""
     sys.stdout.write(json.dumps(_strict(record), indent=2, allow_nan=False) + "\n")
+
+
+def end_on_signals() -> None:
+    """Let a service manager's signal, and that of a closed terminal, end a server as Ctrl-C does."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _strict(value: Any) -> Any:

@@ -3,8 +3,10 @@
 import pytest
 
 from tests import browser as browsers
-from tests.tuning.report.studies import NASTY, divided, dressed, hostile, of_two_objectives, usual
+from tests.tuning.report.studies import NASTY, divided, dressed, hostile, of_two_objectives, stored, usual
+from tests.tuning.report.test_live import add_trial
 from tuning.report import write_comparison, write_report
+from tuning.report.live import Live
 
 pytestmark = [
     pytest.mark.slow,
@@ -138,3 +140,27 @@ def test_a_picture_is_a_file_of_its_own(opened, made, tmp_path):
     text = browser.run("blobs[0].text()")
     assert text.startswith("<svg") and 'xmlns="http://www.w3.org/2000/svg"' in text and "fill:rgb" in text
     assert browser.wait("blobs.map(b => b.type)", lambda t: len(t) == 3)[-1] == "image/png"
+
+
+def test_a_live_page_follows_the_search_and_keeps_what_the_reader_did(browser, tmp_path):
+    study = stored(tmp_path)
+    for found in (browser.exceptions, browser.errors, browser.requests, browser.failures):
+        found.clear()
+    browser.resize(1000, 800)
+    with Live(study.path) as live:
+        browser.open(live.url)
+        assert browser.wait("document.querySelectorAll('.plot svg').length > 2")
+        browser.run(
+            "document.querySelector('#trials th button').click(); const box = document.getElementById('filter'); "
+            "box.value = 'completed'; box.dispatchEvent(new Event('input')); scrollTo(0, 300); 1"
+        )
+        add_trial(study.path)
+        text = browser.wait("document.querySelector('.findings').textContent", lambda said: "after 9" in said, 30)
+        assert "best val_loss 0.0010 (trial 8) after 9 trials" in text.lower()
+        numbers = "[...document.querySelectorAll('#trials tbody tr')].map(r => Number(r.cells[0].textContent))"
+        assert browser.run(numbers) == list(range(9)), "sorted as it was"
+        assert browser.run("document.getElementById('filter').value") == "completed" and browser.run("scrollY") == 300
+        points = "document.querySelectorAll('[data-figure=history] .point[data-t]').length"
+        assert browser.run(points) == 9
+        assert browser.exceptions == [] and browser.errors == [] and browser.failures == []
+        assert all(url.startswith(live.url) or url == "about:blank" for url in browser.requests)
