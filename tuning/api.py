@@ -40,6 +40,7 @@ def search(
     options: Mapping[str, Any] | None = None,
     fix: Mapping[str, Any] | None = None,
     tries: Sequence[Mapping[str, Any]] | None = None,
+    warm_start: Sequence[Any] | None = None,
     constraints: Sequence[str] | None = None,
     study: str | None = None,
     logs: str | Path = "logs",
@@ -83,6 +84,8 @@ def search(
         options: options of the engine; see `tune engines`.
         fix: hyperparameters that are not searched, with their values.
         tries: configurations that are tried first; what they leave open has its default. Default: the stored ones.
+        warm_start: other studies, of this space or a similar one, whose best configurations are tried first: names,
+            folders, or studies that were loaded. Default: the stored ones.
         constraints: what a trial must keep to be one of the best, such as ["n_params<=50000", "val_recall>=0.9"]:
             metrics at the best epoch, or what a model costs. A model with too many parameters or bytes is not
             trained at all. Default: the stored ones.
@@ -133,7 +136,7 @@ def search(
     return found
 
 
-OF_SEARCH = ("budget", "tolerance", "fix", "tries", "constraints", "observers")
+OF_SEARCH = ("budget", "tolerance", "fix", "tries", "warm_start", "constraints", "observers")
 """Arguments of `search` that `open` takes besides its own."""
 
 
@@ -169,7 +172,7 @@ def open(
             `search` takes: of a function `build_model(hp)` no more is called than is needed to find them.
         epochs: most epochs of a trial; default: the space's own, or 10. Use 1 where a trial has a single result.
         objective, engine, trials, options, study, logs, storage, seed, overwrite: as for `search`.
-        **more: budget, tolerance, fix, tries, constraints, observers, as for `search`.
+        **more: budget, tolerance, fix, tries, warm_start, constraints, observers, as for `search`.
 
     Raises:
         TuningError: something given does not fit, or another process has the study open.

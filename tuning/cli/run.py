@@ -134,6 +134,13 @@ def run(
         f"{' or '.join(engines_that('many_objectives'))}.",
         rich_help_panel=SEARCH,
     ),
+    from_: list[str] = typer.Option(
+        None,
+        "--from",
+        metavar="STUDY",
+        help="Try the best configurations of another study first; may be repeated.",
+        rich_help_panel=SEARCH,
+    ),
     constraint: list[str] = typer.Option(
         None,
         "--constraint",
@@ -220,6 +227,7 @@ def run(
         "fix": pairs(fix, "--fix"),
         "tries": [configuration(text) for text in try_] if try_ else None,
         "objective": objective or None,
+        "warm_start": from_ or None,
         "constraints": constraint or None,
         "patience": patience,
         "anneal": anneal,

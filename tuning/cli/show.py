@@ -65,6 +65,7 @@ def show(
         f"{k}={v}" for k, v in definition.options.items() if k not in defaults or v != defaults[k].default
     )
     keeps = f", {constraints(definition)}" if definition.constraints else ""
+    keeps += f", begun with the best of {' and '.join(definition.warm_start)}" if definition.warm_start else ""
     console.print(
         f"{found.name}: {definition.engine} on {definition.space}, {' and '.join(map(str, definition.objectives))}, "
         f"seed {definition.seed}{keeps}{division(definition)}{', ' + options if options else ''}",

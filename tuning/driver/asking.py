@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -21,8 +22,9 @@ from tuning.driver.loop import CLOSED, Search
 from tuning.driver.opening import opened, stored_definition
 from tuning.driver.plan import continued, plan
 from tuning.driver.request import Request
+from tuning.driver.warm_start import warmed
 from tuning.engines.registry import engine_kind, make_engine, stored_options
-from tuning.errors import StudyError, must, one_line
+from tuning.errors import Remark, StudyError, must, one_line
 from tuning.executors.base import Handler
 from tuning.hyperparameters import Hyperparameter
 from tuning.preflight import Findings
@@ -300,6 +302,9 @@ def _search_of(
     request = continued(request, stored, random.SystemRandom().randrange(2**31))
     # A program says itself what its models cost, so an objective may be that.
     findings = Findings(with_fixed(list(hyperparameters), request.fix), (), True, Objective.parse(request.goal))
+    request, said = warmed(request, stored, findings.hyperparameters)
+    for text in said:
+        warnings.warn(text, Remark, stacklevel=4)  # of the call of `open`
     definition = plan(request, stored, findings, {}, None)
     trials = request.trials
     if trials is None and request.budget is None:

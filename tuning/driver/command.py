@@ -45,6 +45,7 @@ def command(definition: Definition, trials: Sequence[Trial]) -> str | None:
         words += ["--fix", f"{name}={_text(value)}"]
     for values in definition.tries:
         words += ["--try", ",".join(f"{name}={_without_commas(value)}" for name, value in values.items())]
+    words += [word for study in definition.warm_start for word in ("--from", study)]
     words += [word for constraint in definition.constraints for word in ("--constraint", str(constraint))]
     folds = engine_kind(definition.engine).folds if definition.n_folds is None else definition.n_folds
     words += [] if folds is None else ["--cv", 1 if definition.n_folds is None else folds]

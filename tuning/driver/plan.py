@@ -54,6 +54,7 @@ def continued(request: Request, stored: Definition | None, drawn_seed: int) -> R
         cv = stored.cv["folds"] if stored.cv is not None and stored.cv["is_number"] else None
         seed, repeats, epochs = stored.seed, stored.repeats, stored.epochs
     tries, constraints = ((), ()) if stored is None else (stored.tries, stored.constraints)
+    warm_start = {} if stored is None else stored.warm_start
     known = stored.options if stored is not None and stored.engine == request.engine else {}
     wanted = repeats if request.repeats is None else request.repeats
     return replace(
@@ -65,6 +66,7 @@ def continued(request: Request, stored: Definition | None, drawn_seed: int) -> R
         epochs=epochs if request.epochs is None else request.epochs,
         repeats=None if wanted == 1 else wanted,
         tries=tries if request.tries is None else request.tries,
+        warm_start=warm_start if request.warm_start is None else request.warm_start,
         constraints=constraints if request.constraints is None else request.constraints,
         options=read_options(request.engine, {**known, **request.options}),
     )
@@ -85,7 +87,7 @@ def plan(
     """Return what will be searched.
 
     Args:
-        request: a `continued` one.
+        request: a `continued` one, with what it takes from other studies.
         stored: the definition of the study that is continued; None for a new one.
         findings: what preflight found.
         fingerprint: of the data.
@@ -116,6 +118,7 @@ def plan(
         several=_objectives(request.goals, findings),
         tries=completed(findings.hyperparameters, request.tries or ()),
         model=findings.model,
+        warm_start=request.warm_start or {},
         constraints=request.constraints or (),
         told=request.told,
         **({} if stored is None else {"scoring": stored.scoring}),

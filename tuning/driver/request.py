@@ -73,6 +73,7 @@ class Request:
         goals: the objectives as they were given, or the space's own.
         path: the study's folder.
         log: what to write for TensorBoard besides, read.
+        warm_start: other studies, as they were given; later with the configurations of each.
         told: whether a program trains, and tells what its trials come to.
     """
 
@@ -90,6 +91,7 @@ class Request:
     options: Mapping[str, Any] = field(default_factory=dict)
     fix: Mapping[str, Any] = field(default_factory=dict)
     tries: tuple[Mapping[str, Any], ...] | None = None
+    warm_start: Any = None
     constraints: tuple[Constraint, ...] | None = None
     storage: str | None = None
     seed: int | None = None
@@ -137,7 +139,7 @@ class Request:
         )
         mistakes.add(*_tries_mistakes(given["tries"]), *callbacks.mistakes(given["fit_options"].get("callbacks")))
         mistakes.add(*callbacks.mistakes(space.callbacks), *_foreign_mistakes(given["fit_options"], space))
-        mistakes.add(*_choice_mistakes(given))
+        mistakes.add(*_choice_mistakes(given), *_warm_start_mistakes(given["warm_start"]))
         mistakes.caught(lambda: None if given["budget"] is None else Budget.read(given["budget"]), None)
         fit_options = {name: value for name, value in given["fit_options"].items() if name != "sample_weight"}
         constraints = mistakes.caught(lambda: constraint.read(given["constraints"] or ()), no_constraints)
@@ -256,6 +258,13 @@ def _tries_mistakes(tries: Any) -> list[str]:
         if tries is None or is_list
         else [must("tries", "be a list of configurations, such as [{'units': 64}]", tries)]
     )
+
+
+def _warm_start_mistakes(given: Any) -> list[str]:
+    is_list = isinstance(given, Sequence) and not isinstance(given, str)
+    if given is None or (is_list and all(isinstance(one, (str, Path)) or hasattr(one, "path") for one in given)):
+        return []
+    return [must("warm_start", "be a list of studies, such as ['digits-optuna']", given)]
 
 
 def _logs_mistakes(logs: str | Path) -> list[str]:

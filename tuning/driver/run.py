@@ -20,6 +20,7 @@ from tuning.driver.loop import Search
 from tuning.driver.opening import opened, stored_definition
 from tuning.driver.plan import continued, plan, training_options
 from tuning.driver.request import Request
+from tuning.driver.warm_start import warmed
 from tuning.engines.registry import engine_kind, make_engine, stored_options
 from tuning.errors import Remark
 from tuning.executors.base import Executor
@@ -51,6 +52,7 @@ def run(request: Request) -> Data:
         findings = executor.call(check, request.goal, request.fix, request.fit_options, request.anneal, request.checks)
         for remark in findings.remarks:
             warnings.warn(remark, Remark, stacklevel=3)  # of the call of `search`
+        request, said = warmed(request, stored, findings.hyperparameters)
         definition = plan(request, stored, findings, data.fingerprint(), division)
         trials = request.trials
         if trials is None and request.budget is None:
@@ -58,7 +60,7 @@ def run(request: Request) -> Data:
         engine = make_engine(definition, trials, stored_options(request.options)[1])
         resources.enter_context(locked(path))
         store = resources.enter_context(closing(opened(path, request.storage, definition, request.overwrite)))
-        for observer, text in product(request.observers, _remarks(findings)):
+        for observer, text in product(request.observers, (*_remarks(findings), *said)):
             getattr(observer, "remarked", lambda _: None)(text)
         Search(
             definition=definition,

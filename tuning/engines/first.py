@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from tuning.engines.base import Answer, Engine
 from tuning.errors import SpaceError, guess, must, raise_all
+from tuning.records.definition import Definition
 from tuning.records.trial import Run, Trial
 from tuning.space import Hyperparameter, active_values
 
@@ -59,6 +60,20 @@ class First:
         self._engine.restore(trials, state)
 
 
+def first_tries(definition: Definition) -> tuple[Mapping[str, Any], ...]:
+    """Return all that is tried before the engine proposes anything: a person's own, then those of other studies."""
+    others = [values for values in in_turn(definition.warm_start) if values not in definition.tries]
+    return (*definition.tries, *others)
+
+
+def in_turn(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
+    """Return the best of each study, then the second of each, and so on; equal ones once."""
+    listed: list[Mapping[str, Any]] = []
+    for place in range(max(map(len, found.values()), default=0)):
+        listed += [several[place] for several in found.values() if place < len(several)]
+    return [values for i, values in enumerate(listed) if values not in listed[:i]]
+
+
 def completed(space: Sequence[Hyperparameter], given: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
     """Return each configuration with the defaults of what it leaves open; equal ones once.
 
@@ -75,6 +90,32 @@ def completed(space: Sequence[Hyperparameter], given: Sequence[Mapping[str, Any]
             made.append(complete)
     raise_all(mistakes, SpaceError)
     return tuple(made)
+
+
+def fitting(space: Sequence[Hyperparameter], values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a configuration of another space as this one has it, and what it does not have, "name=value".
+
+    What is missing or not legal here has its default. What does not apply here is neither.
+    """
+    kept = {}
+    for name, value in values.items():
+        converted = _converted(space, name, value)
+        if any(h.name == name and h.contains(converted) for h in space):
+            kept[name] = converted
+    complete = active_values(space, kept)
+    for h in space:  # one name may have other values under other conditions
+        if h.is_active(complete) and not h.contains(complete[h.name]):
+            complete[h.name] = h.default
+    known = {h.name for h in space}
+    missing = [
+        f"{name}={value}"
+        for name, value in values.items()
+        if name not in known or (name in complete and complete[name] != kept.get(name, _NOTHING))
+    ]
+    return active_values(space, complete), missing
+
+
+_NOTHING = object()
 
 
 def _converted(space: Sequence[Hyperparameter], name: str, value: Any) -> Any:

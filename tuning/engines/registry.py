@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from tuning.engines.base import Engine
-from tuning.engines.first import Beginner, First
+from tuning.engines.first import Beginner, First, first_tries
 from tuning.engines.grid_kind import GRID
 from tuning.engines.keras_tuner_kinds import BAYESIAN, HYPERBAND, PROGRAM, RANDOM
 from tuning.engines.kind import EngineKind
@@ -124,8 +124,9 @@ def make_engine(definition: Definition, max_trials: int | None, objects: Mapping
         **more,
         **{**definition.options, **(objects or {})},
     )
-    if not definition.tries:
+    tries = first_tries(definition)
+    if not tries:
         return engine
     if not hasattr(engine, "begin_with"):
         raise OptionError(must("engine", "be one that can begin with given configurations", definition.engine))
-    return First(cast(Beginner, engine), definition.tries, max_trials)
+    return First(cast(Beginner, engine), tries, max_trials)

@@ -5,7 +5,7 @@ Owns the record, its JSON form and the comparison that refuses to resume a diffe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,7 @@ class Definition:
         scoring: the rule by which folds and repeats come to one score: "common", "last" or "own"; see
             `tuning.records.trainings`.
         model: the fingerprint of the default model and of the code that trains it; empty where it is not known.
+        warm_start: other studies, and the configurations of each that are tried after `tries`, complete.
         constraints: what a trial must keep to be one of the best.
         told: whether a program trains the trials in a loop of its own, and tells what they come to.
     """
@@ -62,6 +63,7 @@ class Definition:
     tries: tuple[Mapping[str, Any], ...] = ()
     scoring: str = "common"
     model: Mapping[str, Any] = field(default_factory=dict)
+    warm_start: Mapping[str, Any] = field(default_factory=dict)
     constraints: tuple[Constraint, ...] = ()
     told: bool = False
 
@@ -131,6 +133,7 @@ class Definition:
             **({"tries": list(map(dict, self.tries))} if self.tries else {}),
             **({"scoring": self.scoring} if self.is_divided else {}),
             **({"model": dict(self.model)} if self.model else {}),
+            **({"warm_start": {k: list(map(dict, v)) for k, v in self.warm_start.items()}} if self.warm_start else {}),
             **({"constraints": list(map(str, self.constraints))} if self.constraints else {}),
             **({"told": True} if self.told else {}),
         }
@@ -157,6 +160,10 @@ class Definition:
             found.append(f"objectives are {_listed(self.objectives)}, in the study {_listed(other.objectives)}")
         if self.tries != other.tries:
             found.append(f"tries are {_listed(self.tries)}, in the study {_listed(other.tries)}")
+        if list(self.warm_start) != list(other.warm_start):
+            found.append(
+                f"studies to begin with are {_listed(self.warm_start)}, in the study {_listed(other.warm_start)}"
+            )
         if set(self.constraints) != set(other.constraints):
             found.append(f"constraints are {_listed(self.constraints)}, in the study {_listed(other.constraints)}")
         if self.told != other.told:
@@ -177,7 +184,7 @@ class Definition:
         return _described(self) == _described(other)
 
 
-def _listed(things: Sequence[Any]) -> str:
+def _listed(things: Iterable[Any]) -> str:
     return ", ".join(map(str, things)) or "none"
 
 
