@@ -50,7 +50,10 @@ def rendered(
 
 def as_data(value: Any) -> str:
     """Return JSON in which nothing can end a script."""
-    text = json.dumps(_finite(value), allow_nan=False, default=str, separators=(",", ":"))
+    try:
+        text = json.dumps(value, allow_nan=False, default=str, separators=(",", ":"))
+    except ValueError:
+        text = json.dumps(_finite(value), allow_nan=False, default=str, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

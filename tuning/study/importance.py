@@ -21,7 +21,7 @@ from tuning.records.trial import State, Trial
 LEAST_TRIALS = 10
 """With fewer nothing is said."""
 
-MAX_TRIALS = 4000
+MAX_TRIALS = 3000
 """Most trials that are looked at, evenly chosen: more change no digit that is shown."""
 
 LEAST_IN_GROUP, MAX_GROUPS = 5, 8
@@ -48,11 +48,11 @@ def importance(
 
     Empty where there are fewer than `LEAST_TRIALS` trials with a score, or all have the same.
     """
-    scored = sorted(ranked(trials, objective), key=lambda trial: trial.number)
+    if len(trials) > MAX_TRIALS:
+        trials = [trials[int(i)] for i in np.linspace(0, len(trials) - 1, MAX_TRIALS)]
+    scored = ranked(trials, objective)
     complete = [trial for trial in scored if trial.state is State.COMPLETED]
     scored = complete if len(complete) >= LEAST_TRIALS else scored
-    if len(scored) > MAX_TRIALS:
-        scored = [scored[int(i)] for i in np.linspace(0, len(scored) - 1, MAX_TRIALS)]
     if len(scored) < LEAST_TRIALS:
         return {}
     ranks = _ranks(np.asarray([trial.score for trial in scored], np.float64))
