@@ -24,7 +24,7 @@ from tuning.space import Hyperparameter
 from tuning.storage import origin, upgrade
 from tuning.storage.database import Database
 from tuning.storage.folder import DATABASE
-from tuning.storage.reading import checked, understood
+from tuning.storage.reading import checked, understood, unswept
 from tuning.storage.url import of_file, without_password
 
 if TYPE_CHECKING:
@@ -212,6 +212,7 @@ class Store:
 
     # Reading -------------------------------------------------------------------------------------------
 
+    @unswept()
     def read(self) -> tuple[list[Trial], Any]:
         """Return all trials by number, and the engine's state after its last proposal (None if none)."""
         trials, state, latest = [], None, -1
