@@ -13,12 +13,12 @@ function make(tag, attributes = {}, ...inside) {
 const n1 = value => Math.round(value * 10) / 10;
 const write = (x, y, text, attributes = {}) => make("text", {x: n1(x), y: n1(y), ...attributes}, text);
 
-// Shapes tell states apart besides colours: circle, diamond, cross, ring.
+// Shapes tell states apart besides colours: circle, diamond, cross, ring, square, hollow square.
 function shape(look, x, y, r = 4) {
   const [a, b] = [n1(x), n1(y)];
   if (look === "pruned") return `M${a} ${n1(b - r - 1)}l${r + 1} ${r + 1}l${-r - 1} ${r + 1}l${-r - 1} ${-r - 1}z`;
   if (look === "failed") return `M${n1(a - r)} ${n1(b - r)}l${2 * r} ${2 * r}m0 ${-2 * r}l${-2 * r} ${2 * r}`;
-  if (look === "front") return `M${n1(a - r)} ${n1(b - r)}h${2 * r}v${2 * r}h${-2 * r}z`;
+  if (look === "front" || look === "infeasible") return `M${n1(a - r)} ${n1(b - r)}h${2 * r}v${2 * r}h${-2 * r}z`;
   if (look === "dot") r = 2;
   return `M${n1(a - r)} ${b}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0z`;
 }

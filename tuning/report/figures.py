@@ -85,7 +85,10 @@ class Drawn:
 def history(drawn: Drawn) -> Figure:
     """Return the objective of every trial in order, and the best so far."""
     study, objective = drawn.study, drawn.objective
-    marks = [_points(state, [t for t in drawn.trials if t.state is state]) for state in State]
+    kept = [t for t in drawn.trials if t.is_feasible or t.score is None]
+    marks = [_points(state, [t for t in kept if t.state is state]) for state in State]
+    broken = _points(State.COMPLETED, [t for t in drawn.trials if not t.is_feasible and t.score is not None])
+    marks.append({**broken, "look": "infeasible", "name": "breaks a constraint"})
     best, xs, ys = None, [], []
     for t in study.trials:
         counts = t.state is not State.FAILED and t.is_feasible

@@ -45,7 +45,7 @@ def default_trial(study: Study) -> Trial | None:
     def is_default(values: Mapping[str, object]) -> bool:
         return all(values.get(h.name) == h.default or not h.is_active(values) for h in space)
 
-    candidates = (t for t in study.trials if t.score is not None and t.state is not State.FAILED)
+    candidates = (t for t in study.trials if t.score is not None and t.state is not State.FAILED and t.is_feasible)
     return next((t for t in candidates if is_default(t.values)), None) if space else None
 
 

@@ -110,7 +110,8 @@ def steps(study: Study, in_seconds: bool) -> Steps:
     at, best, found = 0.0, None, []
     for t in order:
         at += cost(t)
-        if t.score is not None and t.state is not State.FAILED and study.objective.is_better(t.score, best):
+        counts = t.state is not State.FAILED and t.is_feasible
+        if t.score is not None and counts and study.objective.is_better(t.score, best):
             best = t.score
             found.append((at, best))
     if best is not None and at > found[-1][0]:

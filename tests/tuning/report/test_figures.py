@@ -1,5 +1,7 @@
 """The pictures: what is drawn, and where."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.tuning.report.studies import divided, dressed, of_two_objectives, trial, usual
@@ -24,6 +26,14 @@ def test_history_has_every_score_and_the_best_so_far(drawn):
     assert found["completed"]["trial"] == list(range(24)) and found["pruned"]["y"] == [0.4]
     assert found["failed"]["x"] == [24] and found["failed"]["y"] == [None], "at the edge, for it has no score"
     assert found["best so far"]["x"] == [0, 3, 6, 9, 12, 15, 18, 21, 26]
+
+
+def test_what_breaks_a_constraint_has_a_shape_of_its_own_and_is_never_the_best(made):
+    trials = [trial(n, "adam", 1.0 / (n + 1)) for n in range(5)]
+    trials[4] = replace(trials[4], is_feasible=False, limited={"n_params": 9.0})
+    found = marks(figures.history(Drawn(dressed(made, trials))))
+    assert found["breaks a constraint"]["x"] == [4] and found["completed"]["x"] == [0, 1, 2, 3]
+    assert found["best so far"]["y"][-1] == 0.25
 
 
 def test_curves_have_training_and_validation_and_leave_out_what_cannot_be_drawn(drawn):
