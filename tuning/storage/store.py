@@ -24,7 +24,7 @@ from tuning.space import Hyperparameter
 from tuning.storage import origin, upgrade
 from tuning.storage.database import Database
 from tuning.storage.folder import DATABASE
-from tuning.storage.reading import checked, understood, unswept
+from tuning.storage.reading import checked, parsed, understood, unswept
 from tuning.storage.url import of_file, without_password
 
 if TYPE_CHECKING:
@@ -216,9 +216,11 @@ class Store:
     def read(self) -> tuple[list[Trial], Any]:
         """Return all trials by number, and the engine's state after its last proposal (None if none)."""
         trials, state, latest = [], None, -1
-        for trial_id, document in self._rows(_TRIALS_OF_STUDY):
+        rows = self._rows(_TRIALS_OF_STUDY)
+        with understood(self._study):
+            records = parsed([document for _, document in rows])
+        for (trial_id, _), record in zip(rows, records, strict=True):
             with understood(self._study):
-                record = json.loads(document)
                 trial = checked(_from_record(upgrade.trial(record, self._study)))
             self._trial_ids[trial.number] = trial_id
             trials.append(trial)
