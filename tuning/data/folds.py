@@ -63,8 +63,8 @@ def fold(data: Data, index: int | None) -> Data:
         return data
     train, test = data.folds[index]
     parts = (data.x, data.y, data.sample_weight)
-    x, y, weight = (_rows(part, train) for part in parts)
-    validation = tuple(_rows(part, test) for part in parts)
+    x, y, weight = (rows_of(part, train) for part in parts)
+    validation = tuple(rows_of(part, test) for part in parts)
     return replace(
         data,
         x=x,
@@ -112,13 +112,14 @@ def _labels(y: Any) -> np.ndarray | None:
 # Rows of whatever Keras takes ----------------------------------------------------------------------------
 
 
-def _rows(value: Any, rows: np.ndarray) -> Any:
+def rows_of(value: Any, rows: np.ndarray) -> Any:
+    """Return some rows of an array, a table, a ragged or sparse matrix, or of each in a structure of them."""
     if value is None:
         return None
     if isinstance(value, Mapping):
-        return {key: _rows(part, rows) for key, part in value.items()}
+        return {key: rows_of(part, rows) for key, part in value.items()}
     if isinstance(value, (list, tuple)) and holds_arrays(value):
-        return type(value)(_rows(part, rows) for part in value)
+        return type(value)(rows_of(part, rows) for part in value)
     if hasattr(value, "row_splits"):  # a ragged tensor
         import tensorflow as tf
 

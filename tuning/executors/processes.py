@@ -254,7 +254,7 @@ def _sendable(what: str) -> Iterator[None]:
     except Exception as error:
         raise TuningError(
             f"{what} cannot be sent to worker processes: {type(error).__name__}: {error}. "
-            "Make what cannot be sent inside build or fit, or train with workers=1."
+            "Make what cannot be sent inside build or fit, or by a function in place of x, or train with workers=1."
         ) from None
 
 

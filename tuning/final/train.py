@@ -35,7 +35,7 @@ from tuning.study.models import untrained
 from tuning.training import export
 from tuning.training.fit import assembled, fit_space
 from tuning.training.messages import Decision
-from tuning.training.models import is_keras_model, one_batch
+from tuning.training.models import fixed_batch, is_keras_model, one_batch
 from tuning.training.options import TrainingOptions
 from tuning.training.outcome import is_number
 from tuning.training.seeding import generators_kept
@@ -222,7 +222,7 @@ def _metric(study: Study, trial: Trial) -> str:
     model.run_eagerly = True
     export.refuse_unsavable(model)
     try:
-        known = model.evaluate(**one_batch(study.data.fresh()), verbose=0, return_dict=True)
+        known = model.evaluate(**one_batch(study.data.fresh(), fixed_batch(model) or 1), verbose=0, return_dict=True)
     except Exception as error:
         if study.space.has_own_fit:
             return name
@@ -306,7 +306,7 @@ def _teller(listener: Listener | None, index: int) -> Callable[[Mapping[str, Any
 
 def _evaluated(study: Study, model: Any, x: Any, y: Any, batch_size: int | None, metric: str) -> dict[str, float]:
     try:
-        scores = model.evaluate(x, y, batch_size=batch_size, verbose=0, return_dict=True)
+        scores = model.evaluate(x, y, batch_size=batch_size or fixed_batch(model), verbose=0, return_dict=True)
     except Exception as error:
         raise _unevaluated(study, error) from error
     _refuse_unknown(study, metric, scores)

@@ -22,7 +22,7 @@ from tuning.space import HyperParameters
 from tuning.space.imports import import_keras
 from tuning.storage.folder import CHECKPOINTS, FINAL_MODEL, MODEL_FILE
 from tuning.training import checkpoints, export
-from tuning.training.models import ensure_built
+from tuning.training.models import ensure_built, fixed_batch
 from tuning.training.shapes import build
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ def evaluated(study: Study, trial: Trial, model: Any = None) -> dict[str, float]
     if hasattr(validation, "__next__") and steps is None:
         raise DataError(f"the validation data of study '{study.name}' are a generator: say validation_steps=N.")
     comes_in_batches = len(given) == 1 and not hasattr(validation, "shape") and not isinstance(validation, tuple)
-    size = None if comes_in_batches else options.get("validation_batch_size", study.batch_size(trial))
+    size = options.get("validation_batch_size", study.batch_size(trial)) or fixed_batch(model)
+    size = None if comes_in_batches else size
     metrics: dict[str, float] = model.evaluate(**named, batch_size=size, steps=steps, verbose=0, return_dict=True)
     return metrics
 

@@ -61,6 +61,7 @@ def fit_space(
             nonlocal trained
             trained = True
             kwargs = {**withheld, **kwargs}
+            vars(fit)["x"] = kwargs["x"] if "x" in kwargs else args[0] if args else None
             given = list(kwargs.get("callbacks") or ())
             kwargs["callbacks"] = given + [c for c in callbacks if c not in given]
             if trainer is not None:
@@ -89,6 +90,12 @@ def fit_space(
             if trained or named is None or named[1] not in options:
                 raise
             twice.add(named[1])
+
+
+def handed_on(model: Any, otherwise: Any) -> Any:
+    """Return the x that a space's `fit` has handed to `model.fit` last; `otherwise` where it has not called it."""
+    x = getattr(vars(model).get("fit"), "x", None)
+    return otherwise if x is None else x
 
 
 def has_own_fit(model: Any) -> bool:

@@ -16,7 +16,18 @@ from tuning.training import checkpoints
 from tuning.training.messages import Task
 from tuning.training.shapes import is_keras_model
 
-__all__ = ["State", "assign", "ensure_built", "is_keras_model", "one_batch", "one_sample", "restore", "state_of"]
+__all__ = [
+    "State",
+    "assign",
+    "comes_in_batches",
+    "ensure_built",
+    "fixed_batch",
+    "is_keras_model",
+    "one_batch",
+    "one_sample",
+    "restore",
+    "state_of",
+]
 
 
 def ensure_built(model: Any, x: Any) -> None:
@@ -25,25 +36,34 @@ def ensure_built(model: Any, x: Any) -> None:
         model(one_sample(x))
 
 
-def one_sample(x: Any) -> Any:
-    """Return the inputs of one sample, as a batch; or a whole batch, of data that come in batches."""
+def one_sample(x: Any, size: int = 1) -> Any:
+    """Return the inputs of one sample, or of `size`, as a batch; or a whole batch, of data that come in batches."""
     import keras
 
-    if _comes_in_batches(x):
+    if comes_in_batches(x):
         first = x[0] if hasattr(x, "__getitem__") else next(iter(x))
         return first[0] if isinstance(first, (tuple, list)) else first
-    return keras.tree.map_structure(lambda a: a.iloc[:1] if hasattr(a, "iloc") else a[:1], x)
+    return keras.tree.map_structure(lambda a: a.iloc[:size] if hasattr(a, "iloc") else a[:size], x)
 
 
-def one_batch(data: Data) -> dict[str, Any]:
-    """Return one sample, as arguments of `model.evaluate`; or a whole batch, of data that come in batches."""
-    if not _comes_in_batches(data.x):
-        return {"x": one_sample(data.x), "y": None if data.y is None else one_sample(data.y)}
+def fixed_batch(model: Any) -> int | None:
+    """Return the only size of batches that a model takes; None where it takes any."""
+    import keras
+
+    sizes = [tensor.shape[0] for tensor in keras.tree.flatten(getattr(model, "inputs", None) or [])]
+    return sizes[0] if sizes else None
+
+
+def one_batch(data: Data, size: int = 1) -> dict[str, Any]:
+    """Return so many samples, as arguments of `model.evaluate`; or a whole batch, of data that come in batches."""
+    if not comes_in_batches(data.x):
+        x, y = (None if part is None else one_sample(part, size) for part in (data.x, data.y))
+        return {"x": x, "y": y, "batch_size": size}
     first = data.x[0] if hasattr(data.x, "__getitem__") else next(iter(data.x))
     return dict(zip(("x", "y", "sample_weight"), first if isinstance(first, tuple) else (first,), strict=False))
 
 
-def _comes_in_batches(x: Any) -> bool:
+def comes_in_batches(x: Any) -> bool:
     """Tell whether x is a dataset, a sequence of batches, or anything else that yields them."""
     if hasattr(x, "shape") or isinstance(x, (Mapping, list, tuple)):
         return False

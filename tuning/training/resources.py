@@ -10,6 +10,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from tuning.data import n_samples
+from tuning.data.folds import rows_of
+from tuning.training.models import comes_in_batches, fixed_batch, one_sample
+
 PREDICTED = (1, 1000)
 """Sizes of the batches whose prediction is timed, in samples."""
 WARM_UP, REPEATS = 3, 20
@@ -21,7 +25,7 @@ def measured(model: Any, x: Any, wanted: Sequence[str], epoch_seconds: Sequence[
 
     Args:
         model: the trained model.
-        x: what it was trained on: arrays, nested or not, or a `tf.data.Dataset` of batches.
+        x: what it was trained on, as `model.fit` got it.
         wanted: names in `tuning.records.objective.RESOURCES`.
         epoch_seconds: wall time of each epoch that was trained in this process, in seconds.
     """
@@ -34,7 +38,9 @@ def measured(model: Any, x: Any, wanted: Sequence[str], epoch_seconds: Sequence[
         # The first epoch compiles.
         found["seconds_per_epoch"] = statistics.median(epoch_seconds[1:] or epoch_seconds)
     if "predict_ms" in wanted:
-        found["predict_ms"] = statistics.fmean(predict_ms(model, x, size) for size in PREDICTED)
+        size = fixed_batch(model)
+        sizes = PREDICTED if size is None else (size,)
+        found["predict_ms"] = statistics.fmean(predict_ms(model, x, size) for size in sizes)
     return found
 
 
@@ -58,17 +64,15 @@ def _bytes(weight: Any) -> int:
 
 
 def _batch(x: Any, size: int) -> Any:
-    """Return `size` samples of `x`, repeated where there are fewer."""
+    """Return `size` samples of `x`, repeated where there are fewer, as arrays."""
     import keras
     import numpy
 
-    if hasattr(x, "take") and not hasattr(x, "shape"):  # a dataset of batches
-        first = next(iter(x.take(1)))
-        x = first[0] if isinstance(first, tuple) else first
-    return keras.tree.map_structure(lambda array: numpy.resize(_first(array, size), (size, *array.shape[1:])), x)
+    x = one_sample(x) if comes_in_batches(x) else x
+    return keras.tree.map_structure(_as_array, rows_of(x, numpy.arange(size) % n_samples(x)))
 
 
-def _first(array: Any, size: int) -> Any:
-    import numpy
-
-    return numpy.asarray(array[:size])
+def _as_array(part: Any) -> Any:
+    if hasattr(part, "toarray"):  # a sparse matrix of SciPy
+        return part.toarray()
+    return part.to_numpy("float32") if hasattr(part, "iloc") else part

@@ -15,7 +15,7 @@ from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, fold
 from tuning.space import HyperParameters, SearchSpace
 from tuning.training import summaries
-from tuning.training.fit import assembled, fit_space, has_own_fit, validation_callback
+from tuning.training.fit import assembled, fit_space, handed_on, has_own_fit, validation_callback
 from tuning.training.messages import Failed, Finished, Reporter, Task, failure
 from tuning.training.models import ensure_built, is_keras_model, one_sample, restore
 from tuning.training.progress import Progress
@@ -90,7 +90,9 @@ def _train(
         compiled,
         reason,
         task.training,
-        measured(model, data.x, task.options.resources, progress.epoch_seconds) if is_keras_model(model) else {},
+        measured(model, handed_on(model, data.x), task.options.resources, progress.epoch_seconds)
+        if is_keras_model(model)
+        else {},
     )
 
 

@@ -100,6 +100,21 @@ def test_predictions_of_nested_inputs_and_of_datasets_are_timed():
     assert predict_ms(model, tf.data.Dataset.from_tensor_slices((x, numpy.ones(5))).batch(2), 10) > 0
 
 
+def test_predictions_of_what_numpy_does_not_hold_are_timed():
+    import keras
+    import pandas
+    import scipy.sparse
+
+    x = numpy.ones((5, 3), "float32")
+    table = pandas.DataFrame({"a": x[:, 0], "b": x[:, 0] > 0, "c": [1, 2, 3, 4, 5]})
+    batches = ((x, x[:, 0]) for _ in range(9))
+    model = keras.Sequential([keras.layers.Dense(1)])
+    for given in (scipy.sparse.csr_matrix(x), table, batches):
+        assert predict_ms(model, given, 10) > 0
+    fixed = keras.Sequential([keras.Input(batch_shape=(2, 3)), keras.layers.Dense(1)])
+    assert measured(fixed, x, ("predict_ms",), [])["predict_ms"] > 0
+
+
 # A search -------------------------------------------------------------------------------------------------
 
 
