@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tuning.data.join import n_samples, with_validation
-from tuning.data.record import Data, holds_arrays
+from tuning.data.record import Data, holds_arrays, holds_texts, is_ragged
 from tuning.errors import DataError, OptionError, must
 
 
@@ -120,7 +120,7 @@ def rows_of(value: Any, rows: np.ndarray) -> Any:
         return {key: rows_of(part, rows) for key, part in value.items()}
     if isinstance(value, (list, tuple)) and holds_arrays(value):
         return type(value)(rows_of(part, rows) for part in value)
-    if hasattr(value, "row_splits"):  # a ragged tensor
+    if is_ragged(value) or holds_texts(value):
         import tensorflow as tf
 
         return tf.gather(value, rows)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tuning.data.record import Data, holds_arrays, is_sequence
+from tuning.data.record import Data, holds_arrays, holds_texts, is_ragged, is_sequence
 from tuning.errors import DataError
 
 ADVICE = "Arrays, datasets and sequences of batches can be joined with their like."
@@ -64,7 +64,7 @@ def joined(first: Any, second: Any) -> Any:
         return first.concatenate(second)
     if is_sequence(first) and is_sequence(second):
         return _chained(first, second)
-    if hasattr(first, "row_splits") and hasattr(second, "row_splits"):  # ragged tensors
+    if any(all(map(kind, (first, second))) for kind in (is_ragged, holds_texts)):
         import tensorflow as tf
 
         return tf.concat([first, second], axis=0)

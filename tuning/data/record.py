@@ -100,6 +100,16 @@ def is_sequence(value: Any) -> bool:
     return hasattr(value, "on_epoch_end") and hasattr(value, "__getitem__")
 
 
+def is_ragged(value: Any) -> bool:
+    """Tell whether `value` is a ragged tensor of TensorFlow."""
+    return hasattr(value, "row_splits")
+
+
+def holds_texts(value: Any) -> bool:
+    """Tell whether `value` is a tensor of TensorFlow that holds texts, which NumPy makes objects of."""
+    return hasattr(value, "numpy") and getattr(getattr(value, "dtype", None), "name", "") == "string"
+
+
 def _own(value: Any) -> Any:
     """Return a copy of a sequence of batches, which may have a state; anything else as it is.
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tuning.data.record import holds_texts, is_ragged
 from tuning.errors import DataError, guess, must, raise_all
 
 Kind = Literal["array", "mapping", "sequence", "table"]
@@ -64,7 +65,8 @@ class Inputs:
             named, kind = {f"x{i}": value for i, value in enumerate(x)}, "sequence"
         else:
             named, kind = {"x": x}, "array"
-        if not all(hasattr(value, "shape") and hasattr(value, "dtype") for value in named.values()):
+        arrays = named.values()
+        if any(map(is_ragged, arrays)) or not all(hasattr(v, "shape") and hasattr(v, "dtype") for v in arrays):
             return None
         return cls(kind, tuple(_part(name, value) for name, value in named.items()))  # type: ignore[arg-type]
 
@@ -209,9 +211,10 @@ class Inputs:
 
 
 def _part(name: str, value: Any) -> Part:
-    is_numeric = value.dtype.kind in "biuf" and value.shape[0] > 0 and isinstance(value, np.ndarray)
+    is_numeric = isinstance(value, np.ndarray) and value.dtype.kind in "biuf" and value.shape[0] > 0
     low, high = (float(value.min()), float(value.max())) if is_numeric else (None, None)
-    return Part(name, tuple(map(int, value.shape[1:])), str(value.dtype), low, high)
+    dtype = str(value.dtype) if hasattr(value.dtype, "kind") else value.dtype.name  # TensorFlow's
+    return Part(name, tuple(map(int, value.shape[1:])), "str" if holds_texts(value) else dtype, low, high)
 
 
 def _nothing_in(path: Path) -> DataError:

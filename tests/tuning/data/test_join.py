@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tuning.data import Data, n_samples, with_validation
+from tuning.data import Data, fold, n_samples, with_folds, with_validation
 from tuning.errors import DataError
 
 X = np.arange(26.0).reshape(13, 2)
@@ -41,6 +41,15 @@ def test_datasets():
     assert n_samples(with_validation(Data(first, validation=second)).x) == 13
     with pytest.raises(DataError, match="that has no length"):
         n_samples(first.repeat())
+
+
+def test_tensors_that_numpy_does_not_hold():
+    texts, rows = tf.constant(["a", "b", "c"]), tf.ragged.constant([[1], [2, 3], []])
+    for x in (texts, rows):
+        data, _ = with_folds(Data(x[:2], np.zeros(2), (x[2:], np.ones(1))), [([0, 2], [1])], 0)
+        part = fold(data, 0)
+        assert type(part.x) is type(x) and part.x.dtype == x.dtype
+        assert str(part.x) == str(tf.gather(x, [0, 2])) and part.y.tolist() == [0, 1]
 
 
 def test_samples_without_targets():

@@ -8,7 +8,7 @@ from keras import layers
 import tuning
 from tests.search_spaces.programs.base import HELD, ROWS, X, Y, compiled, dense
 from tests.search_spaces.programs.data import WORDS, Batches
-from tests.search_spaces.programs.models import build_gan, build_siamese
+from tests.search_spaces.programs.models import Adversaries, build_siamese
 from tuning.errors import DataError, SpaceError
 
 pytestmark = pytest.mark.slow
@@ -73,11 +73,24 @@ def test_words_that_fit_has_learned_come_back(tmp_path):
     assert study.final_model().evaluate(x, Y, verbose=0) == pytest.approx(final.score, rel=1e-5)
 
 
+class Said(Adversaries):
+    """Can be saved, and has no step to be evaluated by."""
+
+    def get_config(self):
+        return {"units": 2}
+
+
+def build_said(hp):
+    model = Said(hp.Int("units", 2, 4))
+    model.compile(keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.01))
+    return model
+
+
 def test_what_cannot_be_is_refused_before_it_is_trained(tmp_path):
     siamese = search(build_siamese, [X[:9], X[:9], X[9:18]], objective="loss", logs=tmp_path)
     with pytest.raises(SpaceError, match="get_config"):
         tuning.finalize(siamese, test_data=([X, X, X], None))
-    gan = search(build_gan, X[:9], objective="generator_loss:min", logs=tmp_path)
+    gan = search(build_said, X[:9], objective="generator_loss:min", logs=tmp_path)
     with pytest.raises(SpaceError, match="test_step"):
         tuning.finalize(gan, test_data=(X, None))
     endless = search(build, lambda: ((X, Y) for _ in iter(int, 1)), objective="loss", steps_per_epoch=1, logs=tmp_path)
