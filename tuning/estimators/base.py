@@ -30,10 +30,11 @@ from tuning.data import Data
 from tuning.driver.plan import EPOCHS
 from tuning.errors import OptionError, SpaceError, must, raise_all
 from tuning.estimators import inputs
-from tuning.estimators.inputs import Unchanged, of_all
+from tuning.estimators.inputs import Unchanged, blank, chosen, of_all
 from tuning.estimators.outputs import outputs
 from tuning.estimators.parameters import ONE_THREAD, SpaceParameters
 from tuning.estimators.sci_keras import FIT, Wrapper, callbacks, routed
+from tuning.executors.machine import take_share
 from tuning.space import BoundSpace, HyperParameters
 from tuning.training import checkpoints
 from tuning.training.fit import assembled, fit_space
@@ -41,6 +42,8 @@ from tuning.training.models import ensure_built
 from tuning.training.options import TrainingOptions
 from tuning.training.outcome import is_number, returned_epochs
 from tuning.training.seeding import generators_kept
+
+take_share()  # TensorFlow counts its threads once, at its first operation
 
 _EPOCHS = ("epochs", "initial_epoch")
 
@@ -81,7 +84,7 @@ class KerasEstimator(SpaceParameters, Wrapper):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
-        tags.input_tags.three_d_array = True
+        tags.input_tags.three_d_array = tags.input_tags.sparse = True
         return tags
 
     # Training -----------------------------------------------------------------------------------------------
@@ -171,7 +174,7 @@ class KerasEstimator(SpaceParameters, Wrapper):
         self.feature_encoder_ = self.feature_encoder.fit(X)
         for encoder in (self.target_encoder_, self.feature_encoder_):
             self.__dict__.update(getattr(encoder, "get_metadata", dict)())
-        self._sample = of_all(lambda a: np.zeros_like(a[:1]), self.feature_encoder_.transform(of_all(_first, X)))
+        self._sample = blank(self.feature_encoder_.transform(chosen(X, slice(1))))
         self.model_ = self._build_keras_model()
         self._initialize_callbacks()
         self._refuse_uncompiled()
@@ -334,10 +337,6 @@ class KerasEstimator(SpaceParameters, Wrapper):
         self._initialize_callbacks()
 
 
-def _first(array: Any) -> Any:
-    return array[:1]
-
-
 def is_indicator(y: Any) -> bool:
     """Tell whether targets are rows, one column a label."""
     shape: Any = np.shape(y) if hasattr(y, "__len__") or hasattr(y, "shape") else ()
@@ -381,4 +380,4 @@ def _weighted(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
         raise OptionError(
             "`sample_weight` must hold a number that is not zero, but got only zeros: nothing would train."
         )
-    return of_all(lambda a: a[has_some], X), y[has_some], weights[has_some]
+    return chosen(X, has_some), y[has_some], weights[has_some]

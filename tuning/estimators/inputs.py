@@ -2,7 +2,7 @@
 
 Owns which type that is. Numbers get Keras's precision. Whole numbers stay what they are, because float32 tells none
 apart beyond 2^24, and so do texts. A dict of arrays, or a list of them, each with two axes or more, is the inputs of a
-model that has several.
+model that has several. Sparse matrices stay sparse, as rows.
 """
 
 from __future__ import annotations
@@ -63,22 +63,22 @@ def checked(estimator: Any, X: Any, y: Any = None, *, reset: bool = False, fitte
     if fitted is not None and isinstance(fitted, (dict, list)):
         raise OptionError(must("X", "be the same inputs as in fit", type(X).__name__))
     given = {} if y is None and not reset else {"y": y}
-    return validate_data(estimator, X, **given, reset=reset, dtype=dtype_for(X, fitted), allow_nd=True, **checks)
+    is_column = _is_text(X) and np.ndim(X) == 1
+    as_rows = {"dtype": dtype_for(X, fitted), "allow_nd": True, "accept_sparse": "csr", "ensure_2d": not is_column}
+    return validate_data(estimator, X, **given, reset=reset, **as_rows, **checks)
 
 
 def dtype_for(X: Any, fitted: Any = None) -> Any:
-    """Return the type that samples get; None to leave them as they are."""
+    """Return the type that samples get; texts are objects, which is how TensorFlow knows them."""
     floating = keras.config.floatx()
     if fitted is not None and np.dtype(fitted).kind == "f":
         return floating
-    array = X if isinstance(X, np.ndarray) else np.asarray(X) if hasattr(X, "__array__") else np.empty(0)
+    if _is_text(X):
+        return object
+    array = X.data if is_sparse(X) else np.asarray(X) if hasattr(X, "__array__") else np.empty(0)
     if array.dtype.kind in "iu":
         return array.dtype
-    if array.dtype.kind in "US":
-        return None
-    if array.dtype == object and array.size and all(isinstance(x, str) for x in array.flat):
-        return None
-    if array.dtype == np.float64 and floating == "float32" and _collapses(array):
+    if array.dtype.kind in "fO" and floating == "float32" and _collapses(array):
         warnings.warn(
             f"`X` has whole numbers beyond {EXACT} as floats, and float32 does not tell them apart. Give identifiers "
             "as whole numbers, in an array or an input of their own.",
@@ -88,7 +88,18 @@ def dtype_for(X: Any, fitted: Any = None) -> Any:
     return floating
 
 
+def _is_text(X: Any) -> bool:
+    array = np.asarray(X) if hasattr(X, "__array__") or (isinstance(X, list) and X and isinstance(X[0], str)) else None
+    if array is None or array.dtype.kind != "O":
+        return array is not None and array.dtype.kind in "US"
+    return bool(array.size) and all(isinstance(x, str) for x in array.flat)
+
+
 def _collapses(array: np.ndarray) -> bool:
+    try:
+        array = array.astype("float64")
+    except (TypeError, ValueError):  # objects that are no numbers, which will be said
+        return False
     large = array[np.isfinite(array) & (np.abs(array) > EXACT)]
     whole = large[large == np.floor(large)]
     return bool((whole.astype("float32") != whole).any())
@@ -105,9 +116,14 @@ def _several(X: Any, y: Any, fitted: Any, **checks: Any) -> Any:
     ):
         raise OptionError(must("X", "be the same inputs as in fit", type(X).__name__))
     names = inputs if isinstance(inputs, dict) else range(len(inputs))
-    made = {n: check_array(inputs[n], dtype=dtype_for(inputs[n], types[n]), allow_nd=True) for n in names}
+    made = {
+        n: check_array(
+            inputs[n], dtype=dtype_for(inputs[n], types[n]), allow_nd=True, ensure_2d=False, accept_sparse="csr"
+        )
+        for n in names
+    }
     arrays: Any = made if isinstance(inputs, dict) else list(made.values())
-    lengths = {len(one) for one in made.values()}
+    lengths = {one.shape[0] for one in made.values()}
     if len(lengths) > 1:
         raise OptionError(must("X", "have as many samples in each input", sorted(lengths)))
     if y is None:
@@ -123,4 +139,20 @@ def of_all(function: Any, X: Any) -> Any:
 
 def n_samples(X: Any) -> int:
     """Return the number of samples."""
-    return len(keras.tree.flatten(X)[0]) if isinstance(X, (dict, list, tuple)) else len(X)
+    return int((keras.tree.flatten(X)[0] if isinstance(X, (dict, list, tuple)) else X).shape[0])
+
+
+def is_sparse(X: Any) -> bool:
+    """Tell whether samples, or one of several inputs, are a sparse matrix of SciPy's."""
+    parts = keras.tree.flatten(X) if isinstance(X, (dict, list, tuple)) else [X]
+    return any(hasattr(part, "tocsr") for part in parts)
+
+
+def chosen(X: Any, rows: Any) -> Any:
+    """Return some rows of samples, or of each of several inputs."""
+    return of_all(lambda a: a[rows], X)
+
+
+def blank(X: Any) -> Any:
+    """Return one sample of nothing, of the same form, whose arrays are dense."""
+    return of_all(lambda a: np.full((1, *a.shape[1:]), "" if a.dtype.kind in "OUS" else 0, a.dtype), X)

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tuning.estimators.inputs import n_samples, of_all
+from tuning.estimators.inputs import is_sparse, n_samples, of_all
 
 ROWS = 256
 """Samples in a batch of predictions."""
@@ -33,6 +33,8 @@ def outputs(model: Any, X: Any) -> Any:
         model: built.
         X: samples, [n, ...], or a structure of them.
     """
+    if is_sparse(X):  # which nothing is filled up with
+        return model.predict(X, batch_size=ROWS, verbose=0)
     n = n_samples(X)
     batches = -(-n // ROWS)
     is_traced = batches > 1 and batches * _calls(model) > CALLS

@@ -13,6 +13,7 @@ from typing import Any
 from tuning.data import Data
 from tuning.estimators.base import width_of
 from tuning.estimators.inputs import Unchanged
+from tuning.estimators.scores import TRAIN, scores
 from tuning.space import BoundSpace
 from tuning.training.models import one_sample
 
@@ -25,15 +26,18 @@ class Problem(BoundSpace):
         template: an estimator that has learned what samples and targets are like.
         data: what is searched on, targets as numbers.
         scorers: scikit-learn's, by name, which are called at the end of each training; empty for none.
+        scores_training: whether they score the training rows, too.
     """
 
-    def __init__(self, given: Any, template: Any, data: Data, scorers: Mapping[str, Any]) -> None:
+    def __init__(
+        self, given: Any, template: Any, data: Data, scorers: Mapping[str, Any], scores_training: bool = False
+    ) -> None:
         super().__init__(given, template._get_metadata())
         self.imports = ("keras",)
         self._data: Data | None = data
         self._template = copy.copy(template)
         vars(self._template).pop("model_", None)
-        self._scorers = dict(scorers)
+        self._scorers, self._scores_training = dict(scorers), scores_training
 
     def load_data(self) -> Data:
         return self._data if self._data is not None else super().load_data()
@@ -46,8 +50,10 @@ class Problem(BoundSpace):
         outcome = self.inner.fit(hp, model, x, encoder.given(y), **options)
         if not self._scorers or not isinstance(held, tuple):
             return outcome
-        scores = self._scored(model, encoder, *held[:2])
-        return {**outcome, **scores} if isinstance(outcome, Mapping) else scores
+        found = self._scored(model, encoder, *held[:2])
+        if self._scores_training:
+            found |= self._scored(model, encoder, x, y, TRAIN)
+        return {**outcome, **found} if isinstance(outcome, Mapping) else found
 
     def targets(self, model: Any, x: Any, y: Any) -> Any:
         return self._encoder(model, x).given(y)
@@ -65,11 +71,11 @@ class Problem(BoundSpace):
             encoder.check(width)
         return encoder
 
-    def _scored(self, model: Any, encoder: Any, x: Any, y: Any) -> dict[str, float]:
+    def _scored(self, model: Any, encoder: Any, x: Any, y: Any, prefix: str = "") -> dict[str, float]:
         estimator = copy.copy(self._template)
         estimator.model_, estimator.target_encoder_, estimator.feature_encoder_ = model, encoder, Unchanged()
         estimator._predict_callbacks = []
-        return {name: float(scorer(estimator, x, encoder.labels(y))) for name, scorer in self._scorers.items()}
+        return scores(estimator, self._scorers, x, encoder.labels(y), prefix)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_data": None}

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tuning.estimators.scores import TRAIN
 from tuning.records.objective import Objective
 from tuning.records.trial import State, Trial
 from tuning.study import Study
@@ -22,12 +23,14 @@ def signed(objective: Objective, score: float | None) -> float:
     return score if objective.direction == "max" else -score
 
 
-def cv_results(study: Study, scorers: Sequence[str] = ()) -> dict[str, Any]:
+def cv_results(study: Study, scorers: Sequence[str] = (), with_training: bool = False) -> dict[str, Any]:
     """Return one row a trial, in the order of their numbers.
 
     Args:
         study: the trials.
         scorers: names of scikit-learn's that scored the trainings: `split0_test_NAME`, `mean_test_NAME` and so on.
+        with_training: whether to give scores on the training rows, `split0_train_score`, `mean_train_score` and so on:
+            those of the scorers, or else what training reported of the objective in the epoch that counts.
 
     Returns:
         `params`, `param_NAME` (masked where a hyperparameter does not apply), `split0_test_score` and so on (one
@@ -42,10 +45,7 @@ def cv_results(study: Study, scorers: Sequence[str] = ()) -> dict[str, Any]:
     results: dict[str, Any] = {f"param_{name}": _column(trials, name) for name in names}
     results["params"] = [dict(trial.values) for trial in trials]
     scores = _scores(trials, study.objective, "part_scores")
-    for index, column in enumerate(scores.T):
-        results[f"split{index}_test_score"] = column
-    results["mean_test_score"] = scores.mean(axis=1)
-    results["std_test_score"] = scores.std(axis=1)
+    _add(results, "test_score", scores)
     results["rank_test_score"] = _ranks(results["mean_test_score"])
     if study.definition.is_divided:
         bests = _scores(trials, study.objective, "part_bests")
@@ -54,10 +54,12 @@ def cv_results(study: Study, scorers: Sequence[str] = ()) -> dict[str, Any]:
     seconds = np.array([[training.seconds for training in trial.trainings] for trial in trials])
     results["mean_fit_time"], results["std_fit_time"] = seconds.mean(axis=1), seconds.std(axis=1)
     for name in scorers:
-        of_one = _last(trials, name)
-        results |= {f"split{index}_test_{name}": column for index, column in enumerate(of_one.T)}
-        results[f"mean_test_{name}"], results[f"std_test_{name}"] = of_one.mean(axis=1), of_one.std(axis=1)
+        _add(results, f"test_{name}", _last(trials, name))
         results[f"rank_test_{name}"] = _ranks(results[f"mean_test_{name}"])
+    if with_training:
+        _add(results, "train_score", _training_scores(trials, study.objective, scorers))
+        for name in scorers:
+            _add(results, f"train_{name}", _last(trials, f"{TRAIN}{name}"))
     results["mean_score_time"] = results["std_score_time"] = np.zeros(len(trials))
     if str(study.definition.options.get("search")).startswith("halving"):
         results["iter"] = np.array([len(trial.runs) - 1 for trial in trials])
@@ -65,6 +67,12 @@ def cv_results(study: Study, scorers: Sequence[str] = ()) -> dict[str, Any]:
     results["epochs"] = np.array([trial.epochs for trial in trials])
     results["trial"] = np.array([trial.number for trial in trials])
     return results
+
+
+def _add(results: dict[str, Any], name: str, scores: Any) -> None:
+    """Add scores [n_trials, n_splits], with their means and standard deviations."""
+    results |= {f"split{index}_{name}": column for index, column in enumerate(scores.T)}
+    results[f"mean_{name}"], results[f"std_{name}"] = scores.mean(axis=1), scores.std(axis=1)
 
 
 def _column(trials: Sequence[Trial], name: str) -> Any:
@@ -83,6 +91,20 @@ def _scores(trials: Sequence[Trial], objective: Objective, which: str) -> Any:
         if trial.state is not State.FAILED:
             for split, score in enumerate(getattr(trial, which)):
                 scores[index, split] = signed(objective, score)
+    return scores
+
+
+def _training_scores(trials: Sequence[Trial], objective: Objective, scorers: Sequence[str]) -> Any:
+    """Return the objective on the training rows, [n_trials, n_splits], greater is better."""
+    if objective.name in scorers:
+        return _last(trials, f"{TRAIN}{objective.name}")
+    metric = objective.name.removeprefix("val_")
+    scores = np.full((len(trials), max((len(trial.trainings) for trial in trials), default=1)), np.nan)
+    for index, trial in enumerate(trials):
+        counted = trial.counted or [(trial.best_epoch, None)]
+        for split, (training, one) in enumerate(zip(trial.trainings, counted, strict=True)):
+            if one is not None and one[0] is not None:
+                scores[index, split] = signed(objective, training.curve.epochs[one[0]].get(metric))
     return scores
 
 

@@ -53,6 +53,8 @@ class TunedClassifier(ClassifierMixin, Tuned):
         compiled: run epochs as compiled programs where possible.
         class_weight: of a classifier: weight of each class in the loss, by label, or "balanced".
         scale_targets: of a regressor; see `KerasRegressor`.
+        return_train_score: whether `cv_results_` has scores on the training rows, too: those of the scorers, or else
+            what training reported of the objective in the epoch that counts.
         repeats, tries, anneal, time_limit, verbose, observers: as for `tuning.search`.
         batch_size, callbacks: as for `KerasClassifier`; trials and the best model have them.
 

@@ -15,14 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.metrics import get_scorer
 from sklearn.model_selection import ShuffleSplit
 from sklearn.utils import check_random_state
+from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from tuning.api import search
 from tuning.data import Data
@@ -30,24 +29,26 @@ from tuning.driver.observer import Observer
 from tuning.driver.opening import stored_definition
 from tuning.driver.seeds import seed_of_trial
 from tuning.engines.registry import DEFAULT, engine_kind
-from tuning.errors import OptionError, SearchFailedError, TuningError, must
+from tuning.errors import OptionError, SearchFailedError, must
 from tuning.estimators import inputs
-from tuning.estimators.base import is_indicator
+from tuning.estimators.base import is_indicator, sample_weights
 from tuning.estimators.keras_estimators import KerasClassifier, KerasRegressor
 from tuning.estimators.parameters import ONE_THREAD
 from tuning.estimators.problem import Problem
 from tuning.estimators.results import cv_results, signed
+from tuning.estimators.scores import is_several, scorers_of
+from tuning.executors.machine import shared
 from tuning.records.trial import Trial
 from tuning.space import BoundSpace
 from tuning.study import Study
 
-REFITS = ("retrain", "weights", False)
+REFITS = ("retrain", True, "weights", False)
 
 _log = logging.getLogger("tuning")
 
 
 _OF_SEARCH = (
-    *("engine", "trials", "epochs", "options", "fix", "study", "patience", "compiled", "workers", "repeats", "tries"),
+    *("engine", "trials", "epochs", "options", "fix", "study", "patience", "compiled", "repeats", "tries"),
     *("anneal", "time_limit", "verbose", "observers"),
 )
 """Arguments that are those of `tuning.search`."""
@@ -100,6 +101,7 @@ class Tuned(BaseEstimator):
         time_limit: float | None = None,
         verbose: int = 0,
         observers: Sequence[Observer] = (),
+        return_train_score: bool = False,
     ) -> None:
         self.space = space
         self.engine = engine
@@ -128,12 +130,21 @@ class Tuned(BaseEstimator):
         self.time_limit = time_limit
         self.verbose = verbose
         self.observers = observers
+        self.return_train_score = return_train_score
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
-        tags.input_tags.three_d_array = True
+        tags.input_tags.three_d_array = tags.input_tags.sparse = True
         return tags
+
+    def get_metadata_routing(self) -> Any:
+        """Return what scikit-learn routes to `fit`: groups, too, for a `cv` that keeps them together."""
+        request = super().get_metadata_routing()
+        if request.fit.requests.get("groups") is None:
+            wanted = get_routing_for_object(self.cv).split.requests if hasattr(self.cv, "split") else {}
+            request.fit.add_request(param="groups", alias=bool(wanted.get("groups")))
+        return request
 
     # Searching --------------------------------------------------------------------------------------------
 
@@ -153,48 +164,38 @@ class Tuned(BaseEstimator):
         given = X
         X, y = self._checked(X, y)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=keras.config.floatx())
+            sample_weight = sample_weights(sample_weight, len(y))
         with ONE_THREAD:
             template = self._template(X, y)
             self._take_over(template)
             self._seed = self._chosen_seed()
-            self._scorers = self._chosen_scorers()
+            self._scorers = scorers_of(self.scoring)
             data = self._data(template, X, y, sample_weight)
-            self.study_ = self._searched(Problem(self.space, template, data, self._scorers), y, groups)
+            problem = Problem(self.space, template, data, self._scorers, self.return_train_score)
+            self.study_ = self._searched(problem, y, groups)
             best = self.study_._best()
             self.best_params_ = dict(best.values)
             self.best_index_ = self.study_.trials.index(best)
             self.best_score_ = signed(self.study_.objective, best.score)
             self.n_splits_ = len(self.study_.definition.training_names)
-            self.cv_results_ = cv_results(self.study_, list(self._scorers))
+            self.cv_results_ = cv_results(self.study_, list(self._scorers), self.return_train_score)
             self._refit(best, given, y, sample_weight)
         return self
 
     def _template(self, X: Any, y: Any) -> Any:
-        """Return an estimator that knows samples and targets; a default that cannot be built says nothing of others.
+        """Return an estimator that knows samples and targets, whether or not the default is a model for them.
 
         Raises:
-            TuningError: what was given does not fit, whatever the configuration.
+            ValueError: samples, targets or parameters do not fit, whatever the configuration.
         """
         template = self._estimator(self.fix or {})
         try:
             template.initialize(X, y).check_model()
-        except TuningError:
-            raise
-        except Exception as error:  # a user's code
-            if not hasattr(template, "_sample"):
+        except Exception as error:  # a user's code, or what it has built
+            if not hasattr(template, "_sample") or isinstance(error, OptionError):
                 raise
             _log.info("the default configuration cannot be built: %s", error)
         return template
-
-    def _chosen_scorers(self) -> dict[str, Any]:
-        """Return scikit-learn's scorers by name."""
-        if self.scoring is None:
-            return {}
-        several = isinstance(self.scoring, (list, tuple, set, dict))
-        given = self.scoring if several else [self.scoring]
-        named = given if isinstance(given, dict) else {one if isinstance(one, str) else "score": one for one in given}
-        return {name: get_scorer(one) if isinstance(one, str) else one for name, one in named.items()}
 
     def _objective(self) -> Any:
         """Return what decides: the objective, or a scorer."""
@@ -207,8 +208,7 @@ class Tuned(BaseEstimator):
         for name in {"class_weight", "scale_targets"} - {*self._of_estimator}:
             if getattr(self, name) is not None:
                 raise OptionError(must(name, f"be left out for a {type(self).__name__}", getattr(self, name)))
-        several = isinstance(self.scoring, (list, tuple, set, dict))
-        if self.refit not in REFITS and not (several and self.refit in self.scoring):
+        if self.refit not in REFITS and not (is_several(self.scoring) and self.refit in self.scoring):
             raise OptionError(
                 must("refit", 'be "retrain", "weights", False or the name of one of several scorers', self.refit)
             )
@@ -257,8 +257,8 @@ class Tuned(BaseEstimator):
         if self.cv is not None:
             return Data(x, targets, sample_weight=weight)
         train, held = self._split(y)
-        validation = (x[held], targets[held]) if weight is None else (x[held], targets[held], weight[held])
-        return Data(x[train], targets[train], validation, None if weight is None else weight[train])
+        validation = (inputs.chosen(x, held), targets[held], *(() if weight is None else (weight[held],)))
+        return Data(inputs.chosen(x, train), targets[train], validation, None if weight is None else weight[train])
 
     def _split(self, y: Any) -> tuple[Any, Any]:
         """Return the rows to train on and those to validate on."""
@@ -279,6 +279,7 @@ class Tuned(BaseEstimator):
                 seed=self._seed,
                 cv=self._folds(problem.load_data(), y, groups),
                 **{name: getattr(self, name) for name in _OF_SEARCH},
+                workers=shared(self.workers),
                 **self._fit_options(),
             )
         except SearchFailedError as error:

@@ -5,7 +5,9 @@ Owns the reading of the machine. Nothing here imports TensorFlow, which would ta
 
 from __future__ import annotations
 
+import logging
 import math
+import multiprocessing
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -25,6 +27,9 @@ _MEMORY_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_f
 """Of control groups of version 2 and 1: the files with limit and use, and the word for what is cached."""
 
 
+_log = logging.getLogger("tuning")
+
+
 def default_workers(max_trials: int | None) -> int:
     """Return how many workers this machine can hold: one a GPU where there are any, else one a core with memory."""
     gpus = len(visible_gpus())
@@ -33,11 +38,35 @@ def default_workers(max_trials: int | None) -> int:
 
 
 def n_cores() -> int:
-    """Return the number of cores that this process may use, a container's share rounded up."""
+    """Return the number of cores that this process may use, joblib's or a container's share."""
     cores = [len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1]
     for names, folders in ((_CPU_2, _groups("")), (_CPU_1, _groups("cpu"))):
         cores += [share for folder in folders if (share := _cores_of(folder, names)) is not None]
-    return max(1, min(cores))
+    return max(1, min(*cores, share_of_joblib() or cores[0]))
+
+
+def share_of_joblib() -> int | None:
+    """Return the number of cores that joblib leaves to this process, one of its workers; None for any other."""
+    threads = os.environ.get("OMP_NUM_THREADS", "")  # which it sets for each of its workers
+    is_one = multiprocessing.current_process().name.startswith("LokyProcess")
+    return max(1, int(threads)) if is_one and threads.isdigit() else None
+
+
+def shared(workers: int) -> int:
+    """Return how many workers a search may have: no more, in a process of joblib's, than it leaves cores to it."""
+    share = share_of_joblib()
+    if share is None or not isinstance(workers, int) or workers <= share:
+        return workers
+    _log.info("%d workers and not %d: joblib leaves this process as many cores", share, workers)
+    return share
+
+
+def take_share() -> None:
+    """Let TensorFlow, where it is not loaded yet, take no more threads than joblib leaves to this process."""
+    share = share_of_joblib()
+    if share is not None:
+        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+            os.environ.setdefault(name, str(share))
 
 
 def free_bytes() -> int:

@@ -58,8 +58,11 @@ class Drawn:
     distribution: Any
 
     def rvs(self, random_state: Any = None) -> Any:
-        """Return one number."""
-        return self.of.converted(self.distribution.rvs(random_state=random_state).item())
+        """Return one number; of a range with a step its nearest one."""
+        drawn = np.asarray(self.distribution.rvs(random_state=random_state)).item()
+        if self.of.step is not None:
+            return min(self.of.values() or (drawn,), key=lambda value: abs(value - drawn))
+        return self.of.converted(drawn)
 
 
 def grid_of(hyperparameters: Iterable[Hyperparameter], levels: int = 3) -> Grid | list[Grid]:

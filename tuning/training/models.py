@@ -43,7 +43,13 @@ def one_sample(x: Any, size: int = 1) -> Any:
     if comes_in_batches(x):
         first = x[0] if hasattr(x, "__getitem__") else next(iter(x))
         return first[0] if isinstance(first, (tuple, list)) else first
-    return keras.tree.map_structure(lambda a: a.iloc[:size] if hasattr(a, "iloc") else a[:size], x)
+    return keras.tree.map_structure(lambda a: _first_rows(a, size), x)
+
+
+def _first_rows(array: Any, size: int) -> Any:
+    if hasattr(array, "tocsr"):  # a model is called with arrays
+        return array.tocsr()[:size].toarray()
+    return array.iloc[:size] if hasattr(array, "iloc") else array[:size]
 
 
 def fixed_batch(model: Any) -> int | None:

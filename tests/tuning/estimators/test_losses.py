@@ -178,14 +178,29 @@ def test_labels_of_every_form_are_searched():
     assert search.predict(CANCER[0]).shape == labels.shape
 
 
-def test_a_default_that_cannot_be_built_ends_no_search():
+def raises():
+    raise RuntimeError("not this one")
+
+
+@pytest.mark.parametrize(
+    "default",
+    [
+        raises,
+        lambda: model_of("mse", 2),
+        *slowly(lambda: model_of("mape", 3), lambda: model_of("no_such_loss", 3), lambda: keras.Sequential(), int),
+    ],
+    ids=["raises", "outputs", "meaningless", "unknown", "uncompiled", "no model"],
+)
+def test_a_default_that_is_no_model_ends_no_search(default):
     def build(hp):
-        if hp.Float("rate", 0.01, 0.05, default=0.02) == 0.02:
-            raise RuntimeError("not this one")
-        return model_of("mse", 3)
+        return default() if hp.Choice("kind", ["default", "other"]) == "default" else model_of("mse", 3)
 
     try:
-        search = tuned(build).fit(*IRIS)
+        search = tuned(build, trials=None).fit(*IRIS)
     except TuningError as error:
         pytest.fail(f"the search ended: {error}")
+    assert {t.values["kind"]: t.state.value for t in search.study_.trials} == {
+        "default": "FAILED",
+        "other": "COMPLETED",
+    }
     assert search.best_score_ > 0.5

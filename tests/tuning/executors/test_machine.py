@@ -2,6 +2,7 @@
 
 import os
 
+import joblib
 import pytest
 
 from tuning.executors import machine
@@ -16,6 +17,20 @@ def test_each_worker_has_its_share_of_threads(monkeypatch):
     assert {machine.environment(0, 100)[name] for name in names} == {"1"}
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     assert machine.environment(0, 3)["OMP_NUM_THREADS"] == "5", "what the user has set stays"
+
+
+def test_a_process_of_joblib_s_has_its_share_of_the_cores(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    machine.take_share()
+    assert machine.share_of_joblib() is None and machine.shared(3) == 3 and "TF_NUM_INTRAOP_THREADS" not in os.environ
+    found = joblib.Parallel(n_jobs=2)(joblib.delayed(share_of_one)() for _ in range(2))
+    assert found == [(1, 1, 1, "1")] * 2
+
+
+def share_of_one():
+    machine.take_share()
+    return machine.share_of_joblib(), machine.n_cores(), machine.shared(2), os.environ["TF_NUM_INTRAOP_THREADS"]
 
 
 def test_gpus_are_shared_out_where_there_are_several(monkeypatch):

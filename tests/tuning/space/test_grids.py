@@ -4,6 +4,7 @@ import math
 
 import numpy
 import pytest
+import scipy.stats
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
 import tuning
@@ -11,7 +12,7 @@ from tests.simulation import MIXED_SPACE
 from tuning.errors import OptionError, SpaceError
 from tuning.hyperparameters import Boolean, Choice, Condition, Float, Int
 from tuning.space import active_values
-from tuning.space.grids import Range, checked_grid, distributions_of, grid_of
+from tuning.space.grids import Drawn, Range, checked_grid, distributions_of, grid_of
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,14 @@ def test_a_range_draws_whole_numbers_within_its_bounds(sampling):
     middle = 100 if sampling == "log" else 9_901
     assert 0.45 < (drawn < middle).mean() < 0.55
     assert isinstance(Range(Float("x", 0.5, 0.5, 1.0)).rvs(random_state=0), float)
+
+
+def test_numbers_of_a_given_distribution_are_plain():
+    for distribution in (scipy.stats.randint(2, 5), scipy.stats.binom(3, 0.5, loc=1)):
+        drawn = [Drawn(Int("n", 2, 1, 10), distribution).rvs(random_state=seed) for seed in range(9)]
+        assert {type(number) for number in drawn} == {int} and set(drawn) <= {1, 2, 3, 4}
+    stepped = Drawn(Int("n", 16, 16, 64, step=16), scipy.stats.randint(16, 65))
+    assert {stepped.rvs(random_state=seed) for seed in range(40)} == {16, 32, 48, 64}
 
 
 def test_large_whole_ranges_are_drawn_from():
