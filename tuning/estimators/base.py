@@ -30,7 +30,7 @@ from tuning.data import Data
 from tuning.driver.plan import EPOCHS
 from tuning.errors import OptionError, SpaceError, must, raise_all
 from tuning.estimators import inputs
-from tuning.estimators.inputs import Unchanged, blank, chosen, of_all
+from tuning.estimators.inputs import Unchanged, blank, chosen, of_all, trainable
 from tuning.estimators.outputs import outputs
 from tuning.estimators.parameters import ONE_THREAD, SpaceParameters
 from tuning.estimators.sci_keras import FIT, Wrapper, callbacks, routed
@@ -236,7 +236,7 @@ class KerasEstimator(SpaceParameters, Wrapper):
                 self._bound,
                 self._hp,
                 self.model_,
-                Data(X, y, sample_weight=sample_weight),
+                Data(trainable(X), y, sample_weight=sample_weight),
                 epochs=initial_epoch + epochs,
                 initial_epoch=initial_epoch,
                 **assembled(self._bound, self.model_, told, None, Path(folder)),
@@ -252,7 +252,7 @@ class KerasEstimator(SpaceParameters, Wrapper):
     def encoded(self, X: Any, y: Any, *weights: Any) -> tuple[Any, ...]:
         """Return samples, targets and weights as the model is given them."""
         X, y = self._validate_data(X, y)
-        return (self.feature_encoder_.transform(X), self.target_encoder_.transform(y), *weights)
+        return (trainable(self.feature_encoder_.transform(X)), self.target_encoder_.transform(y), *weights)
 
     def numbered(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Return samples as a model is given them, and targets as no model needs them otherwise."""
@@ -304,7 +304,7 @@ class KerasEstimator(SpaceParameters, Wrapper):
         options.pop("callbacks", None)
         if options or self._predict_callbacks != []:
             given = {"batch_size": self.batch_size, "verbose": self.verbose, "callbacks": self._predict_callbacks}
-            return self.model_.predict(X, **{**given, **options})
+            return self.model_.predict(trainable(X), **{**given, **options})
         return outputs(self.model_, X)
 
     # Pickling ---------------------------------------------------------------------------------------------

@@ -137,6 +137,16 @@ def of_all(function: Any, X: Any) -> Any:
     return keras.tree.map_structure(function, X) if isinstance(X, (dict, list, tuple)) else function(X)
 
 
+def trainable(X: Any) -> Any:
+    """Return samples as `Model.fit` takes them: texts in columns as tensors, because of arrays it takes but rows."""
+
+    def taken(array: Any) -> Any:
+        is_texts = array.dtype == object and array.ndim > 1
+        return keras.ops.convert_to_tensor(array, dtype="string") if is_texts else array
+
+    return of_all(taken, X)
+
+
 def n_samples(X: Any) -> int:
     """Return the number of samples."""
     return int((keras.tree.flatten(X)[0] if isinstance(X, (dict, list, tuple)) else X).shape[0])
@@ -155,4 +165,9 @@ def chosen(X: Any, rows: Any) -> Any:
 
 def blank(X: Any) -> Any:
     """Return one sample of nothing, of the same form, whose arrays are dense."""
-    return of_all(lambda a: np.full((1, *a.shape[1:]), "" if a.dtype.kind in "OUS" else 0, a.dtype), X)
+    return of_all(lambda a: blank_rows(1, a), X)
+
+
+def blank_rows(n: int, like: Any) -> Any:
+    """Return `n` rows of zeros, or of empty texts, for an array."""
+    return np.full((n, *like.shape[1:]), "" if like.dtype.kind in "OUS" else 0, like.dtype)

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tuning.estimators.inputs import is_sparse, n_samples, of_all
+from tuning.estimators.inputs import blank_rows, is_sparse, n_samples, of_all
 
 ROWS = 256
 """Samples in a batch of predictions."""
@@ -52,8 +52,7 @@ def outputs(model: Any, X: Any) -> Any:
 
 def _filler(missing: int) -> Any:
     def filled(rows: Any) -> Any:
-        more = np.zeros((missing, *rows.shape[1:]), rows.dtype)
-        return np.concatenate([rows, more]) if missing else rows
+        return np.concatenate([rows, blank_rows(missing, rows)]) if missing else rows
 
     return filled
 

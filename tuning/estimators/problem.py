@@ -12,7 +12,7 @@ from typing import Any
 
 from tuning.data import Data
 from tuning.estimators.base import width_of
-from tuning.estimators.inputs import Unchanged
+from tuning.estimators.inputs import Unchanged, trainable
 from tuning.estimators.scores import TRAIN, scores
 from tuning.space import BoundSpace
 from tuning.training.models import one_sample
@@ -46,8 +46,8 @@ class Problem(BoundSpace):
         encoder = self._encoder(model, x)
         held = options.get("validation_data")
         if isinstance(held, tuple):
-            options["validation_data"] = (held[0], encoder.given(held[1]), *held[2:])
-        outcome = self.inner.fit(hp, model, x, encoder.given(y), **options)
+            options["validation_data"] = (trainable(held[0]), encoder.given(held[1]), *held[2:])
+        outcome = self.inner.fit(hp, model, trainable(x), encoder.given(y), **options)
         if not self._scorers or not isinstance(held, tuple):
             return outcome
         found = self._scored(model, encoder, *held[:2])

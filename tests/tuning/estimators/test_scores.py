@@ -32,7 +32,7 @@ def searched(**arguments):
 
 def test_scorers_by_name():
     own = make_scorer(mean_absolute_error, greater_is_better=False)
-    assert list(scorers_of(["r2", "max_error"])) == ["r2", "max_error"]
+    assert list(scorers_of(["r2", "neg_max_error"])) == ["r2", "neg_max_error"]
     assert scorers_of({"mine": own})["mine"] is own and list(scorers_of(own)) == ["score"] and scorers_of(None) == {}
 
 

@@ -41,9 +41,11 @@ def test_the_loss_must_divide_by_the_weights_and_an_epoch_must_be_one_step():
 
 @pytest.fixture
 def double_precision():
-    keras.config.set_floatx("float64")
-    yield
-    keras.config.set_floatx("float32")
+    for precision in ("float64", "float32"):
+        keras.config.set_floatx(precision)
+        keras.config.set_dtype_policy(precision)  # layers have one of their own once there is a layer
+        if precision == "float64":
+            yield
 
 
 @pytest.mark.slow
