@@ -52,6 +52,7 @@ def test_training_rows_are_scored_by_scorers():
             assert found == pytest.approx(-error, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_training_rows_are_scored_by_what_training_reports():
     search = searched(objective="val_mae", return_train_score=True, refit=False).fit(X, Y)
     for index, trial in enumerate(search.study_.trials):
