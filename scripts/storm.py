@@ -1,9 +1,10 @@
 """Kill searches again and again, and look whether anything was lost.
 
 Run `python scripts/storm.py [kills] [seed]` from the repository's root; 100 strikes are the default. Searches of every
-engine are struck at random moments: the driver is killed, a worker is killed, the whole job is killed, or stopped with
-SIGTERM as service managers and batch systems do it, or the driver is interrupted. Some trials have processes of their
-own meanwhile. After each strike the search is taken up again, until it is done, and then the next one begins.
+engine, a few at a time, are struck at random moments: the driver is killed, a worker is killed, the whole job is
+killed, or stopped with SIGTERM as service managers and batch systems do it, or the driver is interrupted. Some trials
+have processes of their own meanwhile. After each strike the search is taken up again, until it is done, and then the
+next one begins. Ctrl-C ends the storm with the searches that are under way.
 
 A violation is: a finished trial that is lost or has changed; a process that outlives its search; a damaged database; a
 search that does not end; with one worker, another sequence of proposals or results than that of a search that nobody
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -22,9 +24,11 @@ import signal
 import sqlite3
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +68,21 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "hyperband": {"engine": "hyperband"},
     "bayesian": {"engine": "bayesian", "trials": 7, "options": {"num_initial_points": 4}},
     "optuna": {"engine": "optuna", "trials": 8},
+    "cmaes": {"engine": "optuna", "trials": 10, "options": {"sampler": "cmaes", "n_startup_trials": 1}},
     "grid": {"engine": "grid", "trials": 8, "cv": 2},
     "halving": {"engine": "grid", "options": {"search": "halving-random"}, "trials": 6, "cv": 2},
 }
 STRIKES = ("kill the driver", "kill a worker", "kill the job", "stop the job", "interrupt")
-END_SECONDS = 60.0
+MAX_STRIKES = 8
+"""That a search has to bear; then it may come to its end."""
+LANES = 3
+"""Searches at a time: each waits more than it computes."""
+PRELOADED = (
+    *("tuning.api", "tuning.engines.keras_tuner", "tuning.engines.optuna", "tuning.engines.grid"),
+    *("tuning.tensorboard.observer", "optuna.storages", "alembic.context", "sqlite3"),
+)
+"""What drivers need and do not import again: most of what a strike would cost."""
+END_SECONDS = 90.0
 ORPHAN_SECONDS = 5.0
 
 _FORKING = multiprocessing.get_context("forkserver")
@@ -80,11 +94,9 @@ def main() -> int:
     parser.add_argument("kills", nargs="?", type=int, default=100)
     parser.add_argument("seed", nargs="?", type=int, default=0)
     given = parser.parse_args()
-    _FORKING.set_forkserver_preload(
-        ["__main__", "tuning.api", "tuning.engines.keras_tuner", "tuning.engines.optuna", "tuning.engines.grid"]
-    )
+    _FORKING.set_forkserver_preload(["__main__", *PRELOADED])
     with tempfile.TemporaryDirectory(prefix="storm-") as folder:
-        storm = Storm(Path(folder), random.Random(given.seed))
+        storm = Storm(Path(folder), given.seed)
         begun = time.monotonic()
         storm.run(given.kills)
         print(f"{sum(storm.strikes.values())} strikes in {time.monotonic() - begun:.0f} s, seed {given.seed}")
@@ -104,38 +116,59 @@ class Storm:
 
     Args:
         folder: where their studies lie.
-        draws: decides about everything that is left to chance.
+        seed: decides about everything that is left to chance, but for how far a search is when it is struck.
     """
 
-    def __init__(self, folder: Path, draws: random.Random) -> None:
-        self._folder, self._draws = folder, draws
+    def __init__(self, folder: Path, seed: int) -> None:
+        self._folder, self._seed = folder, seed
         self._space = folder / "storm_space.py"
         self._space.write_text(SPACE)
         self._straight: dict[str, Any] = {}
+        self._kills, self._longest_seconds = 0, 0.0
+        self._counting = threading.Lock()
         self.strikes: Counter[str] = Counter()
         self.violations: list[str] = []
         self.n_studies = self.n_trials = self.n_workers = 0
 
     def run(self, kills: int) -> None:
-        """Strike so often, one engine after the other, with one worker and with two."""
-        turn = 0
-        while sum(self.strikes.values()) < kills:
-            name, workers = list(SEARCHES)[turn % len(SEARCHES)], 1 + turn // len(SEARCHES) % 2
-            self._struck_to_the_end(name, workers, f"{name}-{turn}", kills)
-            turn += 1
+        """Strike so often: one engine after the other, with one worker and with two, a few searches at a time."""
+        self._kills = kills
+        for name, search in SEARCHES.items():
+            arguments = {**search, "epochs": 6, "seed": 0, "study": f"straight-{name}", "logs": self._folder}
+            self._straight[name] = _outcome(tuning.search(str(self._space), **arguments, verbose=0).trials)
+        begun = time.monotonic()
+        self._struck_to_the_end("random", 1, "undisturbed", random.Random(0), strikes=0)
+        self._longest_seconds = time.monotonic() - begun  # a search may be struck at any moment of that
+        turns = itertools.count()
 
-    def _struck_to_the_end(self, name: str, workers: int, study: str, kills: int) -> None:
+        def strike_on() -> None:
+            while sum(self.strikes.values()) < self._kills:
+                turn = next(turns)
+                name, workers = list(SEARCHES)[turn % len(SEARCHES)], 1 + turn // len(SEARCHES) % 2
+                self._struck_to_the_end(name, workers, f"{name}-{turn}", random.Random(f"{self._seed}/{turn}"))
+
+        with ThreadPoolExecutor(LANES) as pool:
+            lanes = [pool.submit(strike_on) for _ in range(LANES)]
+            try:
+                for lane in lanes:
+                    lane.result()
+            except KeyboardInterrupt:
+                self._kills = 0
+
+    def _struck_to_the_end(
+        self, name: str, workers: int, study: str, draws: random.Random, strikes: int = MAX_STRIKES
+    ) -> None:
         arguments = {**SEARCHES[name], "epochs": 6, "seed": 0, "study": study, "logs": str(self._folder)}
-        arguments |= {"workers": workers, "in_process": False}
+        arguments |= {"workers": workers, "in_process": False, "verbose": 0}
         database = self._folder / study / "trials.db"
         settled: dict[int, str] = {}
-        for strike in range(8):
-            is_last = strike == 7 or sum(self.strikes.values()) >= kills
-            kind = "" if is_last else self._draws.choice(STRIKES)
+        for strike in range(strikes + 1):
+            is_last = strike == strikes or sum(self.strikes.values()) >= self._kills
+            kind = "" if is_last else draws.choice(STRIKES)
             if kind == "kill a worker" and any('"lost": 1' in text for text in _records(database).values()):
                 kind = "kill the driver"  # a run that loses two workers has failed, as it should
             what = f"{study}, {workers} workers, strike {strike} ({kind or 'none'})"
-            is_done = self._searched(arguments, kind, what)
+            is_done = self._searched(arguments, kind, what, draws)
             now = {n: text for n, text in _records(database).items() if '"state": "RUNNING"' not in text}
             self._check(settled.items() <= now.items(), f"{what}: a finished trial is lost or has changed")
             self._check(_is_sound(database), f"{what}: the database is damaged")
@@ -144,15 +177,15 @@ class Storm:
                 break
         self._compare(name, workers, study)
 
-    def _searched(self, arguments: dict[str, Any], kind: str, what: str) -> bool:
+    def _searched(self, arguments: dict[str, Any], kind: str, what: str, draws: random.Random) -> bool:
         """Search, and strike; tell whether the search came to its end."""
         token = os.urandom(8).hex()
         driver = _FORKING.Process(target=_drive, args=(str(self._space), token, arguments), daemon=False)
         driver.start()
         if kind:
-            driver.join(self._draws.uniform(0.05, 1.5))
+            driver.join(draws.uniform(0.05, self._longest_seconds))
             if driver.exitcode is None:
-                self._strike(psutil.Process(driver.pid), kind)
+                self._strike(psutil.Process(driver.pid), kind, draws)
         driver.join(END_SECONDS)
         if driver.exitcode is None:
             self.violations.append(f"{what}: the search does not end")
@@ -160,7 +193,7 @@ class Storm:
             driver.join()
         end = time.monotonic() + ORPHAN_SECONDS
         while (left := _of(token)) and time.monotonic() < end:
-            time.sleep(0.02)
+            time.sleep(0.05)
         self._check(not left, f"{what}: left behind {[' '.join(_command(p))[:60] for p in left]}")
         for process in left:
             with contextlib.suppress(psutil.Error):
@@ -169,24 +202,26 @@ class Storm:
         self._check(driver.exitcode in ended, f"{what}: exit code {driver.exitcode}")
         return driver.exitcode == 0
 
-    def _strike(self, driver: psutil.Process, kind: str) -> None:
+    def _strike(self, driver: psutil.Process, kind: str, draws: random.Random) -> None:
         try:
             family = driver.children(recursive=True)
         except psutil.NoSuchProcess:  # done a moment ago
             return
         workers = [process for process in family if "tuning.executors.worker" in " ".join(_command(process))]
-        self.n_workers += len(workers)
+        with self._counting:
+            self.n_workers += len(workers)
         if kind == "kill a worker":
             if not workers:
                 return
-            struck, number = [self._draws.choice(workers)], signal.SIGKILL
+            struck, number = [draws.choice(workers)], signal.SIGKILL
         elif kind in ("kill the job", "stop the job"):
             struck = [driver, *family]
-            self._draws.shuffle(struck)
+            draws.shuffle(struck)
             number = signal.SIGKILL if kind == "kill the job" else signal.SIGTERM
         else:
             struck, number = [driver], signal.SIGINT if kind == "interrupt" else signal.SIGKILL
-        self.strikes[kind] += 1
+        with self._counting:
+            self.strikes[kind] += 1
         for process in struck:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
@@ -203,7 +238,8 @@ class Storm:
         except tuning.TuningError as error:
             self.violations.append(f"{study}: {error}")
             return
-        self.n_studies, self.n_trials = self.n_studies + 1, self.n_trials + len(trials)
+        with self._counting:
+            self.n_studies, self.n_trials = self.n_studies + 1, self.n_trials + len(trials)
         self._check([t.number for t in trials] == list(range(len(trials))), f"{study}: numbers are missing")
         self._check(all(t.state in (State.COMPLETED, State.PRUNED) for t in trials), f"{study}: a trial has failed")
         if workers == 1 or name == "random":

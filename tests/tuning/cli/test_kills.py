@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.conftest import SPACES
-from tests.processes import are_gone, finished, is_sound, records, tune, wait_until, workers_of
+from tests.processes import are_gone, busy_space, finished, is_sound, records, tune, wait_until, workers_of
 
 pytestmark = pytest.mark.slow
 
@@ -68,3 +68,10 @@ def test_a_second_command_is_refused_in_one_line(tmp_path):
     assert time.monotonic() - begun < 5
     first.kill()
     first.communicate()
+
+
+def test_the_silence_limit_of_a_command_ends_what_is_hung(tmp_path):
+    command = ["run", busy_space(tmp_path, "time.sleep(1000)"), "--engine", "random", "--trials", "1", "--workers", "1"]
+    process = tune(*command, "--silence-limit", "1s", cwd=tmp_path)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1 and "reported nothing for 1 s" in err and "Traceback" not in err
