@@ -2,13 +2,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-slow quick check test-oldest clean
+.PHONY: demo test test-slow quick check docs test-oldest clean
 
 demo: .venv/.installed
 	$(BIN)/tune demo
 
 # With COVER=1 it says how much of the code was run.
-test: check
+test: check docs
 ifdef COVER
 	$(PYTEST) --cov --cov-report=
 	@echo "covered: $$($(BIN)/coverage report --format=total) %"
@@ -28,6 +28,10 @@ check: .venv/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The site, in site/; a page that links to nothing or documents a name that is gone is an error.
+docs: .venv/.installed-test
+	$(BIN)/mkdocs build --strict --quiet
 
 # The oldest releases that setup.cfg allows, in an environment of their own: what meets third parties.
 OLDEST := engines space storage compiled/test_parity.py final tensorboard/test_hparams.py estimators/test_tuned.py
@@ -52,4 +56,4 @@ test-oldest: .venv-oldest/.installed
 	touch $@ .venv/.installed
 
 clean:
-	rm -rf .venv .venv-oldest build *.egg-info
+	rm -rf .venv .venv-oldest build site *.egg-info

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT, needs_real_data
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = {"make demo", "make test"}  # they install; `make test` is what runs this
 REAL_DATA = ("fashion_mnist", "california_housing")
@@ -62,7 +62,7 @@ def run_board(command, folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_the_commands_and_examples_of_a_page_run(page, tmp_path):
     lines = commands(page)
     examples = [text for language, text in blocks(page) if language == "python"]
@@ -111,3 +111,20 @@ def test_the_tuning_scripts_search_and_resume(tmp_path):
         len((ROOT / "scripts" / name).read_text().splitlines()) < 30
         for name in ("tune_fashion_mnist.py", "tune_california_housing.py")
     )
+
+
+def test_every_public_name_stands_in_the_reference():
+    import tuning
+
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
+    documented = re.findall(r"^::: [\w.]+\.(\w+)$", pages, re.MULTILINE)
+    assert sorted(documented) == sorted(set(tuning.__all__) - {"__version__"})
+
+
+def test_what_the_page_of_troubles_quotes_is_what_is_said():
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    said = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tuning").rglob("*.py"))
+    said = re.sub(r'"\s+f?"', "", said)  # texts of several lines
+    for row in re.findall(r"^\| ([^|]*`[^|]*) \|", page, re.MULTILINE):
+        for quoted in re.findall(r"`([^`]+)`", row):
+            assert quoted in said, quoted
