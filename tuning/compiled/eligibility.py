@@ -88,16 +88,28 @@ def _argument_reason(arguments: Mapping[str, Any]) -> str | None:
 
 
 def _callback_reason(callbacks: Any) -> str | None:
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks = callbacks.callbacks
-    for callback in keras.tree.flatten(callbacks) if callbacks else []:
-        name = type(callback).__name__
+    found = looks_at_batches(callbacks)
+    if found is not None:
+        return found
+    for callback in _listed(callbacks):
+        if not _is_default(callback, "on_test_begin") and not _may_begin_tests(callback):
+            return f"callback {type(callback).__name__} acts between training and validation (on_test_begin)"
+    return None
+
+
+def looks_at_batches(callbacks: Any) -> str | None:
+    """Return which of the callbacks of a `fit` must hear of single batches, or None."""
+    for callback in _listed(callbacks):
         hooks = [hook for hook in _BATCH_HOOKS if not _is_default(callback, hook)]
         if hooks and not _is_known(callback, hooks):
-            return f"callback {name} looks at single batches ({hooks[0]})"
-        if not _is_default(callback, "on_test_begin") and not _may_begin_tests(callback):
-            return f"callback {name} acts between training and validation (on_test_begin)"
+            return f"callback {type(callback).__name__} looks at single batches ({hooks[0]})"
     return None
+
+
+def _listed(callbacks: Any) -> list[Any]:
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = callbacks.callbacks
+    return list(keras.tree.flatten(callbacks)) if callbacks else []
 
 
 def _is_default(callback: Any, hook: str) -> bool:

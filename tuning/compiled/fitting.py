@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tuning.compiled import arrays, cache, eligibility, indices, private
+from tuning.compiled import arrays, cache, eligibility, indices, private, several_steps
 from tuning.compiled.arrays import Samples
 from tuning.compiled.program import Program, State, state_of
 
@@ -33,6 +33,7 @@ class FitReport:
         trace_seconds: what tracing took in this call.
         compile_seconds: what compiling took in this call.
         short_batch: how the short last batch is done; see `short_batch`.
+        steps: how many batches Keras's own `fit` trained before it came back to Python.
     """
 
     compiled: bool
@@ -41,6 +42,12 @@ class FitReport:
     trace_seconds: float = 0.0
     compile_seconds: float = 0.0
     short_batch: str | None = None
+    steps: int = 1
+
+    @property
+    def explanation(self) -> str | None:
+        """The reason, and what was done instead; None for compiled epochs."""
+        return self.reason if self.steps == 1 else f"{self.reason}; {self.steps} batches at a time"
 
 
 _DEFAULTS: dict[str, Any] = {
@@ -133,7 +140,8 @@ class _LeftToKerasError(Exception):
 
 def _fit_with_keras(model: Any, arguments: Mapping[str, Any], reason: str) -> keras.callbacks.History:
     """Call the `fit` of the model's class, whatever the instance's may be."""
-    _reports[model] = FitReport(compiled=False, reason=reason)
+    number = several_steps.number_of(model, arguments)
+    _reports[model] = FitReport(compiled=False, reason=reason, steps=number)
     running = _left_to_keras.__dict__.setdefault("models", set())
     if id(model) in running:
         # The class's own `fit` has called this one: what is left is Keras's.
@@ -141,7 +149,8 @@ def _fit_with_keras(model: Any, arguments: Mapping[str, Any], reason: str) -> ke
     running.add(id(model))
     try:
         given = {name: value for name, value in arguments.items() if value is not _DEFAULTS[name]}
-        return type(model).fit(model, **given)
+        with several_steps.executed(model, number):
+            return type(model).fit(model, **given)
     finally:
         running.discard(id(model))
 

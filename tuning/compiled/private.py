@@ -39,6 +39,7 @@ ATTRIBUTES: dict[str, tuple[str, str]] = {
     "initial_epoch": ("model", "_initial_epoch"),
     "resolve_auto_jit_compile": ("model", "_resolve_auto_jit_compile"),
     "make_function": ("model", "_make_function"),
+    "compile_config": ("model", "_compile_config"),
     "own_metrics": ("model", "_metrics"),
     "compile_loss": ("model", "_compile_loss"),
     "compile_metrics": ("model", "_compile_metrics"),

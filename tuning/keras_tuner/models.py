@@ -47,7 +47,7 @@ class Models:
     @property
     def how(self) -> tuple[bool | None, str | None]:
         """Whether all trainings were of compiled epochs, and why not; None where nothing was trained."""
-        reasons = [report.reason for report in self._reports if not report.compiled]
+        reasons = [report.explanation for report in self._reports if not report.compiled]
         return (None if not self._reports else not reasons), (reasons[0] if reasons else None)
 
     @contextmanager
@@ -188,7 +188,7 @@ class _Follower(keras.callbacks.Callback):
     def training_ended(self, report: FitReport | None) -> None:
         """Have it known that the training is not to be gone on with, but followed by the next one."""
         if report is not None:
-            self._trained.compiled, self._trained.reason = report.compiled, report.reason
+            self._trained.compiled, self._trained.reason = report.compiled, report.explanation
         if self._under_way.is_due or self._under_way.has(self._place):
             self._trained.is_ended = True
             self._write()

@@ -120,4 +120,4 @@ def _how_it_was_trained(model: Any, task: Task) -> tuple[bool | None, str | None
     if report is None:
         has_own = has_own_fit(model)
         return False, "the model has a fit of its own" if has_own else "fit did not call model.fit"
-    return report.compiled, report.reason
+    return report.compiled, report.explanation
