@@ -1,16 +1,17 @@
 """A program that is killed, and run again: what had ended is kept, and both sides tell the same."""
 
 import json
+import os
 import random
+import runpy
 import signal
-import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.tuning.keras_tuner.conftest import studies
+from tests.tuning.keras_tuner.conftest import run_python, studies
 from tuning.records.trial import State
 
 PROGRAM = """
@@ -50,34 +51,59 @@ def agrees(folder, max_trials):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("n_kills", [3, pytest.param(30, marks=pytest.mark.exhaustive)])
 def test_killed_at_any_instant_no_ended_trial_is_lost_or_trained_again(tmp_path, n_kills):
     (tmp_path / "program.py").write_text(PROGRAM)
-    max_trials = 10 * n_kills  # more than it gets to between so many kills
-    command = [sys.executable, "-m", "tuning.keras_tuner", "program.py", str(max_trials)]
-    environment = {"PYTHONPATH": str(ROOT), "TUNE_WORKERS": "1", "PATH": "/usr/bin:/bin"}
-    draws, known, kills, trained = random.Random(n_kills), {}, 0, tmp_path / "trained.txt"
+    call = f"from tests.tuning.keras_tuner import test_kills; test_kills.kill({n_kills})"
+    run_python("-c", call, folder=tmp_path, TUNE_WORKERS="1")
+    agrees(tmp_path, max_trials=10 * n_kills)
+
+
+def kill(n_kills):
+    """Run the program of this folder and kill it at random, so many times, and then to its end; check each time.
+
+    It runs in forks of this process, which has imported everything: a kill is as hard, and costs no import.
+    """
+    import alembic.command  # noqa: F401
+    import optuna  # noqa: F401
+
+    import tuning.keras_tuner
+    import tuning.storage.store  # noqa: F401
+
+    here, draws, known, kills = Path.cwd(), random.Random(n_kills), {}, 0
+    trained, done = here / "trained.txt", here / "done.txt"
     trained.touch()
-    while not (tmp_path / "done.txt").exists():
-        before, n_trained = len(ended(tmp_path)), len(trained.read_text().split())
-        program = subprocess.Popen(
-            command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+    while not done.exists():
+        n_trained = len(trained.read_text().split())
+        program = forked(max_trials=10 * n_kills)  # more than it gets to between so many kills
         if kills < n_kills:
-            while program.poll() is None and len(ended(tmp_path)) == before:
+            wait = time.monotonic() + 120
+            while len(ended(here)) == len(known) and time.monotonic() < wait:
                 time.sleep(0.01)
             time.sleep(draws.random() * 0.3)
-            program.send_signal(signal.SIGKILL)
+            os.kill(program, signal.SIGKILL)
             kills += 1
-        program.wait()
-        assert program.returncode in (0, -signal.SIGKILL), program.stderr.read()
-        now = ended(tmp_path)
+        status = os.waitpid(program, 0)[1]
+        assert os.waitstatus_to_exitcode(status) in (0, -signal.SIGKILL)
+        now = ended(here)
         assert known.items() <= now.items()
         assert not known.keys() & set(trained.read_text().split()[n_trained:])  # only what was under way
         known = now
+    print(f"{kills} kills, {len(trained.read_text().split())} trainings of {len(known)} trials")
     assert kills == n_kills
-    agrees(tmp_path, max_trials)
+
+
+def forked(max_trials):
+    """Run the program in a fork of this process; return its id."""
+    program = os.fork()
+    if program == 0:
+        sys.argv, code = ["program.py", str(max_trials)], 1
+        try:
+            runpy.run_path("program.py", run_name="__main__")
+            code = 0
+        finally:
+            os._exit(code)
+    return program
 
 
 @pytest.mark.parametrize("place", ["oracle", "study"])
