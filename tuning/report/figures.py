@@ -109,8 +109,9 @@ def curves(drawn: Drawn) -> Figure | None:
     """Return the objective of each epoch, of the best trial in training too."""
     name = drawn.objective.name
     chosen = [*drawn.ranked[:MAX_CURVES]]
+    numbers = {t.number for t in chosen}
     for state in (State.PRUNED, State.FAILED):
-        others = [t for t in drawn.study.trials if t.state is state and t.epochs and t not in chosen]
+        others = [t for t in drawn.study.trials if t.state is state and t.epochs and t.number not in numbers]
         chosen += thinned(others, MAX_OTHER_CURVES)
     if not chosen:
         return None
@@ -170,8 +171,8 @@ def parallel(drawn: Drawn) -> Figure | None:
     """Return parallel coordinates of the trials with a score; None for fewer than two."""
     names = drawn.names[:MAX_AXES]
     best = drawn.ranked[:MAX_BEST]
-    rest = [t for t in drawn.scored if t not in best] if len(drawn.scored) < 2 * MAX_LINES else drawn.scored
-    trials = [*best, *thinned([t for t in rest if t.number not in {b.number for b in best}], MAX_LINES - len(best))]
+    numbers = {t.number for t in best}
+    trials = [*best, *thinned([t for t in drawn.scored if t.number not in numbers], MAX_LINES - len(best))]
     if len(trials) < 2 or not names:
         return None
     trials.sort(key=lambda t: (drawn.tones[t.number], t.number))

@@ -86,6 +86,7 @@ def _facts(study: Study, drawn: figures.Drawn) -> dict[str, Any]:
         "final": None if study.final is None else Final.from_json(study.final),
         "compared": _compared(study),
         "pareto": study.pareto,
+        "front": {t.number for t in study.pareto},
         "several": len(study.definition.objectives) > 1,
         "further": study.definition.further,
         "constraints": constraints(study.definition),
