@@ -36,7 +36,8 @@ function stepOf(axis, n) {
   if (axis.scale === "time" && rough > 0.5)
     return TIMES.find(step => step >= rough) || 86400 * Math.ceil(rough / 86400);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 5, 10].find(times => power * times >= rough * 0.999);
+  const round = axis.whole && power < 10 ? [1, 2, 5, 10] : [1, 2, 2.5, 5, 10];
+  const step = power * round.find(times => power * times >= rough * 0.999);
   return axis.whole ? Math.max(1, Math.round(step)) : step;
 }
 

@@ -52,7 +52,7 @@ def importance(
         trials = [trials[int(i)] for i in np.linspace(0, len(trials) - 1, MAX_TRIALS)]
     scored = ranked(trials, objective)
     complete = [trial for trial in scored if trial.state is State.COMPLETED]
-    scored = complete if len(complete) >= LEAST_TRIALS else scored
+    scored = complete if len(complete) >= max(LEAST_TRIALS, len(scored) / 2) else scored
     if len(scored) < LEAST_TRIALS:
         return {}
     ranks = _ranks(np.asarray([trial.score for trial in scored], np.float64))
