@@ -40,6 +40,7 @@ def best(
     A saved model is loaded again and evaluated on the validation data, and must give the recorded score. Of several
     objectives there is no best trial: the Pareto set is shown, and `--trial N` chooses one of it.
     """
+    from tuning.records.schedule import schedule_of
     from tuning.study import load
 
     found = load(study_path(study, logs, storage), storage=storage, trust=trust)
@@ -53,6 +54,9 @@ def best(
         again = None if save is None else _saved(found, chosen, save)
     if as_json:
         record: dict[str, Any] = {"study": found.name, **chosen.to_json(), "curve": list(chosen.curve.epochs)}
+        pieces = schedule_of(chosen, found.trials)
+        if len(pieces) > 1:
+            record["schedule"] = [{"start": p.start, "stop": p.stop, "values": dict(p.values)} for p in pieces]
         record |= {"checkpoint": None if (path := found.checkpoint(chosen)) is None else str(path)}
         print_json({**record, "saved": None if save is None else str(save), "score_of_saved": again})
         return
@@ -101,7 +105,7 @@ def _saved(study: Any, trial: Any, path: Path) -> float | None:
 
 
 def _print(study: Any, trial: Any) -> None:
-    from tuning.records.words import duration, feasible, number, score
+    from tuning.records.words import duration, feasible, number, schedule, score
 
     console, name = results(), study.objective.name
     state = trial.state.value + (f": {trial.error}" if trial.error else "")
@@ -109,6 +113,7 @@ def _print(study: Any, trial: Any) -> None:
     lines = [f"trial {trial.number} of {study.name}: {scored}"]
     lines += [f"  {key} = {number(value)}" for key, value in trial.values.items()]
     lines += [f"state       {state}, {trial.epochs} epochs, {duration(trial.seconds)}"]
+    lines += [f"schedule    {said}" for said in schedule(trial, study.trials)]
     if study.definition.constraints:
         lines += [f"feasible    {feasible(study.definition, trial) or 'not known'}"]
     values = [v for v in trial.curve.values(name) if v == v]

@@ -51,6 +51,8 @@ class AskedTrial:
         number: of the trial, from 0; an engine that continues trials gives out the same number again.
         params: its hyperparameters by name.
         hp: the same for a `build_model(hp)`; what is asked of it besides is searched from then on.
+        source: the trial whose weights to go on with, as they were when it was told, where an engine such as pbt wants
+            that; None for its own.
         epochs: the epochs to train, a range; where it does not begin at 0, the program goes on with the weights that
             it had when it told this trial before.
     """
@@ -59,6 +61,7 @@ class AskedTrial:
         self.number, self.params = task.run.number, dict(task.run.values)
         self.hp = HyperParameters(task.run.values)
         self.epochs = range(task.trained, task.run.stop)
+        self.source = task.run.source
         self._resumable, self._study = task.resumable, study
         self._started, self._reported = time.monotonic(), task.trained
         self._goes_on = True

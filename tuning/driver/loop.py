@@ -197,6 +197,8 @@ class Search:
         trial = self.trials.get(run.number)
         if trial is None:
             trial = replace(trainings.new_trial(self.definition, run.number, run.values), started_at=time.time())
+        if run.source is not None and not self.definition.told:
+            self._weights.take_over(trial, self.trials[run.source])
         trial = trainings.with_run(trial, run, self.definition.objective)
         self.store.begin(trial, self.engine.dump(), self._space.hyperparameters)
         self.trials[trial.number] = trial

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -22,11 +23,12 @@ from tuning.driver.plan import continued, plan, training_options
 from tuning.driver.request import Request
 from tuning.driver.warm_start import warmed
 from tuning.engines.registry import engine_kind, make_engine, stored_options
-from tuning.errors import Remark
+from tuning.errors import OptionError, Remark, must
 from tuning.executors.base import Executor
 from tuning.executors.in_process import InProcessExecutor
 from tuning.executors.processes import ProcessExecutor, visible_gpus
 from tuning.preflight import Findings, check
+from tuning.preflight.changeable import changeable
 from tuning.storage.folder import TENSORBOARD
 from tuning.storage.lock import locked, refuse_if_locked
 from tuning.tensorboard import TensorBoardObserver
@@ -52,6 +54,8 @@ def run(request: Request) -> Data:
         findings = executor.call(check, request.goal, request.fix, request.fit_options, request.anneal, request.checks)
         for remark in findings.remarks:
             warnings.warn(remark, Remark, stacklevel=3)  # of the call of `search`
+        if engine_kind(request.engine).changes:
+            request = with_changes(request, findings, executor)
         request, said = warmed(request, stored, findings.hyperparameters)
         definition = plan(request, stored, findings, data.fingerprint(), division)
         trials = request.trials
@@ -75,6 +79,21 @@ def run(request: Request) -> Data:
             limits=Limits(None if request.budget is None else Budget.read(request.budget), request.tolerance),
         ).run()
     return data
+
+
+def with_changes(request: Request, findings: Findings, executor: Executor) -> Request:
+    """Return the request with the names of what may change while a model is trained, where they are not given.
+
+    Raises:
+        OptionError: the weights of such models cannot be taken over.
+    """
+    if not findings.uses_keras:
+        advice = "Weights are taken over; a program that does that itself uses tuning.open."
+        raise OptionError(must("engine", "be another one where models are not Keras's", request.engine, advice))
+    if request.options["change"] is not None:
+        return request
+    found = executor.call(changeable, findings.hyperparameters)
+    return replace(request, options={**request.options, "change": list(found)})
 
 
 def _remarks(findings: Findings) -> list[str]:

@@ -30,6 +30,7 @@ def task_of(
         options: what all runs of the search have in common.
     """
     training, name = trial.trainings[index], definition.training_names[index]
+    changes = len(trial.runs) > 1 and trial.run.values != trial.runs[-2].values
     fold, repeat = definition.fold_and_repeat(index)
     return Task(
         run=trial.run,
@@ -40,6 +41,7 @@ def task_of(
         best=training.score,
         best_epoch=training.best_epoch,
         resumable=resumable,
+        changes=changes and training.checkpoint == (training.untils or (0,))[-1],
         options=options,
         training=index,
         is_divided=definition.is_divided,

@@ -53,6 +53,13 @@ class Weights:
         if epochs:
             self._epochs.setdefault((number, index), set()).add(epochs)
 
+    def take_over(self, trial: Trial, source: Trial) -> None:
+        """Let the next run of a trial begin with what another one has learned; nothing where no weights are kept."""
+        for index, (mine, other) in enumerate(zip(trial.trainings, source.trainings, strict=True)):
+            if mine.checkpoint and other.checkpoint:
+                stems = [checkpoints.stem(n, index, self._definition.is_divided) for n in (source.number, trial.number)]
+                checkpoints.take_over(self._folder, stems[0], other.checkpoint, stems[1], mine.checkpoint)
+
     def run_began(self, trial: Trial) -> None:
         """Take note that a trial is trained, and so not among the best for now."""
         self._rank(trial)

@@ -66,6 +66,8 @@ class EngineKind:
         many_objectives: whether it can optimise several objectives. Such an engine is made with a sequence of them.
         folds: number of folds when none is asked for; None for no folds. Such an engine is told the number of a trial's
             trainings, `n_trainings`.
+        changes: whether values change while a trial is trained. Such an engine has an option `change`, the names of
+            what may, which is found out where it is not given.
         constrains: whether it proposes what is likely to keep the constraints. Such an engine is given them,
             `constraints`; others find out.
         own_results: returns the search object that the engine's library would have left behind, of a definition and
@@ -84,6 +86,7 @@ class EngineKind:
     planned_epochs: Callable[[Definition, int | None], int | None] = whole_trials
     many_objectives: bool = False
     folds: int | None = None
+    changes: bool = False
     constrains: bool = False
     own_results: Callable[..., Any] | None = None
 

@@ -16,10 +16,11 @@ from tuning.engines.keras_tuner_kinds import BAYESIAN, HYPERBAND, PROGRAM, RANDO
 from tuning.engines.kind import EngineKind
 from tuning.engines.options import INSTANCE
 from tuning.engines.optuna_kind import OPTUNA
+from tuning.engines.pbt_kind import PBT
 from tuning.errors import OptionError, guess, must, raise_all
 from tuning.records.definition import Definition
 
-ENGINES: dict[str, EngineKind] = {kind.name: kind for kind in (RANDOM, HYPERBAND, BAYESIAN, OPTUNA, GRID)}
+ENGINES: dict[str, EngineKind] = {kind.name: kind for kind in (RANDOM, HYPERBAND, BAYESIAN, OPTUNA, GRID, PBT)}
 
 DEFAULT = OPTUNA.name
 """The engine of a search that names none."""

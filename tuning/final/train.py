@@ -24,6 +24,7 @@ from tuning.files import digest, replaced, write_text
 from tuning.final.card import CARD, model_card
 from tuning.final.inputs import Inputs
 from tuning.final.record import Final
+from tuning.records.schedule import Piece, schedule_of
 from tuning.records.trial import Trial
 from tuning.space import HyperParameters
 from tuning.space.imports import import_keras
@@ -35,7 +36,7 @@ from tuning.study.models import untrained
 from tuning.training import export
 from tuning.training.fit import assembled, fit_space
 from tuning.training.messages import Decision
-from tuning.training.models import fixed_batch, is_keras_model, one_batch
+from tuning.training.models import fixed_batch, go_on_from, is_keras_model, one_batch
 from tuning.training.options import TrainingOptions
 from tuning.training.outcome import is_number
 from tuning.training.seeding import generators_kept
@@ -266,13 +267,17 @@ def _trained(
 
     with generators_kept(), numbered_afresh():
         keras.utils.set_random_seed(seed)
-        hp = HyperParameters(trial.values)
-        model = study.space.build(hp)
-        epochs = _epochs(trial)
+        model, epochs = None, _epochs(trial)
         told = TrainingOptions(anneal=epochs if anneal else None, fit_options=options)
-        arguments = assembled(study.space, model, told, tell, folder)
         try:
-            fit_space(study.space, hp, model, data, epochs=epochs, initial_epoch=0, **arguments)
+            for piece in _pieces(study, trial, epochs):
+                hp, before = HyperParameters(piece.values), model
+                model = study.space.build(hp)
+                if before is not None:
+                    go_on_from(model, before, data.x)
+                arguments = assembled(study.space, model, told, tell, folder)
+                start, stop = piece.start, piece.stop
+                fit_space(study.space, hp, model, data, epochs=stop, initial_epoch=start, **arguments)
         except TuningError:
             raise
         except Exception as error:
@@ -282,6 +287,12 @@ def _trained(
             ) from error
     vars(model).pop("fit", None)  # put there by fit_space
     return model
+
+
+def _pieces(study: Study, trial: Trial, epochs: int) -> tuple[Piece, ...]:
+    """Return the schedule of a trial whose values have changed while it was trained, or its values for all epochs."""
+    pieces = schedule_of(trial, study.trials, epochs)
+    return pieces if len(pieces) > 1 else (Piece(0, epochs, trial.values),)
 
 
 def _teller(listener: Listener | None, index: int) -> Callable[[Mapping[str, Any]], Decision]:

@@ -83,6 +83,8 @@ class Run:
         note: the engine's own remark about the run (JSON), handed back to it on resume.
         asked, ended: places of the run's beginning and end in the study's order of events; None until then.
         until: epochs the trial had trained when the run ended; None until then.
+        source: the trial whose weights and optimizer state it begins with, as they were after as many runs; None for
+            its own.
     """
 
     number: int
@@ -93,6 +95,7 @@ class Run:
     asked: int | None = None
     ended: int | None = None
     until: int | None = None
+    source: int | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 from tuning.records.constraint import broken, is_refused
 from tuning.records.definition import Definition
 from tuning.records.ranking import pareto, ranked
+from tuning.records.schedule import changed_values, schedule_of
 from tuning.records.trial import State, Trial
 
 
@@ -94,6 +95,18 @@ def broken_by(definition: Definition, trial: Trial) -> str:
 def feasible(definition: Definition, trial: Trial) -> str:
     """Return "yes", or the values with which a trial breaks constraints; empty while that is not known."""
     return "yes" if trial.limited and trial.is_feasible else broken_by(definition, trial)
+
+
+def schedule(trial: Trial, trials: Sequence[Trial]) -> list[str]:
+    """Return "epochs 0 to 1: rate=0.1" for each piece of a trial's schedule; nothing where no value has changed."""
+    pieces = schedule_of(trial, trials)
+    changed = changed_values(pieces)
+    return [
+        f"epochs {piece.start} to {piece.stop - 1}: "
+        + ", ".join(f"{name}={number(values[i])}" for name, values in changed.items())
+        for i, piece in enumerate(pieces)
+        if changed
+    ]
 
 
 def pairs(trial: Trial) -> list[str]:

@@ -16,7 +16,7 @@ from tuning.errors import StudyError
 from tuning.files import write_text
 from tuning.final.record import Final
 from tuning.records.trial import State, Trial
-from tuning.records.words import constraints, feasibility, feasible
+from tuning.records.words import constraints, feasibility, feasible, schedule
 from tuning.report import figures
 from tuning.report.findings import default_trial, findings
 from tuning.report.shell import rendered
@@ -90,6 +90,7 @@ def _facts(study: Study, drawn: figures.Drawn) -> dict[str, Any]:
         "several": len(study.definition.objectives) > 1,
         "further": study.definition.further,
         "constraints": constraints(study.definition),
+        "schedule": [] if best is None else schedule(best, trials),
         "feasible": [feasible(study.definition, t) for t in rows[:MAX_ROWS]],
         "infeasible": feasibility(study.definition, trials),
         "training_names": study.definition.training_names if study.definition.is_divided else (),

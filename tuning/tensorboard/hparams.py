@@ -45,6 +45,8 @@ PARETO = "pareto"
 """In a study of several objectives: whether the trial is in the Pareto set."""
 FEASIBLE, LIMITED = "feasible", "constraint"
 """In a study with constraints: whether the trial keeps them; the group of the values that they limit."""
+SCHEDULE = "schedule"
+"""The group of the values that change while a trial is trained."""
 _ALWAYS_DECLARED = (TRIAL_STATE, TRIAL)
 _SPARE = (BUDGET, ENGINE, STUDY)
 
@@ -131,6 +133,7 @@ class Records:
             metric_infos=[
                 *metric_infos(d.objective, self._metrics, d.several),
                 *(_metric(f"{LIMITED}/{c.name}", f"must keep {c}") for c in d.constraints),
+                *(_metric(f"{SCHEDULE}/{n}", f"{n} in each run of the trial") for n in d.options.get("change") or ()),
             ],
         )
 
@@ -174,7 +177,8 @@ class Records:
         if trial.state is not State.FAILED:
             scored = zip(d.several, trial.scores, strict=False)
             found += [(_tag(o), score, last) for o, score in scored if o != d.objective and score is not None]
-        return [*found, *((f"{LIMITED}/{name}", value, last) for name, value in trial.limited.items())]
+        found += [(f"{LIMITED}/{name}", value, last) for name, value in trial.limited.items()]
+        return [*found, *_schedule(trial, d.options.get("change") or ())]
 
     def _applying(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         """Yield the values whose conditions hold; undeclared ones have none, and none of our own columns' names."""
@@ -202,6 +206,12 @@ class Records:
             said = f"whether a trial that has ended keeps {constraints(d)}"
             made.append(Column(FEASIBLE, "bool", (False, True), description=said))
         return {self._own_names[c.name]: replace(c, name=self._own_names[c.name], always=True) for c in made}
+
+
+def _schedule(trial: Trial, names: Iterable[str]) -> list[tuple[str, float, int]]:
+    """Return (tag, value, step) of the numbers that may change from run to run, where a run begins."""
+    points = [(f"{SCHEDULE}/{name}", run.values.get(name), run.start) for run in trial.runs for name in names]
+    return [(tag, float(v), step) for tag, v, step in points if isinstance(v, (int, float))]
 
 
 def is_known_feasible(trial: Trial) -> bool:

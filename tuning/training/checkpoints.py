@@ -10,6 +10,7 @@ Does not know which trials deserve to be kept.
 from __future__ import annotations
 
 import re
+import shutil
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -131,6 +132,25 @@ def _draft_of(path: Path) -> Path:
 def save_epoch(model: Any, folder: str | Path, stem: str, epochs: int) -> None:
     """Write a training's last epoch beside its earlier ones."""
     save(model, epoch_path(folder, stem, epochs))
+
+
+def take_over(folder: str | Path, source: str, epochs: int, stem: str, own: int) -> None:
+    """Put another training's last epoch in the place of an own one, wholly or not at all.
+
+    Args:
+        folder: of the study.
+        source, epochs: the other training's stem, and the epochs in its file.
+        stem, own: the same of the training that goes on with it.
+
+    Raises:
+        StudyError: the file is not there, or cannot be written.
+    """
+    path = epoch_path(folder, stem, own)
+    try:
+        with replaced(path, _draft_of(path)) as draft:
+            shutil.copyfile(epoch_path(folder, source, epochs), draft)
+    except OSError as error:
+        raise StudyError(f"the checkpoint {path} could not be written: {error}.") from error
 
 
 def delete_other_epochs(folder: str | Path, stem: str, epochs: int) -> None:

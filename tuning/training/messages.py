@@ -45,6 +45,7 @@ class Task:
         trained: epochs in the checkpoint to start from; 0 for fresh weights.
         best, best_epoch: the trial's score so far and its epoch; only a better epoch is kept.
         resumable: whether the last epoch must be kept for a later run.
+        changes: whether values have changed since the checkpoint, so that the learning rate in it does not count.
         options: what all runs of the search have in common.
         training: which of the trial's trainings this is.
         is_divided: whether the study has folds or repeats, so that files are named after the training.
@@ -61,6 +62,7 @@ class Task:
     best: float | None = None
     best_epoch: int | None = None
     resumable: bool = False
+    changes: bool = False
     options: TrainingOptions = TrainingOptions()
     training: int = 0
     is_divided: bool = False

@@ -84,7 +84,10 @@ def restore(model: Any, x: Any, task: Task) -> bool:
             raise FileNotFoundError("the weights of its best epoch are missing")
         if checkpoints.shapes_in(path) is None:
             ensure_built(model, x)
+        rate = _learning_rate(model) if task.changes else None
         checkpoints.restore(model, path)
+        if rate is not None:
+            model.optimizer.learning_rate = rate
     except Exception as error:  # whatever can be wrong with a file
         print(
             f"trial {task.run.number}: the checkpoint {path.name} could not be read ({one_line(error)}); "
@@ -93,6 +96,31 @@ def restore(model: Any, x: Any, task: Task) -> bool:
         )
         return False
     return True
+
+
+def go_on_from(model: Any, other: Any, x: Any) -> None:
+    """Give a freshly built model the weights and optimizer state of another one of its kind; its rate stays its own."""
+    from keras import ops
+
+    ensure_built(model, x)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    rate = _learning_rate(model)
+    mine, theirs = ([*one.weights, *one.optimizer.variables] for one in (model, other))
+    for variable, value in zip(mine, theirs, strict=True):
+        variable.assign(ops.convert_to_numpy(value))
+    if rate is not None:
+        model.optimizer.learning_rate = rate
+
+
+def _learning_rate(model: Any) -> float | None:
+    """Return the learning rate that a model was built with; None where it has a schedule of its own, or none."""
+    try:
+        rate = float(model.optimizer.learning_rate)
+        model.optimizer.learning_rate = rate
+    except (AttributeError, TypeError, ValueError):
+        return None
+    return rate
 
 
 @dataclass(frozen=True)
