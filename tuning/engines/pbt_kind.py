@@ -17,11 +17,12 @@ from tuning.records.definition import Definition
 
 
 def _names(value: Any) -> list[str]:
-    """Read "rate,dropout", or a list of names."""
-    names = value.split(",") if isinstance(value, str) else list(value)
-    if not all(isinstance(name, str) and name for name in names):
+    """Read "rate,dropout", or a list of names, which may have spaces in them."""
+    names = [name.strip() for name in value.split(",")] if isinstance(value, str) else list(value)
+    is_odd = isinstance(value, str) and any(" " in name for name in names)
+    if is_odd or not all(isinstance(name, str) and name for name in names):
         raise ValueError
-    return [name.strip() for name in names]
+    return names
 
 
 def n_replaced(n_members: int) -> int:

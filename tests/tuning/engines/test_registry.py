@@ -58,7 +58,7 @@ def test_no_other_room_knows_an_engine_by_its_name():
 
 def test_abilities_are_asked_of_the_engines():
     assert DEFAULT in ENGINES and engines_that("many_objectives") == ["optuna"]
-    assert engines_that("own_results") == ["grid"] and engines_that("continues") == ["hyperband", "grid"]
+    assert engines_that("own_results") == ["grid"] and engines_that("continues") == ["hyperband", "grid", "pbt"]
 
 
 def test_all_mistakes_in_options_are_told_at_once():

@@ -65,7 +65,8 @@ class Batches(keras.callbacks.Callback):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_engine_calls_batch_callbacks_and_the_record_says_how(search, engine):
     folds = {"cv": 2, "validation_data": None, "trials": 1} if ENGINES[engine].folds is not None else {}
-    study = search(engine=engine, callbacks=lambda folder: [Batches(folder)], **folds)
+    members = {"trials": None, "options": {"population": 2}} if ENGINES[engine].changes else {}
+    study = search(engine=engine, callbacks=lambda folder: [Batches(folder)], **folds, **members)
     assert study.trials
     for trial in study.trials:
         files = list((study.path / "callbacks" / f"trial_{trial.number:04d}").rglob("batches.txt"))
