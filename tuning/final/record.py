@@ -35,6 +35,7 @@ class Final:
         earlier: scores of the saved models of earlier evaluations on the same test split, oldest first.
         digest: SHA-256 of the model's file; None in records of earlier versions.
         shapes: what the model was built for; see `tuning.training.shapes`. None in records of earlier versions.
+        is_whole: whether the model has to be loaded as a whole, since its layers have learned more than weights.
     """
 
     study: str
@@ -56,6 +57,7 @@ class Final:
     earlier: tuple[float, ...] = ()
     digest: str | None = None
     shapes: str | None = None
+    is_whole: bool = False
 
     @property
     def score(self) -> float:

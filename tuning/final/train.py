@@ -41,6 +41,7 @@ from tuning.training.options import TrainingOptions
 from tuning.training.outcome import is_number
 from tuning.training.seeding import generators_kept
 from tuning.training.shapes import shapes_of
+from tuning.training.vocabularies import vocabularies_of
 
 Listener = Callable[[int, int, Mapping[str, float]], None]
 """Told of each epoch that ended: which training (from 0), which epoch (from 0), its metrics."""
@@ -133,6 +134,7 @@ def finalize(
                 created_at=time.time(),
                 earlier=earlier,
                 shapes=shapes_of(models[0]),
+                is_whole=vocabularies_of(models[0]) is not None,
             )
             final = _keep(study, store, models[0], final)
         finally:

@@ -109,7 +109,7 @@ def final(study: Study) -> Any:
             f"the final model of study '{study.name}' must be the one that its record names, but {path} is another: "
             "`tune finalize` was killed before it was in place. `tune finalize --again` makes it anew."
         )
-    if export.holds_vocabularies(path):  # which its weights alone do not bring along
+    if study.final.get("is_whole"):
         import_keras()
         return export.load(path, None)
     shapes = study.final.get("shapes")

@@ -7,7 +7,6 @@ the name when it loads.
 from __future__ import annotations
 
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,12 +112,6 @@ def load(path: str | Path, untrained: Any) -> Any:
             f"{path} is written, but Keras cannot load it: {' '.join(str(error).split())[:300]}. Where a class of your "
             "own is unknown, write @keras.saving.register_keras_serializable() above it, and give it a get_config."
         ) from error
-
-
-def holds_vocabularies(path: Path) -> bool:
-    """Tell whether a .keras file holds more than weights, such as what a `TextVectorization` has learned."""
-    with zipfile.ZipFile(path) as file:
-        return any(name.startswith("assets/") for name in file.namelist())
 
 
 def load_weights(path: str | Path, untrained: Any) -> Any:

@@ -19,11 +19,13 @@ class Reader(keras.Model):
         self.words = layers.TextVectorization(max_tokens=6, output_mode=mode, name="words")
         self.inner = keras.Sequential([layers.StringLookup(max_tokens=6, name="names")])
         self.number = layers.IntegerLookup(max_tokens=6, vocabulary=[7, 8])
+        self.bins = layers.Discretization(num_bins=3)
 
     def call(self, x):
-        return self.words(x), self.inner(x), self.number(np.array([7, 9]))
+        return self.words(x), self.inner(x), self.number(np.array([7, 9])), self.bins(np.arange(9.0))
 
     def learn(self):
+        self.bins.adapt(np.arange(9.0) ** 2)
         self.words.adapt(WORDS)
         self.inner.layers[0].adapt(WORDS)
         return self
