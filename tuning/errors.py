@@ -96,7 +96,7 @@ def one_line(error: BaseException, length: int = 500) -> str:
     try:
         text = str(error)
         text = text if len(text) <= 8 * length else f"{text[: 4 * length]} {text[-4 * length :]}"
-        text = re.sub(r"\b[\w.]+<locals>\.", "", " ".join(text.split()))
+        text = re.sub(r"(?<![\w.>])(?:[\w.]|<\w+>)+<locals>\.", "", " ".join(text.split()))
     except Exception as second:  # it is the user's class
         text = f"its text cannot be had ({type(second).__name__})"
     line = f"{type(error).__name__}: {text}" if text else type(error).__name__

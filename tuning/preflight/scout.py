@@ -80,6 +80,7 @@ class Scout:
         self._objective, self._fixed = objective, dict(fixed)
         self._options = TrainingOptions(compiled=False, anneal=1 if anneal else None, fit_options=fit_options)
         self._folder: Path | None = None
+        self._first: Any = None  # model that was built
         self._scopes: list[tuple[Condition, ...]] = []
         self._odd = oddities(data.fresh())
         self._tries_whole, self._trains = False, trains
@@ -158,9 +159,19 @@ class Scout:
     def _build(self, values: Mapping[str, Any]) -> tuple[HyperParameters, Any]:
         hp = HyperParameters(values)
         try:
-            return hp, self._search_space.build(hp)
+            model = self._search_space.build(hp)
         finally:
             self._remember(hp)
+        if model is self._first and is_keras_model(model):
+            self._verdict.refuse(
+                [
+                    "`build` must return a new model each time, but returned the same one again: every trial would go "
+                    "on with the weights that the one before has left."
+                ],
+                SpaceError,
+            )
+        self._first = model if self._first is None else self._first
+        return hp, model
 
     def _visit(self, values: Mapping[str, Any]) -> None:
         with numbered_afresh():
@@ -182,9 +193,10 @@ class Scout:
         try:
             self._train(hp, model, watch, sample)
         except (AttributeError, TypeError) as error:
-            if model is not None:
+            if model is not None and (hasattr(model, "fit") or self._search_space.has_own_fit):
                 raise
-            raise TypeError("it must return a model, but returned None. Does it end in `return model`?") from error
+            what = "None. Does it end in `return model`?" if model is None else f"a {type(model).__name__}"
+            raise TypeError(f"it must return a model, but returned {what}") from error
         finally:
             self._take_fingerprint(model)
             self._remember(hp)

@@ -189,12 +189,19 @@ def test_a_text_column_is_named_and_no_value_of_it():
     ("build", "says"),
     [
         (lambda hp: None, "Does it end in `return model`"),
+        (lambda hp: (hp.Int("units", 2, 4), "model"), "it must return a model, but returned a tuple"),
         (lambda hp: keras.Sequential([layers.Dense(1)]), "compile"),
     ],
 )
 def test_what_build_returns_must_be_a_compiled_model(build, says):
     with pytest.raises(SpaceError, match=says):
         look(build)
+
+
+def test_what_build_returns_must_be_a_new_model():
+    made = model("mse")(tuning.HyperParameters())
+    with pytest.raises(SpaceError, match="`build` must return a new model each time"):
+        look(lambda hp: made)
 
 
 def test_a_refusal_can_be_a_remark():
