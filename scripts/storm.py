@@ -251,6 +251,7 @@ class Storm:
 
 
 def _drive(space: str, token: str, arguments: dict[str, Any]) -> None:
+    os.setsid()  # Ctrl-C ends the storm and strikes nobody
     os.environ.update({"STORM": token, "STORM_EPOCH_SECONDS": str(EPOCH_SECONDS)})
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 2)
