@@ -108,7 +108,7 @@ def test_killed_workers_trials_go_on_from_their_checkpoints(search, straight):
 def test_a_killed_drivers_trials_go_on_from_their_checkpoints(search, straight, space, tmp_path):
     driver = Driver(space, workers=2, study="killed", logs=tmp_path, **RANDOM)
     folder = tmp_path / "killed" / "checkpoints"
-    wait_until(lambda: list(folder.glob("*.epoch_[3-7].weights.h5")), 60)
+    wait_until(lambda: list(folder.glob("*.epoch_[3-7].weights.h5")), 240)
     driver.kill()
     assert is_sound(tmp_path / "killed" / "trials.db")
     before = {t.number: t for t in tuning.load(tmp_path / "killed").trials}

@@ -11,7 +11,7 @@ import tuning
 from tests.conftest import SPACES
 from tuning.errors import StudyError, TuningError
 from tuning.records.definition import Definition
-from tuning.storage.reading import checked, understood
+from tuning.storage.reading import checked, parsed, understood
 
 CURVE = str(SPACES / "curve.py")
 
@@ -131,3 +131,10 @@ def test_fields_are_checked_against_their_declaration():
             checked(Definition(**{**good, "objective": objective, **rest, "epochs": 3, **wrong}))
     with pytest.raises(StudyError, match="study 's' must be one"), understood("s"):
         json.loads("[" * 100_000)
+
+
+def test_records_are_parsed_one_by_one():
+    assert parsed([]) == [] and parsed(['{"a": 1}', "[2]"]) == [{"a": 1}, [2]]
+    for documents in (["1, 2", "3"], ["", "1"], ["[1", "2]"], ["1]", "[2"]):
+        with pytest.raises(ValueError):
+            parsed(documents)
