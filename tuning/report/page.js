@@ -168,7 +168,7 @@ async function renew(seconds) {
       take(new DOMParser().parseFromString(await answer.text(), "text/html"));
     }
     document.body.classList.remove("alone");
-    next = Math.max(seconds, (performance.now() - begun) / 100); // of a large study less often
+    next = Math.max(seconds, (performance.now() - begun) / 333); // at most a quarter of the time is spent on it
   } catch {
     document.body.classList.add("alone"); // the server has ended; what is there stays
   }
