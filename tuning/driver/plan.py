@@ -42,7 +42,7 @@ def continued(request: Request, stored: Definition | None, drawn_seed: int) -> R
     space, kind = request.space, engine_kind(request.engine)
     if stored is None:
         anneal = bool(request.anneal)
-        patience = None if anneal else space.patience
+        patience = None if anneal or kind.changes else space.patience  # members wait for each other
         is_validated = request.data is not None and request.data.validation is not None
         cv = None if is_validated else kind.folds
         seed, repeats = drawn_seed, None
