@@ -5,10 +5,11 @@ import hashlib
 import html.parser
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
-from tests.tuning.report.studies import NASTY, divided, dressed, hostile, of_two_objectives, trial, usual
+from tests.tuning.report.studies import NASTY, divided, dressed, hostile, of_two_objectives, trained, trial, usual
 from tuning.errors import StudyError
 from tuning.hyperparameters import Float
 from tuning.records.trial import State
@@ -91,6 +92,14 @@ def test_several_objectives_have_a_pareto_set_and_no_best_trial(made):
     text = words_of(page_of(of_two_objectives(made)))
     assert "Pareto set of 6 of 20 trials: val_loss from" in text and "6 trials in the Pareto set" in text
     assert "Best trial" not in text and "best val_loss" not in text.lower()
+
+
+def test_hours_are_said_as_hours(made):
+    long = [replace(trained(1.0 / (n + 1)), seconds=7500.0) for n in range(3)]
+    trials = [trial(n, "adam", None, trainings=(one,), ended_at=1e9 + 7500 * (n + 1)) for n, one in enumerate(long)]
+    page = page_of(dressed(made, trials))
+    assert "6 h 15 min of training" in words_of(page) and "2 h 05 min" in words_of(page) and "125 min" not in page
+    assert data_of(page)["figures"]["timeline"]["x"]["scale"] == "time"
 
 
 def test_every_hyperparameter_is_shown_or_named(made):
