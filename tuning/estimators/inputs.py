@@ -75,7 +75,7 @@ def dtype_for(X: Any, fitted: Any = None) -> Any:
         return floating
     if _is_text(X):
         return object
-    array = X.data if is_sparse(X) else np.asarray(X) if hasattr(X, "__array__") else np.empty(0)
+    array = X.tocsr().data if is_sparse(X) else np.asarray(X) if hasattr(X, "__array__") else np.empty(0)
     if array.dtype.kind in "iu":
         return array.dtype
     if array.dtype.kind in "fO" and floating == "float32" and _collapses(array):
@@ -154,8 +154,9 @@ def n_samples(X: Any) -> int:
 
 def is_sparse(X: Any) -> bool:
     """Tell whether samples, or one of several inputs, are a sparse matrix of SciPy's."""
-    parts = keras.tree.flatten(X) if isinstance(X, (dict, list, tuple)) else [X]
-    return any(hasattr(part, "tocsr") for part in parts)
+    if hasattr(X, "tocsr"):  # one kind is a dict, too
+        return True
+    return isinstance(X, (dict, list, tuple)) and any(hasattr(part, "tocsr") for part in keras.tree.flatten(X))
 
 
 def chosen(X: Any, rows: Any) -> Any:

@@ -99,7 +99,8 @@ def sparse(hp):
 
 @pytest.mark.parametrize("build", [sparse, pytest.param(dense, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    "kind", ["csr_matrix", *(pytest.param(k, marks=pytest.mark.slow) for k in ("csc_array", "coo_matrix"))]
+    "kind",
+    ["csr_matrix", *(pytest.param(k, marks=pytest.mark.slow) for k in ("csc_array", "coo_matrix", "dok_matrix"))],
 )
 def test_sparse_matrices_are_trained_on_as_they_are(build, kind):
     kept = np.where(X > 0, X, 0)
