@@ -13,6 +13,7 @@ from typing import Any
 from tuning.data import Data
 from tuning.estimators.base import width_of
 from tuning.estimators.inputs import Unchanged, trainable
+from tuning.estimators.labels import TargetError
 from tuning.estimators.scores import TRAIN, scores
 from tuning.space import BoundSpace
 from tuning.training.models import one_sample
@@ -43,7 +44,10 @@ class Problem(BoundSpace):
         return self._data if self._data is not None else super().load_data()
 
     def fit(self, hp: Any, model: Any, x: Any, y: Any, **options: Any) -> Any:
-        encoder = self._encoder(model, x)
+        try:
+            encoder = self._encoder(model, x)
+        except TargetError as error:  # of this configuration; others may fit
+            raise ValueError(str(error)) from None
         held = options.get("validation_data")
         if isinstance(held, tuple):
             options["validation_data"] = (trainable(held[0]), encoder.given(held[1]), *held[2:])
