@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 
 from tuning import compiled
 from tuning.compiled import FitReport
@@ -98,7 +99,8 @@ class Models:
         trained = self._under_way.found(place, model, epochs)
         history = keras.callbacks.History()
         callbacks = [*self._callbacks(kwargs.get("callbacks")), history]
-        follower = _Follower(place, callbacks, self._under_way, trained, self._listen if place == 0 else None)
+        known = Trained(0, epochs, False, []) if trained is None else trained
+        follower = _Follower(place, callbacks, self._under_way, known, self._listen if place == 0 else None)
         if trained is not None and trained.is_ended:
             under_way.remind(callbacks, trained.remembered)
             self._reports.append(FitReport(trained.compiled, trained.reason))
@@ -107,7 +109,7 @@ class Models:
             model.history = history
             return history
         if trained is not None:
-            kwargs["initial_epoch"] = trained.next_epoch
+            kwargs["initial_epoch"], trained.epochs = trained.next_epoch, epochs
         kwargs["callbacks"] = [*callbacks, follower]
         try:
             compiled.fit(model, *args, **kwargs)
@@ -145,16 +147,16 @@ class _Follower(keras.callbacks.Callback):
         place: of the training in its trial.
         others: the callbacks before it.
         under_way: where it is written.
-        trained: what the training goes on from; None for its beginning.
+        trained: what the training goes on from.
         listen: told of each epoch; None for nobody.
     """
 
     def __init__(
-        self, place: int, others: list[Any], under_way: UnderWay, trained: Trained | None, listen: Listen | None
+        self, place: int, others: list[Any], under_way: UnderWay, trained: Trained, listen: Listen | None
     ) -> None:
         super().__init__()
         self._place, self._others, self._under_way, self._listen = place, others, under_way, listen
-        self._trained = Trained(0, False, []) if trained is None else trained
+        self._trained = trained
         self._before: list[dict[str, Any]] = []
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -172,7 +174,7 @@ class _Follower(keras.callbacks.Callback):
             self._tell(logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        logs = {name: float(value) for name, value in (logs or {}).items()}
+        logs = {name: float(value) for name, value in (logs or {}).items() if np.ndim(value) == 0}
         self._trained.logs.append(logs)
         self._trained.next_epoch = epoch + 1
         if self._under_way.is_due and not self.model.stop_training:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras_tuner
+import numpy as np
 
 from tuning.files import replaced
 from tuning.keras_tuner import private
@@ -26,7 +27,7 @@ def written(oracle: Any, trial: Any) -> Iterator[None]:
     genuine: Callable[..., Any] = oracle.update_trial
 
     def update_trial(trial_id: str, metrics: Mapping[str, Any], step: Any = 0) -> Any:
-        updates.append(({name: float(value) for name, value in metrics.items()}, step))
+        updates.append(({name: np.asarray(value, float).tolist() for name, value in metrics.items()}, step))
         return genuine(trial_id, metrics, step)
 
     oracle.update_trial = update_trial

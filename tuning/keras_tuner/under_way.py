@@ -40,6 +40,7 @@ class Trained:
 
     Attributes:
         next_epoch: the number of the epoch to go on with.
+        epochs: the epoch that was not to be trained any more.
         is_ended: whether nothing is left to be trained.
         logs: the metrics of each epoch.
         random: the states of the model's random generators, and whatever else it has besides weights.
@@ -48,6 +49,7 @@ class Trained:
     """
 
     next_epoch: int
+    epochs: int
     is_ended: bool
     logs: list[dict[str, float]]
     random: list[Any] = field(default_factory=list)
@@ -84,7 +86,7 @@ class UnderWay:
             before = model.get_weights() if model.built else None
             try:
                 trained = _read(folder)
-                if trained.next_epoch <= epochs:
+                if trained.epochs == epochs or trained.next_epoch <= epochs and not trained.is_ended:
                     checkpoints.restore(model, folder / _MODEL)
                     for variable, value in zip(_besides_weights(model), trained.random, strict=True):
                         variable.assign(value)
@@ -225,5 +227,8 @@ def _unpacked(value: Any, arrays: Sequence[np.ndarray]) -> Any:
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    found: list[np.ndarray] = []
-    return type(one) is type(other) and _packed(one, found) == _packed(other, found) and not found
+    ours: list[np.ndarray] = []
+    theirs: list[np.ndarray] = []
+    if type(one) is not type(other) or _packed(one, ours) != _packed(other, theirs):
+        return False
+    return all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))

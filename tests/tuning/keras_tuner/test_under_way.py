@@ -171,6 +171,11 @@ def test_fewer_epochs_than_were_trained_begin_the_trial_again(search):
     assert epochs == [0, 1, 2]
 
 
+def test_more_epochs_than_an_ended_execution_was_to_have_begin_the_trial_again(search):
+    search("p", dies_after=4, executions_per_trial=2, epochs=3)
+    assert search("p", executions_per_trial=2, epochs=4)[1] == [*range(4), *range(4)]
+
+
 def test_a_run_trial_of_ones_own_is_run_again(search, tuners):
     class Own(tuners.RandomSearch):
         def run_trial(self, trial, *args, **kwargs):
