@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tuning.records.trial import State
 
 PROGRAMS = {path.stem: path for path in sorted((Path(__file__).parent / "programs").glob("s*.py"))}
 
@@ -52,3 +53,14 @@ def run_python(*arguments, folder, **environment):
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done
+
+
+def is_ours(tuner):
+    """Check that the last search of a tuner was ours: its study knows as many trials, with the same scores."""
+    study = studies("out")[tuner.project_name][0]
+    trials = tuner.oracle.trials
+    assert len(study.trials) == len(trials) > 0
+    for trial in study.trials:
+        theirs = trials[trial.runs[-1].note["trial"]]
+        assert (trial.state is State.COMPLETED) == (theirs.status == "COMPLETED")
+        assert theirs.score is None or trial.score == pytest.approx(theirs.score)
