@@ -40,6 +40,10 @@ class Problem(BoundSpace):
         vars(self._template).pop("model_", None)
         self._scorers, self._scores_training = dict(scorers), scores_training
 
+    @property
+    def has_own_data(self) -> bool:
+        return self._data is not None or super().has_own_data
+
     def load_data(self) -> Data:
         return self._data if self._data is not None else super().load_data()
 

@@ -224,3 +224,23 @@ def test_hyperband_and_workers():
     estimator = classifier(engine="hyperband", trials=None, epochs=3, workers=2).fit(*IRIS)
     assert len(estimator.study_.trials) > 2
     assert max(trial.epochs for trial in estimator.study_.trials) == 3
+
+
+@pytest.mark.slow
+def test_a_space_with_a_fit_of_its_own_is_given_the_training_rows():
+    import keras
+
+    class Scaled(tuning.SearchSpace):
+        def build(self, hp):
+            model = keras.Sequential([keras.Input((10,)), keras.layers.Normalization(), keras.layers.Dense(1)])
+            model.compile(keras.optimizers.Adam(hp.Float("learning_rate", 0.01, 0.1)), "mse")
+            return model
+
+        def fit(self, hp, model, x, y, **options):
+            model.layers[0].adapt(x)
+            return model.fit(x, y, **options)
+
+    search = TunedRegressor(Scaled(), engine="random", trials=1, epochs=2, cv=2, random_state=0).fit(*DIABETES)
+    assert search.n_splits_ == 2 and search.predict(DIABETES[0]).shape == (442,)
+    mean = np.ravel(search.best_estimator_.model_.layers[0].mean)
+    assert np.allclose(mean, DIABETES[0].mean(axis=0), atol=1e-6)
