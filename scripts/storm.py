@@ -185,7 +185,7 @@ class Storm:
         if kind:
             driver.join(draws.uniform(0.05, self._longest_seconds))
             if driver.exitcode is None:
-                self._strike(psutil.Process(driver.pid), kind, draws)
+                self._strike(psutil.Process(driver.pid), kind, draws, token)
         driver.join(END_SECONDS)
         if driver.exitcode is None:
             self.violations.append(f"{what}: the search does not end")
@@ -202,7 +202,7 @@ class Storm:
         self._check(driver.exitcode in ended, f"{what}: exit code {driver.exitcode}")
         return driver.exitcode == 0
 
-    def _strike(self, driver: psutil.Process, kind: str, draws: random.Random) -> None:
+    def _strike(self, driver: psutil.Process, kind: str, draws: random.Random, token: str) -> None:
         try:
             family = driver.children(recursive=True)
         except psutil.NoSuchProcess:  # done a moment ago
@@ -215,7 +215,7 @@ class Storm:
                 return
             struck, number = [draws.choice(workers)], signal.SIGKILL
         elif kind in ("kill the job", "stop the job"):
-            struck = [driver, *family]
+            struck = list({driver, *family, *_of(token)})  # also what has lost its parent, as a control group's kill
             draws.shuffle(struck)
             number = signal.SIGKILL if kind == "kill the job" else signal.SIGTERM
         else:

@@ -68,6 +68,9 @@ class KerasTunerEngine:
     def ask(self) -> Answer:
         if self._refusals.end:
             return Wait() if self._oracle.ongoing_trials else self._refusals.end
+        if isinstance(self._oracle, BayesianOracle) and self._n_trials == self._max_trials:
+            # It would be a new trial, and to find that out again and again, while others are trained, takes seconds.
+            return Wait() if self._oracle.ongoing_trials else Done()
         before = self.dump()
         run_id = self._next_id
         proposal = self._populated(run_id)

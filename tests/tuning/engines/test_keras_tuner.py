@@ -8,6 +8,7 @@ from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, Ran
 
 from tests.contracts.engine import EngineContract
 from tests.simulation import MIXED_SPACE, Simulation, score_of
+from tuning.engines.base import Done, Wait
 from tuning.engines.gaussian_process import GaussianProcess
 from tuning.engines.keras_tuner_kinds import hyperband_epochs
 from tuning.hyperparameters import Choice, Condition, Int
@@ -187,3 +188,14 @@ def test_the_faster_gaussian_process_predicts_the_same_to_the_last_bit(n_rows):
         assert (ours.predict(row) == theirs.predict(row)).all()
     assert ours.predict(x, return_std=True)[1] == pytest.approx(theirs.predict(x, return_std=True)[1])
     assert (GaussianProcess.like(theirs).predict(x, return_std=True)[1] == 1).all(), "before it was fitted"
+
+
+@pytest.mark.slow
+def test_a_bayesian_search_that_has_all_its_trials_waits_without_looking_for_more(monkeypatch):
+    engine = TestBayesian().make(limit=6)
+    simulation = Simulation(engine).go(5)
+    last = simulation.ask()
+    monkeypatch.setattr(type(engine._oracle), "populate_space", None)
+    assert simulation.ask() is None and isinstance(simulation.done, Wait)
+    simulation.train(last)
+    assert simulation.ask() is None and isinstance(simulation.done, Done)
