@@ -29,6 +29,13 @@ again. On the model itself, because the functions hold it."""
 
 def number_of(model: Any, arguments: Mapping[str, Any]) -> int:
     """Return how many batches an execution of `model.fit(**arguments)` may have; 1 where Keras is to decide that."""
+    try:
+        return _number_of(model, arguments)
+    except private.GoneError:
+        return 1
+
+
+def _number_of(model: Any, arguments: Mapping[str, Any]) -> int:
     if keras.config.backend() != "tensorflow" or not model.compiled or model.steps_per_execution != 1:
         return 1
     if model.run_eagerly or tf.config.functions_run_eagerly() or tf.distribute.has_strategy():

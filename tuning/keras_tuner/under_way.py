@@ -8,7 +8,6 @@ is known by its place among the trial's calls of `model.fit`, which are the same
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 import warnings
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tuning.errors import one_line
-from tuning.files import remove
+from tuning.files import remove, replaced
 from tuning.training import checkpoints
 
 SHARE = 0.05
@@ -116,20 +115,19 @@ class UnderWay:
         """Write how far a training has come, in place of what there is of it; nothing after a first failure."""
         if self._folder is None:
             return
-        began, draft = time.monotonic(), self._folder / _DRAFT
+        began = time.monotonic()
         folder = self._folder / f"{place:04}_{_ENDED if trained.is_ended else f'{trained.next_epoch:08}'}"
         try:
-            remove(draft)
-            draft.mkdir(parents=True)
-            checkpoints.save(model, draft / _MODEL)
-            trained.random = [np.asarray(variable) for variable in _besides_weights(model)]
-            arrays: list[np.ndarray] = []
-            (draft / _RECORD).write_text(json.dumps(_packed(asdict(trained), arrays)), encoding="utf-8")
-            np.savez(draft / _ARRAYS, *arrays)
-            if self._best is not None and self._best.is_file():
-                shutil.copyfile(self._best, draft / _BEST)
-            remove(folder)
-            os.replace(draft, folder)
+            with replaced(folder, self._folder / _DRAFT, synced=False) as draft:
+                remove(draft)
+                draft.mkdir()
+                checkpoints.save(model, draft / _MODEL)
+                trained.random = [np.asarray(variable) for variable in _besides_weights(model)]
+                arrays: list[np.ndarray] = []
+                (draft / _RECORD).write_text(json.dumps(_packed(asdict(trained), arrays)), encoding="utf-8")
+                np.savez(draft / _ARRAYS, *arrays)
+                if self._best is not None and self._best.is_file():
+                    shutil.copyfile(self._best, draft / _BEST)
             for other in self._folder.glob(f"{place:04}_*"):
                 if other != folder:
                     remove(other)

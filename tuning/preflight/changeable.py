@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tuning.compiled import private
 from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, fold
 from tuning.hyperparameters import Hyperparameter
@@ -54,12 +55,12 @@ def _signature(space: SearchSpace, values: Mapping[str, Any], x: Any) -> Any:
             if not is_keras_model(model):
                 return None
             ensure_built(model, x)
+            layers = [type(layer).__name__ for layer in private.of(model, "flatten_layers")()]
             optimizer = model.optimizer
             if not optimizer.built:
                 optimizer.build(model.trainable_variables)
     except Exception:  # a value that cannot be built cannot be gone on with
         return None
-    layers = [type(layer).__name__ for layer in model._flatten_layers()] if hasattr(model, "_flatten_layers") else []
     return layers, _shapes(model.weights), type(optimizer).__name__, _shapes(optimizer.variables)
 
 
