@@ -68,7 +68,7 @@ class KerasTunerEngine:
     def ask(self) -> Answer:
         if self._refusals.end:
             return Wait() if self._oracle.ongoing_trials else self._refusals.end
-        if isinstance(self._oracle, BayesianOracle) and self._n_trials == self._max_trials:
+        if isinstance(self._oracle, BayesianOracle) and self._has_all_trials():
             # It would be a new trial, and to find that out again and again, while others are trained, takes seconds.
             return Wait() if self._oracle.ongoing_trials else Done()
         before = self.dump()
@@ -82,12 +82,14 @@ class KerasTunerEngine:
             self._is_done = True
             return Done("" if private.has_finished(self._oracle) else self._exhausted)
         run = self._run(run_id, proposal["values"])
-        is_new = run.number == self._n_trials
-        if is_new and self._max_trials is not None and run.number - self._refusals.n >= self._max_trials:
+        if run.number == self._n_trials and self._has_all_trials():
             private.load(self._oracle, before)
             return Wait() if self._oracle.ongoing_trials else Done()
         self._register(run)
         return run
+
+    def _has_all_trials(self) -> bool:
+        return self._max_trials is not None and self._n_trials - self._refusals.n >= self._max_trials
 
     @property
     def _next_id(self) -> str:

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import pytest
 
 from tests.tuning.compiled import cases
 from tests.tuning.compiled.cases import N, X, Y
@@ -64,6 +65,7 @@ def trained(seed, *epochs):
     return model.get_weights()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_training_twice():
     assert cases.largest_difference(trained(0, (0, 3)), trained(0, (0, 3))) == 0
     assert cases.largest_difference(trained(0, (0, 3)), trained(1, (0, 3))) > 1e-3

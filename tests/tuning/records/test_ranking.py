@@ -3,6 +3,8 @@
 import random
 from dataclasses import replace
 
+import pytest
+
 from tuning.records.objective import Objective
 from tuning.records.ranking import Front, Ranking, pareto, ranked
 from tuning.records.trial import State, Training, Trial
@@ -24,6 +26,7 @@ def front_by_definition(trials):
     return sorted(keys.keys() - beaten, key=lambda n: (keys[n], n))
 
 
+@pytest.mark.slow
 def test_trials_come_change_and_go():
     random.seed(0)
     ranking, front, trials = Ranking(LOSS), Front((LOSS, SIZE)), {}

@@ -1,6 +1,7 @@
 """A space that has been told about the data is the space that it was."""
 
 import numpy as np
+import pytest
 
 import tuning
 from tuning import Data, SearchSpace
@@ -39,6 +40,7 @@ def test_other_data_leave_a_space_what_it_was():
     assert space.callbacks(None) == [] and len(space.load_data().x) == 5
 
 
+@pytest.mark.slow
 def test_the_callbacks_of_a_space_are_told_of_the_trials_of_a_tuned_estimator(tmp_path):
     import keras
 
