@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy
+import numpy as np
 from rich.console import Console
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,7 +105,7 @@ class Formula(tuning.SearchSpace):
                 break
 
     def load_data(self) -> tuning.Data:
-        return tuning.Data(numpy.arange(3.0))
+        return tuning.Data(np.arange(3.0))
 
 
 class Clock(Observer):

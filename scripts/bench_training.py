@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -286,14 +286,14 @@ def products(work: Work, data: Sequence[Any]) -> tuple[float, float]:
     validation forward.
     """
     x, _, x_validation, _ = data
-    sizes = [int(numpy.prod(x.shape[1:])), *work.units, 1 if work.is_regression else 10]
+    sizes = [int(np.prod(x.shape[1:])), *work.units, 1 if work.is_regression else 10]
     training, validation = (len(part) / BATCH_SIZE for part in (x, x_validation))
     gflop = seconds = 0.0
     for number, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
         shapes = [(BATCH_SIZE, n_in, n_out), (n_in, BATCH_SIZE, n_out), (BATCH_SIZE, n_out, n_in)]
         counts = [training + validation, training, training if number else 0.0]
         for shape, count in zip(shapes, counts, strict=True):
-            gflop += count * 2e-9 * numpy.prod(shape)
+            gflop += count * 2e-9 * np.prod(shape)
             seconds += count * _sgemm_seconds(shape) if count else 0.0
     return float(gflop), seconds
 
@@ -301,15 +301,15 @@ def products(work: Work, data: Sequence[Any]) -> tuple[float, float]:
 def _sgemm_seconds(shape: tuple[int, int, int]) -> float:
     """Return the seconds of one product of [m, k] and [k, n], the best of several."""
     m, k, n = shape
-    generator = numpy.random.default_rng(0)
+    generator = np.random.default_rng(0)
     a, b = (generator.normal(size=s).astype("float32") for s in ((m, k), (k, n)))
-    out = numpy.empty((m, n), "float32")
+    out = np.empty((m, n), "float32")
     repetitions = max(10, int(2e7 / (m * k * n)))
     best = float("inf")
     for _ in range(5):
         started = time.perf_counter()
         for _ in range(repetitions):
-            numpy.matmul(a, b, out=out)
+            np.matmul(a, b, out=out)
         best = min(best, (time.perf_counter() - started) / repetitions)
     return best
 
@@ -337,7 +337,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "tensorflow": tensorflow.__version__,
         "keras": keras.__version__,
-        "numpy": numpy.__version__,
+        "numpy": np.__version__,
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
     }

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 
-import numpy
+import numpy as np
 import pytest
 
 from tests.processes import workers_of
@@ -46,7 +46,7 @@ class Scripted(SearchSpace):
                 break
 
     def load_data(self):
-        return Data(numpy.arange(10.0))
+        return Data(np.arange(10.0))
 
 
 def task(number=0, epochs=3, training=0, **values):

@@ -7,7 +7,7 @@ raise or turn NaN.
 import os
 import time
 
-import numpy
+import numpy as np
 
 from tuning import Data, SearchSpace
 
@@ -39,4 +39,4 @@ class Curve(SearchSpace):
                 break
 
     def load_data(self):
-        return Data(numpy.arange(3.0))
+        return Data(np.arange(3.0))

@@ -8,7 +8,7 @@ Epochs are made up: each lowers the error by a thousandth. `RIDGE_EPOCH_SECONDS`
 import os
 import time
 
-import numpy
+import numpy as np
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 from sklearn.metrics import root_mean_squared_error
@@ -45,7 +45,7 @@ class RidgeSpace(SearchSpace):
             value = error - 0.001 * epoch
             if epoch and len(x) == int(os.environ.get("RIDGE_DIVERGES", "0")):
                 value = float("nan")
-            metrics = {"val_rmse": value, "rows": len(x), "pid": os.getpid(), "random": numpy.random.random()}
+            metrics = {"val_rmse": value, "rows": len(x), "pid": os.getpid(), "random": np.random.random()}
             if any(callback.on_epoch_end(epoch, metrics) for callback in callbacks):
                 break
 

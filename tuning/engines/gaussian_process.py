@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy
+import numpy as np
 from scipy.linalg import solve_triangular
 from sklearn.gaussian_process import GaussianProcessRegressor
 
@@ -32,6 +32,6 @@ class GaussianProcess(GaussianProcessRegressor):
         to_training = self.kernel_(X, self.X_train_)
         mean = self._y_train_std * (to_training @ self.alpha_) + self._y_train_mean
         solved = solve_triangular(self.L_, to_training.T, lower=True, check_finite=False)
-        variance = self.kernel_.diag(X) - numpy.einsum("ij,ji->i", solved.T, solved)
+        variance = self.kernel_.diag(X) - np.einsum("ij,ji->i", solved.T, solved)
         variance[variance < 0] = 0  # rounding
-        return mean, numpy.sqrt(variance * self._y_train_std**2)
+        return mean, np.sqrt(variance * self._y_train_std**2)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from tuning.engines.base import Answer, Done, Wait
@@ -178,12 +178,12 @@ class GridEngine:
     def _ask_scikit_learn(self) -> None:
         """Run its search on the scores that there are: to its end, or to the candidates that it wants next."""
         self._is_stale, self._queue = False, []
-        splits = [(numpy.setdiff1d(range(self._n_splits), [i]), numpy.array([i])) for i in range(self._n_splits)]
+        splits = [(np.setdiff1d(range(self._n_splits), [i]), np.array([i])) for i in range(self._n_splits)]
         search = self._search(_StandIn(self._recorded), splits)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # remarks on scores that are NaN: trials that failed
-                search.fit(numpy.arange(self._n_splits).reshape(-1, 1))
+                search.fit(np.arange(self._n_splits).reshape(-1, 1))
         except MissingError as missing:
             wanted = {_key(values): (values, epochs) for values, epochs in map(self._as_run, missing.candidates)}
             self._batch, self._batch_epochs = set(wanted), max(epochs for _, epochs in wanted.values())
@@ -198,7 +198,7 @@ class GridEngine:
 
     def _as_run(self, candidate: Candidate) -> tuple[dict[str, Any], int]:
         """Return a candidate's values and epochs."""
-        given = {name: value.item() if isinstance(value, numpy.generic) else value for name, value in candidate.items()}
+        given = {name: value.item() if isinstance(value, np.generic) else value for name, value in candidate.items()}
         epochs = given.pop(RESOURCE) if self._is_halving else self._epochs
         return active_values(self._space, given), epochs
 
@@ -335,7 +335,7 @@ def finished_search(definition: Definition, trials: Sequence[Trial]) -> Any:
             "The same search goes on with them; without --trials it trains them all."
         )
     results = engine.result.cv_results_
-    seconds = numpy.array([engine.seconds(candidate) for candidate in results["params"]])
+    seconds = np.array([engine.seconds(candidate) for candidate in results["params"]])
     results["mean_fit_time"], results["std_fit_time"] = seconds.mean(axis=1), seconds.std(axis=1)
-    results["mean_score_time"] = results["std_score_time"] = numpy.zeros(len(seconds))
+    results["mean_score_time"] = results["std_score_time"] = np.zeros(len(seconds))
     return engine.result

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy
+import numpy as np
 
 from tuning.engines import keras_tuner_private as private
 from tuning.engines.base import Answer, Done, Wait
@@ -197,7 +197,7 @@ def _as_it_was(trial: Trial, index: int) -> Trial:
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, numpy.generic) else value
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def random_search(

@@ -58,18 +58,18 @@ def predict_ms(model: Any, x: Any, size: int) -> float:
 
 
 def _bytes(weight: Any) -> int:
-    import numpy
+    import numpy as np
 
-    return int(numpy.prod(weight.shape, dtype=int)) * numpy.dtype(str(weight.dtype)).itemsize
+    return int(np.prod(weight.shape, dtype=int)) * np.dtype(str(weight.dtype)).itemsize
 
 
 def _batch(x: Any, size: int) -> Any:
     """Return `size` samples of `x`, repeated where there are fewer, as arrays."""
     import keras
-    import numpy
+    import numpy as np
 
     x = one_sample(x) if comes_in_batches(x) else x
-    return keras.tree.map_structure(_as_array, rows_of(x, numpy.arange(size) % n_samples(x)))
+    return keras.tree.map_structure(_as_array, rows_of(x, np.arange(size) % n_samples(x)))
 
 
 def _as_array(part: Any) -> Any:

@@ -5,7 +5,7 @@ Its losses depend on the values, the data of the fold, and the seed of the repea
 
 import random
 
-import numpy
+import numpy as np
 
 from tuning import Data, SearchSpace
 
@@ -27,11 +27,11 @@ class Formula(SearchSpace):
         noise = random.random() / 100
         for epoch in range(initial_epoch, epochs):
             loss = (model["a"] - 0.3) ** 2 + model["b"] / 10 + rate * model["step"] + 1 / (epoch + 1)
-            metrics = {"loss": loss, "val_loss": loss + float(numpy.mean(x)) / 100 + noise}
+            metrics = {"loss": loss, "val_loss": loss + float(np.mean(x)) / 100 + noise}
             metrics["val_size"] = float(10 - model["b"]) / (epoch + 2)
             metrics["ratio"] = float("inf") if epoch == 0 else 1 / epoch
             if any(callback.on_epoch_end(epoch, metrics) for callback in callbacks):
                 break
 
     def load_data(self):
-        return Data(numpy.arange(12.0), numpy.arange(12.0))
+        return Data(np.arange(12.0), np.arange(12.0))

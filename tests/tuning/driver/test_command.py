@@ -4,7 +4,7 @@ import shlex
 import sys
 from dataclasses import replace
 
-import numpy
+import numpy as np
 import pytest
 import typer.testing
 
@@ -118,7 +118,7 @@ def test_arguments_of_fit_leave_no_command(tmp_path):
         def fit(self, hp, model, *arguments, **options):
             return {"val_loss": model}
 
-    x = numpy.ones(4)
+    x = np.ones(4)
     study = tuning.search(
         Line(), x, x, validation_data=(x, x), engine="random", trials=1, logs=tmp_path, class_weight={0: 1.0}
     )

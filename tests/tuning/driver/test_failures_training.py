@@ -3,7 +3,7 @@
 import os
 import signal
 
-import numpy
+import numpy as np
 import pytest
 
 import tuning
@@ -198,4 +198,4 @@ def test_only_the_best_checkpoints_and_those_of_promotions_exist_at_any_moment(s
     study = search(observers=[counting], **given)
     assert max(counting.kept) == 2 and set(counting.doubled) == {0}
     assert sorted(p.name[11:] for p in counting.folder.iterdir()) == 2 * ["best.weights.h5"]
-    assert numpy.isfinite(study.best_model().evaluate(*study.space.load_data().validation, verbose=0))
+    assert np.isfinite(study.best_model().evaluate(*study.space.load_data().validation, verbose=0))

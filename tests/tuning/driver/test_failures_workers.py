@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 
-import numpy
+import numpy as np
 import pytest
 
 import tuning
@@ -41,7 +41,7 @@ class Paced(SearchSpace):
         return model["a"] + epoch / 10
 
     def load_data(self):
-        return Data(numpy.arange(3.0))
+        return Data(np.arange(3.0))
 
 
 class Signals(Observer):
@@ -160,7 +160,7 @@ class Hostile(Paced):
             limit = resource.getrlimit(resource.RLIMIT_AS)
             resource.setrlimit(resource.RLIMIT_AS, (2**31, limit[1]))
             try:
-                numpy.ones(2**32)
+                np.ones(2**32)
             finally:
                 resource.setrlimit(resource.RLIMIT_AS, limit)
         if kind == "signal":

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-import numpy
+import numpy as np
 import pytest
 from sklearn.model_selection import KFold, cross_val_score
 
@@ -55,12 +55,12 @@ def test_every_engine_scores_by_the_mean_over_folds(engine, search):
     study = search(**ENGINES[engine], epochs=9)
     splitter = KFold(3, shuffle=True, random_state=0)
     data = RidgeSpace().load_data()
-    x, y = numpy.concatenate([data.x, data.validation[0]]), numpy.concatenate([data.y, data.validation[1]])
+    x, y = np.concatenate([data.x, data.validation[0]]), np.concatenate([data.y, data.validation[1]])
     for trial in study.trials:
         assert trial.state is State.COMPLETED and len(trial.trainings) == 3
         theirs = -cross_val_score(regressor(trial.values), x, y, cv=splitter, scoring="neg_root_mean_squared_error")
-        numpy.testing.assert_allclose(trial.part_scores, theirs - 0.001 * (trial.epochs - 1), rtol=1e-12)
-        assert trial.score == pytest.approx(numpy.mean(trial.part_scores), rel=1e-12)
+        np.testing.assert_allclose(trial.part_scores, theirs - 0.001 * (trial.epochs - 1), rtol=1e-12)
+        assert trial.score == pytest.approx(np.mean(trial.part_scores), rel=1e-12)
         assert all(len(p.curve) == trial.epochs == p.untils[-1] and p.seconds > 0 for p in trial.trainings)
         assert trial.seconds == pytest.approx(sum(p.seconds for p in trial.trainings))
         assert [p.curve.values("rows")[0] for p in trial.trainings] == [200, 201, 201]
@@ -308,7 +308,7 @@ def test_folds_and_repeats_that_are_not_given_are_those_of_the_study_and_others_
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_written(search, tmp_path):
-    x, y = numpy.arange(20.0)[:, None], numpy.arange(20.0)
+    x, y = np.arange(20.0)[:, None], np.arange(20.0)
     for given in ({"cv": 3}, {"cv": 2, "engine": "grid", "trials": None}):
         with pytest.raises(OptionError, match="`validation_data` must be None with folds"):
             search(x=x, y=y, validation_data=(x, y), **given)
@@ -320,7 +320,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(search, tmp_pat
 
 @pytest.mark.parametrize("door", [{"cv": 1}, {"cv": None, "validation": True}])
 def test_a_grid_without_folds_validates_as_every_other_engine_does(search, door):
-    x = numpy.random.default_rng(0).normal(size=(60, 3))
+    x = np.random.default_rng(0).normal(size=(60, 3))
     y = x @ [1.0, 2.0, 3.0]
     given = {"x": x[:40], "y": y[:40], "validation_data": (x[40:], y[40:])} if door.pop("validation", False) else {}
     arguments = {"engine": "grid", "trials": 2, "options": {"levels": 2}, **given}
@@ -333,7 +333,7 @@ def test_a_grid_without_folds_validates_as_every_other_engine_does(search, door)
 
 
 def test_given_arrays_are_divided(search):
-    x = numpy.random.default_rng(0).normal(size=(90, 3))
+    x = np.random.default_rng(0).normal(size=(90, 3))
     study = search(x=x, y=x @ [1.0, 2.0, 3.0], trials=1)
     assert [p.curve.values("rows")[0] for p in study.best.trainings] == 3 * [60]
 
@@ -375,7 +375,7 @@ def test_tune_run_and_show(tune_here):
     assert "3 folds by KFold(n_splits=3, random_state=0, shuffle=True)" in shown
     assert record["cv"]["folds"] == 3 and "repeats" not in record
     for trial in record["trials"]:
-        assert trial["score"] == pytest.approx(numpy.mean(trial["part_scores"]))
-        assert trial["score_std"] == pytest.approx(numpy.std(trial["part_scores"]))
+        assert trial["score"] == pytest.approx(np.mean(trial["part_scores"]))
+        assert trial["score_std"] == pytest.approx(np.std(trial["part_scores"]))
         assert " ".join(f"{score:.4f}" for score in trial["part_scores"]) in shown
         assert f"{trial['score_std']:.4f}" in shown

@@ -1,7 +1,7 @@
 """Folds of Keras models: preprocessing inside each fold, one compiled program for all, fold models, TensorBoard."""
 
 import keras
-import numpy
+import numpy as np
 import pytest
 
 import tuning
@@ -34,17 +34,17 @@ def test_each_fold_fits_its_own_scaler_and_no_validation_row_touches_it(study):
     scalers = []
     for fold, model in enumerate(study.models(study.best)):
         data, layer = study.fold_data(fold), layer_of(model)
-        numpy.testing.assert_allclose(numpy.ravel(layer.mean), data.x.mean(axis=0), rtol=1e-3, atol=1e-6)
-        numpy.testing.assert_allclose(numpy.ravel(layer.variance), data.x.var(axis=0), rtol=1e-3)
-        scalers.append(tuple(numpy.ravel(layer.mean)))
+        np.testing.assert_allclose(np.ravel(layer.mean), data.x.mean(axis=0), rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(np.ravel(layer.variance), data.x.var(axis=0), rtol=1e-3)
+        scalers.append(tuple(np.ravel(layer.mean)))
     assert len(set(scalers)) == 3
 
 
 @pytest.mark.slow
 def test_changed_validation_rows_change_no_scaler(tmp_path):
     """California's space: what a fold validates on is replaced by nonsense, and its scaler stays the same."""
-    draws = numpy.random.default_rng(0)
-    x, y = draws.normal(5, 2, (90, 8)).astype("float32"), draws.random(90, numpy.float32)
+    draws = np.random.default_rng(0)
+    x, y = draws.normal(5, 2, (90, 8)).astype("float32"), draws.random(90, np.float32)
     rows = [(range(60), range(60, 90))]
     nonsense = x.copy()
     nonsense[60:] = 1e6
@@ -55,8 +55,8 @@ def test_changed_validation_rows_change_no_scaler(tmp_path):
             study=name,
         )  # fmt: skip
         (model,) = found.models(0)
-        scalers.append([numpy.array(layer_of(model).mean), numpy.array(layer_of(model).variance)])
-    numpy.testing.assert_array_equal(*scalers)
+        scalers.append([np.array(layer_of(model).mean), np.array(layer_of(model).variance)])
+    np.testing.assert_array_equal(*scalers)
 
 
 @pytest.mark.slow
@@ -65,13 +65,13 @@ def test_fold_models_evaluate_to_the_recorded_scores(study):
         x, y = study.fold_data(fold).validation
         assert model.evaluate(x, y, verbose=0, return_dict=True)["rmse"] == pytest.approx(score, rel=1e-5)
     loaded = tuning.load(study.path)
-    numpy.testing.assert_array_equal(loaded.fold_data(1).x, study.fold_data(1).x)
+    np.testing.assert_array_equal(loaded.fold_data(1).x, study.fold_data(1).x)
 
 
 @pytest.mark.slow
 def test_the_model_of_a_trial_with_several_is_the_best_one(tmp_path):
     arguments = {"engine": "random", "trials": 1, "epochs": 1, "seed": 0, "logs": tmp_path, "objective": "val_loss"}
-    x = numpy.random.default_rng(0).normal(size=(30, 2)).astype("float32")
+    x = np.random.default_rng(0).normal(size=(30, 2)).astype("float32")
     for study, parts in (("folds", {"cv": 2}), ("repeats", {"repeats": 2, "validation_data": (x, x[:, :1])})):
         found = tuning.search(two_layers, x, x[:, :1], study=study, **arguments, **parts)
         scores = found.best.part_scores
@@ -128,7 +128,7 @@ def test_promoted_folds_go_on_from_their_own_weights(tmp_path):
     kept = {path.name for path in (found.path / "checkpoints").iterdir()}
     best = sorted((t for t in found.trials if t.state is State.COMPLETED), key=lambda t: t.score)[:3]
     assert kept == {f"trial_{t.number:04d}.part_{p}.best.weights.h5" for t in best for p in range(2)}
-    assert all(t.score == pytest.approx(numpy.mean(t.part_scores)) for t in found.trials)
+    assert all(t.score == pytest.approx(np.mean(t.part_scores)) for t in found.trials)
 
 
 @pytest.mark.slow
@@ -176,7 +176,7 @@ def test_data_with_folds_serve_several_inputs(tmp_path):
         model.compile(keras.optimizers.Adam(hp.Float("rate", 1e-3, 1e-1)), "mse")
         return model
 
-    x = numpy.random.default_rng(0).normal(size=(40, 3)).astype("float32")
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype("float32")
     found = tuning.search(
         build, {"left": x[:, :2], "right": x[:, 2:]}, x.sum(axis=1), objective="val_loss", cv=2, engine="random",
         trials=1, epochs=2, seed=0, logs=tmp_path,

@@ -150,9 +150,9 @@ def test_a_seed_is_drawn_and_stored(search):
 def test_a_different_search_under_the_same_name_is_refused(search, change, named):
     before = search(trials=2)
     if named is None:
-        import numpy
+        import numpy as np
 
-        change, named = {"x": numpy.arange(4.0)}, "data 'x'"
+        change, named = {"x": np.arange(4.0)}, "data 'x'"
     with pytest.raises(StudyError, match="exists and is another search") as error:
         search(**change)
     assert named in str(error.value)

@@ -4,7 +4,7 @@ import json
 import math
 from dataclasses import replace
 
-import numpy
+import numpy as np
 import optuna
 import pytest
 
@@ -79,7 +79,7 @@ def test_what_a_model_costs():
     import keras
 
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), keras.layers.BatchNormalization()])
-    x = numpy.ones((7, 3), "float32")
+    x = np.ones((7, 3), "float32")
     found = measured(model, x, ("n_params", "model_bytes", "seconds_per_epoch", "predict_ms"), [9.0, 2.0, 1.0, 3.0])
     assert found["n_params"] == 3 * 4 + 4 + 4 * 4
     assert found["model_bytes"] == 4 * found["n_params"]
@@ -94,9 +94,9 @@ def test_predictions_of_nested_inputs_and_of_datasets_are_timed():
 
     a, b = keras.Input((3,), name="a"), keras.Input((2,), name="b")
     model = keras.Model({"a": a, "b": b}, keras.layers.Dense(1)(keras.layers.Concatenate()([a, b])))
-    x = {"a": numpy.ones((5, 3), "float32"), "b": numpy.ones((5, 2), "float32")}
+    x = {"a": np.ones((5, 3), "float32"), "b": np.ones((5, 2), "float32")}
     assert predict_ms(model, x, 10) > 0
-    assert predict_ms(model, tf.data.Dataset.from_tensor_slices((x, numpy.ones(5))).batch(2), 10) > 0
+    assert predict_ms(model, tf.data.Dataset.from_tensor_slices((x, np.ones(5))).batch(2), 10) > 0
 
 
 def test_predictions_of_what_numpy_does_not_hold_are_timed():
@@ -104,7 +104,7 @@ def test_predictions_of_what_numpy_does_not_hold_are_timed():
     import pandas
     import scipy.sparse
 
-    x = numpy.ones((5, 3), "float32")
+    x = np.ones((5, 3), "float32")
     table = pandas.DataFrame({"a": x[:, 0], "b": x[:, 0] > 0, "c": [1, 2, 3, 4, 5]})
     batches = ((x, x[:, 0]) for _ in range(9))
     model = keras.Sequential([keras.layers.Dense(1)])

@@ -5,7 +5,7 @@ import time
 import warnings
 from dataclasses import replace
 
-import numpy
+import numpy as np
 import pytest
 import scipy.stats
 from sklearn.datasets import load_diabetes
@@ -147,8 +147,8 @@ def compare(study, expected, is_random=False):
     for name in other:
         if "time" not in name and name != "params":
             got = mine[name.replace("ridge__", "")]
-            numpy.testing.assert_allclose(
-                got.astype(float) if "param_" in name else got, numpy.asarray(other[name], float), rtol=1e-12
+            np.testing.assert_allclose(
+                got.astype(float) if "param_" in name else got, np.asarray(other[name], float), rtol=1e-12
             )
     assert set(mine) == {name.replace("ridge__", "") for name in other}
     best = {name.removeprefix("ridge__"): value for name, value in expected.best_params_.items()}
@@ -164,7 +164,7 @@ def test_a_grid_search_is_that_of_scikit_learn(search):
     compare(study, theirs(GridSearchCV, grid_of(HYPERPARAMETERS, 4)))
     compare(tuning.load(study.path), theirs(GridSearchCV, grid_of(HYPERPARAMETERS, 4)))
     times = study.cv_results_["mean_fit_time"]
-    assert times.tolist() == [numpy.mean([p.seconds for p in t.trainings]) for t in study.trials]
+    assert times.tolist() == [np.mean([p.seconds for p in t.trainings]) for t in study.trials]
 
 
 @pytest.mark.slow
@@ -188,10 +188,10 @@ def test_a_given_grid(search):
 
 
 def test_a_grid_of_numpy_s_values(search):
-    study = search(options={"grid": {"alpha": numpy.logspace(-1, 1, 3), "fit_intercept": numpy.array([True])}})
+    study = search(options={"grid": {"alpha": np.logspace(-1, 1, 3), "fit_intercept": np.array([True])}})
     assert [t.values["alpha"] for t in study.trials] == pytest.approx([0.1, 1.0, 10.0])
     assert type(study.trials[0].values["alpha"]) is float and type(study.trials[0].values["fit_intercept"]) is bool
-    again = search(options={"grid": {"alpha": [*numpy.logspace(-1, 1, 3)], "fit_intercept": (numpy.True_,)}})
+    again = search(options={"grid": {"alpha": [*np.logspace(-1, 1, 3)], "fit_intercept": (np.True_,)}})
     assert len(again.trials) == 3, "it is the same grid"
 
 
@@ -208,7 +208,7 @@ def test_distributions_of_scipy_are_those_of_a_random_search_of_scikit_learn(sea
 def test_other_rules_of_scoring(score, expected, search):
     study = search(options={"grid": {"alpha": [0.1, 10.0]}, "score": score}, epochs=3)
     for trial, row in zip(study.trials, study.cv_results_["mean_test_score"], strict=True):
-        assert trial.score == -row == numpy.mean([expected(t.curve.values("val_rmse")) for t in trial.trainings])
+        assert trial.score == -row == np.mean([expected(t.curve.values("val_rmse")) for t in trial.trainings])
     with pytest.raises(StudyError, match="option 'score' is common"):
         search(options={"grid": {"alpha": [0.1, 10.0]}, "score": "common"}, epochs=3)
 
@@ -226,7 +226,7 @@ def test_halving_continues_the_best_candidates(search):
     for params, score in zip(results["params"], results["mean_test_score"], strict=True):
         trial = by_values[params["alpha"], params["fit_intercept"]]
         scores = [min(p.curve.until(params["epochs"]).values("val_rmse")) for p in trial.trainings]
-        assert score == pytest.approx(-numpy.mean(scores), rel=1e-12)
+        assert score == pytest.approx(-np.mean(scores), rel=1e-12)
     assert "mean_train_score" not in results and isinstance(study.search_, HalvingGridSearchCV)
 
 
@@ -235,7 +235,7 @@ def test_a_candidate_that_fails_is_ranked_last(search, monkeypatch):
     study = search(options={"grid": {"alpha": [0.1, 10.0, 1.0]}})
     assert [t.state for t in study.trials] == [State.COMPLETED, State.FAILED, State.COMPLETED]
     results = study.cv_results_
-    assert numpy.isnan(results["mean_test_score"]).tolist() == [False, True, False]
+    assert np.isnan(results["mean_test_score"]).tolist() == [False, True, False]
     assert results["rank_test_score"][1] == 3
 
 

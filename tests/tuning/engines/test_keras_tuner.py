@@ -1,7 +1,7 @@
 """The engines on KerasTuner's oracles: the contract, and equality with KerasTuner itself."""
 
 import keras_tuner
-import numpy
+import numpy as np
 import pytest
 import threadpoolctl
 from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
@@ -175,7 +175,7 @@ def test_the_last_value_of_a_stepped_float_is_reached():
 
 @pytest.mark.parametrize("n_rows", [1, 5])
 def test_the_faster_gaussian_process_predicts_the_same_to_the_last_bit(n_rows):
-    rng = numpy.random.default_rng(n_rows)
+    rng = np.random.default_rng(n_rows)
     x, y = rng.random((9, 6)), rng.random(9)
     theirs = BayesianOptimizationOracle(keras_tuner.Objective("score", "max"), seed=3).gpr
     ours = GaussianProcess.like(theirs)

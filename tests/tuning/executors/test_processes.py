@@ -8,7 +8,7 @@ import threading
 import time
 import types
 
-import numpy
+import numpy as np
 import psutil
 import pytest
 
@@ -382,7 +382,7 @@ class Inspecting(SearchSpace):
 
 @pytest.mark.slow
 def test_arrays_are_mapped_and_can_be_written_to_by_nobody_else():
-    x = numpy.arange(1e6)
+    x = np.arange(1e6)
     x[0] = 5
     executor = started(Inspecting(x))
 
@@ -447,7 +447,7 @@ def test_a_worker_that_has_grown_is_replaced_by_a_fresh_one(monkeypatch):
 
         def fit(self, hp, model, x, **options):
             super().fit(hp, model, x, **options)
-            self.kept.append(numpy.ones(2_000_000))  # 16 MB
+            self.kept.append(np.ones(2_000_000))  # 16 MB
 
     monkeypatch.setattr(handles, "MAX_GROWTH_BYTES", 40_000_000)
     executor = started(Greedy(), slots=1)

@@ -4,7 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 
-import numpy
+import numpy as np
 import pytest
 
 import tuning
@@ -14,7 +14,7 @@ from tuning.storage.lock import locked
 from tuning.storage.store import Store
 
 keras = pytest.importorskip("keras")
-RNG = numpy.random.default_rng(0)
+RNG = np.random.default_rng(0)
 X = RNG.normal(3, 2, size=(240, 4)).astype("float32")
 Y = (X @ RNG.normal(size=4)).astype("float32")
 
@@ -70,12 +70,12 @@ def test_training_and_validation_data_are_joined_and_the_test_split_is_scored(st
     final = tuning.finalize(study, seeds=2)
     assert space.tests == 1 and len(space.fits) == 2
     x, y, options = space.fits[0]
-    assert numpy.array_equal(x, X[:160]) and numpy.array_equal(y, Y[:160])
+    assert np.array_equal(x, X[:160]) and np.array_equal(y, Y[:160])
     assert options["epochs"] == study.best.best_epoch + 1 == final.epochs and "validation_data" not in options
     assert final.n_training == 160 and final.n_test == 80
     assert final.values == study.best.values and final.validation_score == study.best.score
     model = study.final_model()
-    assert numpy.allclose(model.layers[0].mean, X[:160].mean(axis=0), atol=1e-5), "normalisation is learned anew"
+    assert np.allclose(model.layers[0].mean, X[:160].mean(axis=0), atol=1e-5), "normalisation is learned anew"
     measured = model.evaluate(X[160:], Y[160:], batch_size=study.batch_size(study.best), verbose=0, return_dict=True)
     assert measured["rmse"] == pytest.approx(final.score, rel=1e-6)
     loaded = keras.models.load_model(study.path / "final" / "model.keras")
@@ -90,7 +90,7 @@ def test_seeds_give_mean_and_spread_and_the_first_is_saved(study):
     scores = [scores["rmse"] for scores in final.scores]
     assert len(set(scores)) == len(set(final.seeds)) == 3
     assert final.score == scores[0]
-    assert final.mean == pytest.approx(numpy.mean(scores)) and final.spread == pytest.approx(numpy.std(scores, ddof=1))
+    assert final.mean == pytest.approx(np.mean(scores)) and final.spread == pytest.approx(np.std(scores, ddof=1))
     again = tuning.finalize(tuning.load(study.path, space=study.space), again=True)
     assert again.spread is None and again.seeds == final.seeds[:1]
     assert again.score == pytest.approx(final.score, rel=1e-6), "a seed decides a training"
@@ -205,7 +205,7 @@ def test_annealing_lets_the_learning_rate_fall(study, space):
         study, anneal=True, listener=lambda i, epoch, metrics: rates.append(metrics["learning_rate"])
     )
     start = study.best.values["learning_rate"]
-    expected = [start * max(0.01, (1 + numpy.cos(numpy.pi * e / final.epochs)) / 2) for e in range(final.epochs)]
+    expected = [start * max(0.01, (1 + np.cos(np.pi * e / final.epochs)) / 2) for e in range(final.epochs)]
     assert rates == pytest.approx(expected, rel=1e-5)
     card = (study.path / "final" / "model_card.md").read_text()
     assert final.annealed and "half a cosine" in card
@@ -227,8 +227,8 @@ def test_values_found_on_folds_are_trained_on_all_of_them(space, tmp_path):
 def test_structures_and_weights_are_joined():
     from tuning.data import with_validation
 
-    a, b = numpy.ones((3, 2)), numpy.zeros((2, 2))
-    joined = with_validation(tuning.Data({"p": a, "q": (a, a)}, [a, a], ({"p": b, "q": (b, b)}, [b, b], numpy.ones(2))))
+    a, b = np.ones((3, 2)), np.zeros((2, 2))
+    joined = with_validation(tuning.Data({"p": a, "q": (a, a)}, [a, a], ({"p": b, "q": (b, b)}, [b, b], np.ones(2))))
     assert joined.x["q"][1].tolist() == [[1, 1]] * 3 + [[0, 0]] * 2 and joined.y[1].shape == (5, 2)
     assert joined.sample_weight.tolist() == [1] * 5 and joined.validation is None
     import pandas

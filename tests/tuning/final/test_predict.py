@@ -2,7 +2,7 @@
 
 import json
 
-import numpy
+import numpy as np
 import pandas
 import pytest
 
@@ -19,7 +19,7 @@ def write(tmp_path):
     def call(name, text=None, **arrays):
         path = tmp_path / name
         if text is None:
-            numpy.savez(path, **arrays)
+            np.savez(path, **arrays)
         else:
             path.write_text(text)
         return path
@@ -27,8 +27,8 @@ def write(tmp_path):
     return call
 
 
-PICTURES = Inputs.of(numpy.random.default_rng(0).random((9, 2, 3)).astype("float32"))
-PAIR = Inputs.of({"wide": numpy.zeros((4, 2), "float32"), "deep": numpy.ones((4, 1), "int64")})
+PICTURES = Inputs.of(np.random.default_rng(0).random((9, 2, 3)).astype("float32"))
+PAIR = Inputs.of({"wide": np.zeros((4, 2), "float32"), "deep": np.ones((4, 1), "int64")})
 ROWS = "\n".join(["a,b,c,d,e,f", "5,1,2,3,4,5", "1,1,1,1,1,1"])
 
 
@@ -38,14 +38,14 @@ def test_a_description_survives_json():
 
 
 def test_arrays_are_read(write):
-    x = numpy.arange(12).reshape(2, 2, 3)
+    x = np.arange(12).reshape(2, 2, 3)
     for arrays in ({"x": x}, {"pictures": x}, {"x": x, "y": x}):
         read, n = PICTURES.read(write("a.npz", **arrays))
         assert n == 2 and read.dtype == "float32" and (read == x).all()
-    read, n = PAIR.read(write("b.npz", deep=numpy.ones((3, 1)), wide=numpy.ones((3, 2))))
+    read, n = PAIR.read(write("b.npz", deep=np.ones((3, 1)), wide=np.ones((3, 2))))
     assert n == 3 and list(read) == ["wide", "deep"] and read["deep"].dtype == "int64"
-    sequence = Inputs.of((numpy.zeros((1, 2)), numpy.zeros((1, 3))))
-    read, _ = sequence.read(write("c.npz", arr_0=numpy.ones((5, 2)), arr_1=numpy.ones((5, 3))))
+    sequence = Inputs.of((np.zeros((1, 2)), np.zeros((1, 3))))
+    read, _ = sequence.read(write("c.npz", arr_0=np.ones((5, 2)), arr_1=np.ones((5, 3))))
     assert read[1].shape == (5, 3)
 
 
@@ -70,11 +70,11 @@ def test_tables_are_read_with_and_without_a_line_of_names(write):
         (PICTURES, "a.csv", "", "could not be read"),
         (PICTURES, "a.txt", "1", "be a .npz or a .csv file"),
         (PICTURES, "a.npz", "no zip", "could not be read"),
-        (PICTURES, "a.npz", {"x": numpy.ones((5, 6))}, r"shape \[n, 2, 3\], but has \[5, 6\]"),
-        (PICTURES, "a.npz", {"a": numpy.ones(1), "b": numpy.ones(1)}, "array 'x', but holds a, b"),
-        (PICTURES, "a.npz", {"x": numpy.full((1, 2, 3), "a")}, "must be numbers"),
-        (PAIR, "a.npz", {"wide": numpy.ones((5, 2)), "deeep": numpy.ones((5, 1))}, "Did you mean 'deeep'"),
-        (PAIR, "a.npz", {"wide": numpy.ones((5, 2)), "deep": numpy.ones((4, 1))}, "same number of samples"),
+        (PICTURES, "a.npz", {"x": np.ones((5, 6))}, r"shape \[n, 2, 3\], but has \[5, 6\]"),
+        (PICTURES, "a.npz", {"a": np.ones(1), "b": np.ones(1)}, "array 'x', but holds a, b"),
+        (PICTURES, "a.npz", {"x": np.full((1, 2, 3), "a")}, "must be numbers"),
+        (PAIR, "a.npz", {"wide": np.ones((5, 2)), "deeep": np.ones((5, 1))}, "Did you mean 'deeep'"),
+        (PAIR, "a.npz", {"wide": np.ones((5, 2)), "deep": np.ones((4, 1))}, "same number of samples"),
         (Inputs.of(pandas.DataFrame({"age": [1.0]})), "a.csv", "ages\n3\n", "column 'age'. Did you mean 'ages'"),
     ],
 )
@@ -90,8 +90,8 @@ def test_a_missing_file_is_refused(tmp_path):
 
 
 def test_values_far_from_those_of_training_are_remarked_on():
-    assert PICTURES.unusual(numpy.full((1, 2, 3), 0.5)) == []
-    assert "scaled" in PICTURES.unusual(numpy.full((1, 2, 3), 255.0))[0]
+    assert PICTURES.unusual(np.full((1, 2, 3), 0.5)) == []
+    assert "scaled" in PICTURES.unusual(np.full((1, 2, 3), 255.0))[0]
 
 
 def model_of(outputs, losses):
@@ -103,7 +103,7 @@ def model_of(outputs, losses):
     return model
 
 
-X = numpy.ones((4, 2), "float32")
+X = np.ones((4, 2), "float32")
 
 
 def table_of(model, names=None):
@@ -113,7 +113,7 @@ def table_of(model, names=None):
 def test_classes_get_a_label_and_probabilities():
     table = table_of(model_of({"a": (3, "softmax")}, "sparse_categorical_crossentropy"), ("red", "green", "blue"))
     assert list(table) == ["label", "p_red", "p_green", "p_blue"]
-    assert table[["p_red", "p_green", "p_blue"]].sum(axis=1).to_numpy() == pytest.approx(numpy.ones(4))
+    assert table[["p_red", "p_green", "p_blue"]].sum(axis=1).to_numpy() == pytest.approx(np.ones(4))
     assert (table["label"] == table[["p_red", "p_green", "p_blue"]].idxmax(axis=1).str[2:]).all()
 
 
@@ -123,7 +123,7 @@ def test_logits_become_probabilities():
     assert list(table) == ["label", "p_0", "p_1", "p_2"] and table.iloc[0, 1:].sum() == pytest.approx(1)
     table = table_of(model_of({"a": (1, None)}, keras.losses.BinaryCrossentropy(from_logits=True)), ("no", "yes"))
     assert list(table) == ["label", "p_yes"] and table["p_yes"].between(0, 1).all()
-    assert (table["label"] == numpy.where(table["p_yes"] >= 0.5, "yes", "no")).all()
+    assert (table["label"] == np.where(table["p_yes"] >= 0.5, "yes", "no")).all()
 
 
 @pytest.mark.slow

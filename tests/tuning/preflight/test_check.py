@@ -1,6 +1,6 @@
 """Preflight refuses what can only waste time, in words that say what to do, and finds every hyperparameter."""
 
-import numpy
+import numpy as np
 import pytest
 
 import tuning
@@ -11,7 +11,7 @@ from tuning.records.objective import Objective
 from tuning.space import as_space
 
 keras = pytest.importorskip("keras")
-RNG = numpy.random.default_rng(0)
+RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 8)).astype("float32")
 CLASSES = RNG.integers(0, 3, size=60)
 PRICES = RNG.uniform(0.15, 5.0, size=60).astype("float32")
@@ -60,8 +60,8 @@ def test_the_published_notebook_on_the_wrong_data_set_is_refused():
         (classifier(1), CLASSES, "must have one unit a class"),
         (classifier(1, "categorical_crossentropy"), CLASSES, "whose value is always 1"),
         (classifier(3, "categorical_crossentropy"), CLASSES, "Use loss='sparse_categorical_crossentropy'"),
-        (classifier(3), numpy.eye(3)[CLASSES], "For one-hot rows use loss='categorical_crossentropy'"),
-        (classifier(4, "categorical_crossentropy"), numpy.eye(3)[CLASSES], "must have 4 values a sample"),
+        (classifier(3), np.eye(3)[CLASSES], "For one-hot rows use loss='categorical_crossentropy'"),
+        (classifier(4, "categorical_crossentropy"), np.eye(3)[CLASSES], "must have 4 values a sample"),
         (classifier(1, "binary_crossentropy", "sigmoid"), CLASSES, "must be between 0 and 1"),
         (classifier(3, "mse", None, ("mae",)), PRICES, "must have 3 values a sample"),
         (classifier(1, "mse", None, ("accuracy",)), PRICES, "These look like regression targets"),
@@ -79,9 +79,9 @@ def test_labels_that_do_not_fit_are_refused(build, y, says):
         (classifier(3), CLASSES.astype("float32")),
         (classifier(3), CLASSES.reshape(-1, 1)),
         (classifier(5), CLASSES),
-        (classifier(3, "categorical_crossentropy"), numpy.eye(3)[CLASSES]),
+        (classifier(3, "categorical_crossentropy"), np.eye(3)[CLASSES]),
         (classifier(1, "binary_crossentropy", "sigmoid"), (CLASSES > 1)),
-        (classifier(3, "binary_crossentropy", "sigmoid"), numpy.eye(3)[CLASSES]),
+        (classifier(3, "binary_crossentropy", "sigmoid"), np.eye(3)[CLASSES]),
     ],
 )
 def test_labels_that_fit_are_not(build, y):

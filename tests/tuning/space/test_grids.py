@@ -2,7 +2,7 @@
 
 import math
 
-import numpy
+import numpy as np
 import pytest
 import scipy.stats
 from sklearn.model_selection import ParameterGrid, ParameterSampler
@@ -85,8 +85,8 @@ def test_distributions_are_legal_and_keep_their_scale():
         values = active_values(MIXED_SPACE, candidate)
         assert values == {**candidate, "version": 3}
         assert all(h.contains(values[h.name]) for h in MIXED_SPACE if h.is_active(values))
-    rates = numpy.log10([candidate["learning_rate"] for candidate in drawn])
-    assert abs(numpy.median(rates) - -2.5) < 0.25, "as many below 10^-2.5 as above"
+    rates = np.log10([candidate["learning_rate"] for candidate in drawn])
+    assert abs(np.median(rates) - -2.5) < 0.25, "as many below 10^-2.5 as above"
     assert drawn == list(ParameterSampler(distributions, 400, random_state=0))
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-import numpy
+import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
@@ -13,7 +13,7 @@ from tuning.errors import DataError, OptionError
 from tuning.records.objective import Objective
 from tuning.tools.baselines import Baseline, _targets, baseline, beside, table_of
 
-RNG = numpy.random.default_rng(0)
+RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 4)).astype("float32")
 LINE = (X @ RNG.normal(size=4) + 0.1 * RNG.normal(size=300)).astype("float32")
 SIDE = (LINE > 0).astype("uint8")
@@ -52,7 +52,7 @@ def test_regression_is_scored_by_four_metrics(tmp_path):
     assert scores(found)["mlp"]["rmse"] < 1 and found.models[0].what == "MLPRegressor of 50-50-50"
 
 
-@pytest.mark.parametrize("y", [SIDE, SIDE.astype("float32")[:, None], numpy.eye(2)[SIDE]])
+@pytest.mark.parametrize("y", [SIDE, SIDE.astype("float32")[:, None], np.eye(2)[SIDE]])
 def test_classification_of_ids_columns_and_one_hot_rows(tmp_path, y):
     found = baseline(Given(y, "val_accuracy"), models=("linear",), logs=tmp_path)
     assert found.task == "classification" and scores(found)["linear"]["accuracy"] > 0.9
@@ -61,7 +61,7 @@ def test_classification_of_ids_columns_and_one_hot_rows(tmp_path, y):
 
 @pytest.mark.slow
 def test_the_loss_leaves_it_to_the_targets(tmp_path):
-    for y, task in ((SIDE, "classification"), (LINE, "regression"), (numpy.stack([LINE, LINE], 1), "regression")):
+    for y, task in ((SIDE, "classification"), (LINE, "regression"), (np.stack([LINE, LINE], 1), "regression")):
         found = baseline(Given(y, "val_loss"), models=("linear", "boosting"), limit=60, logs=tmp_path)
         assert found.task == task and found.n_training == 60 and found.n_available == 200
         assert found.score(found.models[0], Objective("val_loss", "min")) is None
@@ -93,7 +93,7 @@ def test_what_cannot_be_done_is_refused(tmp_path):
     with pytest.raises(DataError, match="arrays to train and to validate on"):
         baseline(Given(LINE, "val_rmse:min"), data=tuning.Data(X, LINE), logs=tmp_path)
     with pytest.raises(DataError, match="arrays of numbers"):
-        table_of(numpy.array([["a"], ["b"]]))
+        table_of(np.array([["a"], ["b"]]))
     assert not list(tmp_path.iterdir())
 
 

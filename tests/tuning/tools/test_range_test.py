@@ -4,7 +4,7 @@ import json
 import math
 import xml.dom.minidom
 
-import numpy
+import numpy as np
 import pytest
 
 import tuning
@@ -13,9 +13,9 @@ from tuning.tensorboard.writer import read_events
 from tuning.tools.range_test import SMOOTHING, range_test, smooth, turning_point
 
 keras = pytest.importorskip("keras")
-RNG = numpy.random.default_rng(0)
+RNG = np.random.default_rng(0)
 X = RNG.normal(size=(256, 3)).astype("float32")
-Y = (X @ numpy.float32([1, -2, 3]) + RNG.normal(size=256)).astype("float32")
+Y = (X @ np.float32([1, -2, 3]) + RNG.normal(size=256)).astype("float32")
 DATA = tuning.Data(X, Y, (X, Y))
 
 
@@ -55,8 +55,8 @@ def test_the_rate_grows_exponentially_until_the_loss_explodes(tmp_path):
     found = range_test(
         linear(sgd), data=DATA, iterations=200, logs=tmp_path, listener=lambda n, rate, loss: told.append((n, rate))
     )
-    ratios = numpy.array(found.rates[1:]) / found.rates[:-1]
-    assert ratios == pytest.approx(numpy.full(len(ratios), 1e6 ** (1 / 199)), rel=1e-6)
+    ratios = np.array(found.rates[1:]) / found.rates[:-1]
+    assert ratios == pytest.approx(np.full(len(ratios), 1e6 ** (1 / 199)), rel=1e-6)
     assert found.rates[0] == pytest.approx(1e-5) and len(told) >= len(found.rates)
     assert "exploded" in found.reason or "loss is" in found.reason
     assert len(found.rates) < 200 and all(map(math.isfinite, found.losses))

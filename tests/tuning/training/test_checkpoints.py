@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 
 import h5py
-import numpy
+import numpy as np
 import pytest
 
 from tuning.errors import StudyError
@@ -131,7 +131,7 @@ def test_a_kill_between_the_best_epochs_file_and_its_record_leaves_the_recorded_
 
     task = Task(Run(7, {}, 0, 9), 0, Objective("loss", "min"), folder=str(tmp_path))
     first = progress.Progress(model, task, report)
-    model.set_weights([numpy.array([[0.7]])])
+    model.set_weights([np.array([[0.7]])])
     first.epoch_ended({"loss": 0.7})
     recorded = replace(task, trained=1, best=0.7, best_epoch=0)
     path = checkpoints.best_path(tmp_path, stem(7))
@@ -140,19 +140,19 @@ def test_a_kill_between_the_best_epochs_file_and_its_record_leaves_the_recorded_
             del file["tuning_epoch"]
     for _ in range(2):  # the second time while it is made up for the first
         kills = True
-        model.set_weights([numpy.array([[0.3]])])
+        model.set_weights([np.array([[0.3]])])
         with pytest.raises(_Killed):
             first.epoch_ended({"loss": 0.3})
         found = checkpoints.recorded_best(tmp_path, stem(7), 0)
         checkpoints.restore(model, found)
-        assert model.get_weights()[0] == numpy.float32(0.7)
+        assert model.get_weights()[0] == np.float32(0.7)
         checkpoints.prune(tmp_path, [], lambda *_: 1)  # as the search does when it goes on
         assert models.restore(model, None, recorded)
         first = progress.Progress(model, recorded, report)
     checkpoints.restore(model, path)
-    assert model.get_weights()[0] == numpy.float32(0.7)
+    assert model.get_weights()[0] == np.float32(0.7)
     kills = False
-    model.set_weights([numpy.array([[0.5]])])
+    model.set_weights([np.array([[0.5]])])
     first.epoch_ended({"loss": 0.5})
     assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, "trial_0007.epoch_2.weights.h5"]
     assert checkpoints.epoch_in(path) == 1

@@ -2,7 +2,7 @@
 
 import json
 
-import numpy
+import numpy as np
 import pytest
 
 import tuning
@@ -77,7 +77,7 @@ def test_a_saved_model_of_tensorflow_answers_as_the_model_does(study, tmp_path):
     served = loaded.serve(x)
     expected = study.best_model()(x)
     for mine, theirs in zip(keras.tree.flatten(served), keras.tree.flatten(expected), strict=True):
-        assert numpy.allclose(keras.ops.convert_to_numpy(mine), keras.ops.convert_to_numpy(theirs), atol=1e-5)
+        assert np.allclose(keras.ops.convert_to_numpy(mine), keras.ops.convert_to_numpy(theirs), atol=1e-5)
     study.save(path)  # once more: it replaces a SavedModel
 
 
@@ -131,7 +131,7 @@ def test_a_class_that_keras_does_not_know_is_named(tmp_path):
         model.compile("sgd", "mse")
         return model
 
-    x = numpy.ones((8, 2), "float32")
+    x = np.ones((8, 2), "float32")
     study = tuning.search(
         build, x, x[:, :1], validation_data=(x, x[:, :1]), engine="random", trials=1, epochs=1, logs=tmp_path
     )
@@ -153,7 +153,7 @@ class Unsaid(keras.Model):
 def test_a_class_that_cannot_say_how_it_was_made_has_weights_alone(tmp_path):
     model = Unsaid(lambda x: x * 2)
     model.part = keras.layers.Dense(1)
-    model(numpy.ones((2, 3), "float32"))
+    model(np.ones((2, 3), "float32"))
     with pytest.raises(SpaceError, match=r"get_config.*NAME\.weights\.h5"):
         export.save(model, tmp_path / "model.keras")
     assert export.save(model, tmp_path / "model.weights.h5").is_file()

@@ -1,6 +1,6 @@
 """Trials of Keras models: the best model evaluates to its score, promotions keep the optimizer, runs repeat."""
 
-import numpy
+import numpy as np
 import pytest
 
 import tuning
@@ -9,7 +9,7 @@ from tuning.records.trial import State
 from tuning.space import as_space
 
 keras = pytest.importorskip("keras")
-RNG = numpy.random.default_rng(0)
+RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 6)).astype("float32")
 Y = (X @ RNG.normal(size=6) + 0.1 * RNG.normal(size=200)).astype("float32")
 TRAINING, VALIDATION = (X[:150], Y[:150]), (X[150:], Y[150:])
@@ -223,9 +223,9 @@ def test_random_generators_of_the_caller_are_left_alone(search):
     import random
 
     random.seed(5)
-    numpy.random.seed(5)
-    expected = (random.random(), numpy.random.rand())
+    np.random.seed(5)
+    expected = (random.random(), np.random.rand())
     random.seed(5)
-    numpy.random.seed(5)
+    np.random.seed(5)
     search(trials=1)
-    assert (random.random(), numpy.random.rand()) == expected
+    assert (random.random(), np.random.rand()) == expected
