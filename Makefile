@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-slow quick check docs test-oldest clean
+.PHONY: demo test test-medium test-slow quick check docs test-oldest clean
 
 demo: .venv/.installed
 	$(BIN)/tune demo
@@ -15,6 +15,9 @@ ifdef COVER
 else
 	$(PYTEST)
 endif
+
+test-medium: .venv/.installed-test
+	$(PYTEST) -m "medium and not slow and not exhaustive"
 
 test-slow: .venv/.installed-test
 	$(PYTEST) -m "slow and not exhaustive" $(SLOW)

@@ -93,7 +93,7 @@ def test_links_between_pages_lead_somewhere():
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_every_script_shows_its_help():
     for script in sorted((ROOT / "scripts").glob("*.py")):
         done = subprocess.run(

@@ -53,7 +53,7 @@ def parameters_of(function):
     return len([name for name in names if name not in ("self", "cls")])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_nothing_is_too_large_but_what_is_listed():
     found = {name for path in FILES for name in too_large(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))}
     assert found == TOO_LARGE

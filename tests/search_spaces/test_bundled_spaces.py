@@ -87,7 +87,7 @@ def test_hyperparameters_of_build_and_fit(name):
     assert next(h for h in hp.space if h.name == "learning_rate").sampling == "log"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_keras_tuners_hyperparameters_serve_as_well(name):
     import keras_tuner
 
@@ -129,7 +129,7 @@ def test_the_optimizer_and_its_learning_rate(name, kind):
     assert float(model.optimizer.learning_rate) == pytest.approx(0.002)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("loss", ["mse", "huber"])
 def test_losses_of_the_regressors(loss):
     x, y = made_up("diabetes")
@@ -147,20 +147,20 @@ def steps_per_epoch(space, hp, **kwargs):
     return space.fit(hp, space.build(hp), x, y, epochs=1, verbose=0, **kwargs).params["steps"]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_batch_size_reaches_training():
     assert steps_per_epoch(digits.space, HyperParameters({"batch_size": 16})) == 7
     assert steps_per_epoch(digits.space, HyperParameters()) == 4
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_batch_size_of_the_caller_is_no_hyperparameter():
     hp = HyperParameters()
     assert steps_per_epoch(digits.space, hp, batch_size=50) == 2
     assert "batch_size" not in hp.used
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_further_arguments_are_handed_on():
     hp = HyperParameters()
     model, (x, y) = digits.space.build(hp), made_up("digits")

@@ -131,7 +131,7 @@ def test_both_ways_of_writing_wide_and_deep_are_one_model():
         np.testing.assert_allclose(got[name], expected[name], rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_outputs_share_the_loss():
     data = data_of("california_wide_deep", 320)
     _, history = trained(wide_deep.space, {"auxiliary_weight": 0.25}, data, 1)
@@ -218,7 +218,7 @@ def test_a_trial_has_forty_steps_unless_told_otherwise(tmp_path):
 # Fashion-MNIST, everything ----------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_full_space_and_its_conditions():
     data = data_of("fashion_mnist_full", 32)
     found = check(fashion_mnist_full.space, data, tuning.Objective.parse("val_accuracy"), {}, {}).hyperparameters
@@ -244,7 +244,7 @@ def test_optimizers_of_the_full_space(kind):
     assert kind != "adamw" or optimizer.weight_decay == 1e-3
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_keras_tuners_hyperparameters_serve_the_full_space():
     import keras_tuner
 

@@ -41,13 +41,13 @@ def test_a_model_that_was_only_built_changes_nothing(space, made):
     np.testing.assert_array_equal(layer_of(space.build(HyperParameters()))(x), x)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_images_are_left_as_they_are_by_default():
     x, y = images()
     np.testing.assert_array_equal(layer_of(trained(digits.space, {}, x, y, (x, y)))(x), x)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_image_statistics_are_those_of_the_training_split():
     x, y = images()
     x_val, y_val = images(seed=1)
@@ -58,7 +58,7 @@ def test_image_statistics_are_those_of_the_training_split():
     np.testing.assert_allclose(varying.std(axis=0), 1, rtol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_pixel_that_never_changes_in_training_stays_harmless():
     x, y = images()
     x_val, y_val = x.copy(), y
@@ -69,7 +69,7 @@ def test_a_pixel_that_never_changes_in_training_stays_harmless():
     assert np.isfinite(model.evaluate(x_val, y_val, verbose=0)).all()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_housing_statistics_are_those_of_the_training_split_in_every_trial():
     x, y = features()
     layer = layer_of(trained(california_housing.space, {}, x, y, (features(seed=1)[0] + 7, y)))
@@ -77,7 +77,7 @@ def test_housing_statistics_are_those_of_the_training_split_in_every_trial():
     np.testing.assert_allclose(np.ravel(layer.variance), x.var(axis=0, dtype=np.float64), rtol=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_feature_that_never_changes_gives_no_nan():
     x, y = features()
     x[:, 3] = -120.0
@@ -85,7 +85,7 @@ def test_a_feature_that_never_changes_gives_no_nan():
     assert np.isfinite(model.predict(x, verbose=0)).all()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "space, values, made", [(digits.space, {"normalize": True}, images), (california_housing.space, {}, features)]
 )
@@ -107,7 +107,7 @@ def test_the_statistics_are_saved_with_the_model(space, values, made, tmp_path):
     assert twin.evaluate(x_val, y_val, verbose=0) == recorded
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_training_sees_the_statistics():
     """With a learning rate of (almost) 0, the reported loss is that of the adapted model."""
     x, y = features()
@@ -122,7 +122,7 @@ def test_training_sees_the_statistics():
     assert before != pytest.approx(expected, rel=0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_other_data_bring_other_statistics_to_a_model_that_was_trained_before():
     x, y = features()
     model = trained(california_housing.space, {}, x, y, (x, y))
@@ -131,7 +131,7 @@ def test_other_data_bring_other_statistics_to_a_model_that_was_trained_before():
     np.testing.assert_allclose(model.predict(x, verbose=0), model(x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_going_on_with_restored_weights_keeps_the_statistics(tmp_path):
     """A promotion: the same trial, built again, weights restored, trained further."""
     x, y = images()

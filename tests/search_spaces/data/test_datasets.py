@@ -76,7 +76,7 @@ def test_importing_loads_nothing_heavy():
 # Splits of the real data -------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @needs_fashion
 def test_fashion_mnist_is_55000_5000_10000():
     data = tuning_data.load("fashion_mnist")
@@ -99,7 +99,7 @@ def test_fashion_mnist_is_55000_5000_10000():
     np.testing.assert_array_equal(np.concatenate([data.y, y_val]), labels)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @needs_fashion
 def test_fashion_mnist_needs_no_keras_when_the_files_are_there():
     code = "import sys, search_spaces.data as d; d.fashion_mnist().load_test(); print('keras' in sys.modules)"

@@ -63,7 +63,7 @@ def test_a_download_that_stands_still_ends(tmp_path):
     assert socket.getdefaulttimeout() is None
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_slow_download_may_take_longer_than_the_limit(tmp_path):
     def load():
         for i in range(6):

@@ -61,7 +61,7 @@ def test_an_interruption_while_importing_is_one_line(monkeypatch, tune_here):
     assert done.returncode == 130 and done.stderr == "error: interrupted\n"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_closed_standard_streams_do_no_harm(tmp_path):
     """What is opened in their place would be written into: here the database."""
     run = f"run {SPACES / 'curve.py'} --engine optuna -o sampler=random --trials 2 --epochs 1 --workers 1"

@@ -54,7 +54,7 @@ def test_help_is_quick_and_loads_nothing_heavy():
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2, "four times what is promised"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_importing_the_public_names_loads_no_tensorflow():
     code = (
         "import sys, tuning\n"
@@ -65,7 +65,7 @@ def test_importing_the_public_names_loads_no_tensorflow():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_run_prints_a_table_and_where_to_look(tune):
     done = tune("run", CURVE, "--engine", "random", "--trials", 3, "--epochs", 2, "--seed", 1)
     assert done.returncode == 0, done.stderr
@@ -75,7 +75,7 @@ def test_run_prints_a_table_and_where_to_look(tune):
     assert not noise, "TensorFlow's log lines reached the screen"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_run_json_is_one_object_on_standard_output(tune_here):
     limits = ("--trials", 2, "--epochs", 2, "--seed", 0)
     done = tune_here("run", CURVE, "--engine", "random", *limits, "--json", "--study", "s")
@@ -87,7 +87,7 @@ def test_run_json_is_one_object_on_standard_output(tune_here):
     assert shown == {**record, "baselines": []}
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_json_has_null_where_a_score_is_missing(tune_here):
     done = tune_here(
         "run",
@@ -156,7 +156,7 @@ def test_a_space_that_cannot_be_imported_says_why(tune_here, tmp_path):
     assert done.returncode == 1 and "No module named 'nothing_of_that_name'" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_overwrite_says_what_it_deletes(tune_here):
     arguments = ("run", CURVE, "--engine", "random", "--trials", 1, "--epochs", 1, "--study", "s")
     tune_here(*arguments, "--seed", 1)
@@ -179,7 +179,7 @@ class Late(SearchSpace):
 """
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_refusal_can_be_a_remark(tune_here, tmp_path):
     (tmp_path / "late.py").write_text(LATE)
     arguments = ("run", "late.py", "--engine", "random", "--trials", 1, "--epochs", 2, "--seed", 1)

@@ -48,7 +48,7 @@ def test_a_copied_or_renamed_folder_opens_and_goes_on(logs, tune_here):
     assert tune_here("rename", "three", "../x").returncode == 1
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_what_is_being_searched_is_left_alone(logs, tune_here):
     with locked(logs / "one"):
         for command in (("rm", "one", "--yes"), ("rename", "one", "x"), ("clean", "one", "--keep", "0")):

@@ -23,7 +23,7 @@ def no_programs():
     training.clear()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_one_trace_serves_learning_rates_seeds_folds_repeats_and_promotions():
     traced, compiled = training.traced_programs(), training.compiled_programs()
     for seed, rate, rows in ((0, 0.1, 75), (1, 0.01, 75), (2, 0.1, 74), (3, 0.1, 73)):
@@ -72,7 +72,7 @@ def test_models_that_differ_in_a_number_are_trained_differently(build):
     assert cases.largest_difference(weights[training.fit, 0.1], weights[training.fit, 0.2]) > 1e-4
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_models_train_in_turns_without_touching_each_other():
     a, b = cases.mlp(), cases.mlp()
     training.fit(a, **PLAIN)
@@ -82,7 +82,7 @@ def test_models_train_in_turns_without_touching_each_other():
     assert cases.largest_difference(weights, a.get_weights()) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_each_model_has_its_own_names_of_metrics():
     for _ in range(2):
         model = cases.mlp(output=layers.Dense(1, "sigmoid"), metrics=[metrics.AUC()])
@@ -92,7 +92,7 @@ def test_each_model_has_its_own_names_of_metrics():
     assert training.last_report(model).reused
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_compiling_a_model_anew_makes_a_new_program():
     model = cases.subclassed()
     training.fit(model, **PLAIN)
@@ -104,7 +104,7 @@ def test_compiling_a_model_anew_makes_a_new_program():
     assert history["loss"] == pytest.approx(history["mae"])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_another_optimizer_in_the_same_model_is_no_error():
     model = cases.mlp()
     training.fit(model, **PLAIN)
@@ -113,7 +113,7 @@ def test_another_optimizer_in_the_same_model_is_no_error():
     assert int(model.optimizer.iterations) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_arrays_that_are_changed_between_fits_are_read_anew():
     x = X[:N].copy()
     model = cases.mlp()
@@ -123,7 +123,7 @@ def test_arrays_that_are_changed_between_fits_are_read_anew():
     assert training.fit(model, x, Y[:N], verbose=0).history["loss"][-1] != first[0]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_kept_program_keeps_no_model():
     model = cases.mlp()
     training.fit(model, **PLAIN)
@@ -136,7 +136,7 @@ def test_a_kept_program_keeps_no_model():
     assert len(cache._shared) == 1 and len(cache._own) == 0
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_no_more_programs_are_kept_than_the_capacity(monkeypatch):
     monkeypatch.setattr(cache, "CAPACITY", 16)
     monkeypatch.setattr(program, "compile_epoch", lambda *_: _StandIn())

@@ -92,7 +92,7 @@ def test_epoch_callbacks_do_what_they_do_in_keras(tmp_path):
     assert cases.largest_difference(ours[3], theirs[3]) < 1e-5
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_backup_is_gone_on_from(tmp_path, fit):
     model = cases.mlp()
 
@@ -108,7 +108,7 @@ def test_a_backup_is_gone_on_from(tmp_path, fit):
     assert history.epoch == [1, 2, 3]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(("hook", "batches"), [("on_epoch_begin", 1), ("on_epoch_end", 3)])
 def test_stop_training_is_obeyed(fit, hook, batches):
     model = cases.mlp()
@@ -118,7 +118,7 @@ def test_stop_training_is_obeyed(fit, hook, batches):
     assert int(model.optimizer.iterations) == batches
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_callback_may_change_weights_and_learning_rate(fit):
     def change(epoch, logs):
         model.set_weights([0 * weight for weight in model.get_weights()])
@@ -144,21 +144,21 @@ def test_training_that_diverges_is_terminated(fit):
     assert history.epoch == [0]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_metrics_are_printed(fit, capsys):
     fit(cases.mlp(), epochs=2, verbose=2)
     printed = capsys.readouterr().out
     assert "Epoch 2/2" in printed and "3/3 - " in printed and "val_mae: " in printed
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_history_goes_on_with_the_model(fit):
     model = cases.mlp()
     assert fit(model) is model.history
     assert len(fit(model, epochs=2).history["loss"]) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_moving_averages_of_weights_are_put_in_place_at_the_end(fit):
     model = cases.averaged()
     fit(model)

@@ -91,7 +91,7 @@ ARRAYS = {"x": X[:N], "y": Y[:N]}
 DATASET = tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("build", "arguments", "reason"),
     [
@@ -122,7 +122,7 @@ def test_keras_takes_over(build, arguments, reason):
     assert len(history.history["loss"]) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "callback",
     [
@@ -144,7 +144,7 @@ def test_batch_hooks_are_called():
     assert callback.n == 3
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_failed_compilation_leaves_no_trace():
     def trained(fit):
         keras.utils.set_random_seed(0)
@@ -176,7 +176,7 @@ def test_a_class_whose_fit_calls_this_one_does_not_recurse():
     assert len(model.fit(**ARRAYS, verbose=0).history["loss"]) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("build", "arguments"),
     [
@@ -226,7 +226,7 @@ def test_text_is_left_to_keras():
     assert not training.last_report(model).compiled
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_jit_compile_off_is_respected_where_it_can_be_told(monkeypatch):
     model = cases.mlp(jit_compile=False)
     monkeypatch.setattr(type(model), "_resolve_auto_jit_compile", lambda self: True)

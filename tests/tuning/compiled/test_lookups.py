@@ -34,7 +34,7 @@ def trained(model, x, **options):
     return history
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("build", [Subclass, sliced])
 def test_a_wrong_index_ends_the_training(build):
     x = IDS.copy()
@@ -43,7 +43,7 @@ def test_a_wrong_index_ends_the_training(build):
         trained(build(), x)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_wrong_index_in_the_validation_data_ends_it_and_valid_ones_do_not():
     wrong = IDS[:33].copy()
     wrong[32, 0] = WRONG

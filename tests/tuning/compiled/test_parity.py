@@ -45,7 +45,7 @@ def assert_parity(build, way=None, tolerance=1e-5, **arguments):
     return report
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("build", "arguments", "way"),
     [
@@ -73,7 +73,7 @@ def test_weights_and_history_are_those_of_keras(build, arguments, way):
     assert_parity(build, way, **arguments)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_random_numbers_are_not_drawn_in_a_program_with_shortened_arrays():
     """There XLA takes ten times as long for them; `scripts/bench_training.py` measures it."""
     model = cases.mlp(keras.layers.Dense(8, "relu"), keras.layers.Dropout(0.3))
@@ -88,7 +88,7 @@ def test_convolutions_where_they_are_worthwhile(monkeypatch):
     assert_parity(cases.convolutional, "bounded", **data(IMAGES, CLASSES))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("way", [short_batch.ShortBatch.BOUNDED, short_batch.ShortBatch.SECOND])
 def test_other_ways_of_the_short_batch_are_exact_too(way, monkeypatch):
     monkeypatch.setattr(short_batch, "choose", lambda *_: [way])
@@ -97,7 +97,7 @@ def test_other_ways_of_the_short_batch_are_exact_too(way, monkeypatch):
     training.clear()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("build", [cases.mlp, cases.loss_of_last_row])
 def test_large_arrays_are_trained_on_as_they_are(build, monkeypatch):
     monkeypatch.setattr(arrays, "MAX_PADDED_BYTES", 0)
@@ -107,7 +107,7 @@ def test_large_arrays_are_trained_on_as_they_are(build, monkeypatch):
     training.clear()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -124,7 +124,7 @@ def test_arguments_mean_what_they_mean_in_keras(arguments):
     assert_parity(cases.sparse_classifier, **{**data(X, CLASSES), **arguments})
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_lists_of_inputs_outputs_and_weights():
     def build():
         inputs = [keras.Input((8,)), keras.Input((1,))]
@@ -138,7 +138,7 @@ def test_lists_of_inputs_outputs_and_weights():
     assert_parity(build, x=[X[:N], Y[:N]], y=[Y[:N], ONE_HOT[:N]], sample_weight=weights)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_whole_numbers_are_cast_as_keras_casts_them():
     def build():
         model = keras.Sequential([keras.Input((8,)), keras.layers.Rescaling(0.01), keras.layers.Dense(1)])
@@ -149,7 +149,7 @@ def test_whole_numbers_are_cast_as_keras_casts_them():
     assert_parity(build, x=pixels[:N], y=CLASSES[:N].astype("int64"))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_an_unbuilt_sequential_model_fits_other_batch_sizes_afterwards():
     model = keras.Sequential([keras.layers.Dense(4, "relu"), keras.layers.Dense(1)])
     model.compile("sgd", "mse")
@@ -158,7 +158,7 @@ def test_an_unbuilt_sequential_model_fits_other_batch_sizes_afterwards():
     assert model.predict(X[:7], verbose=0).shape == (7, 1)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_continued_training_goes_on_where_it_was():
     def twice(fit):
         keras.utils.set_random_seed(3)

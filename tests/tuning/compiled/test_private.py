@@ -97,7 +97,7 @@ def test_the_installed_versions_have_all_of_them():
     assert private.missing() == []
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("name", NAMES)
 def test_without_a_name_trials_are_trained_with_the_same_numbers(name, without, expected, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where the callbacks write
@@ -137,7 +137,7 @@ def test_without_a_name_labels_are_checked_or_left_to_keras(name, without, built
         assert private.ATTRIBUTES[name][1] in str(error)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("names", [COUNTERS[:1], NAMES], ids=["the counters", "all"])
 def test_without_names_preflight_passes(names, without):
     for name in names:
@@ -161,7 +161,7 @@ def test_without_the_counters_settings_of_keras_are_left_alone(without):
         keras.config.set_dtype_policy(before)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_no_other_module_uses_private_modules():
     found = []
     for path in sources():
@@ -174,7 +174,7 @@ def test_no_other_module_uses_private_modules():
     assert found == []
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_no_other_module_uses_private_attributes():
     """Attributes that begin with an underscore are the module's own, or those of a class that it is a part of."""
     trees = {path: ast.parse(path.read_text()) for path in sources()}

@@ -52,7 +52,7 @@ GIVEN = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("name", GIVEN)
 def test_weights_and_logs_are_those_of_single_steps(name):
     trained = []
@@ -69,7 +69,7 @@ def test_weights_and_logs_are_those_of_single_steps(name):
     assert other.steps_per_execution == 1 and one.optimizer.iterations == other.optimizer.iterations
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_model_that_is_fitted_again_is_not_traced_again_and_trains_single_batches_as_before():
     model = convolution()
     compiled.fit(model, X, Y, verbose=0)
@@ -98,7 +98,7 @@ class OwnStep(keras.Sequential):
         return super().train_step(data)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_single_batches_where_somebody_looks_at_them():
     model, counts = convolution(), Counts()
     compiled.fit(model, X, Y, batch_size=15, callbacks=[counts], verbose=0)
@@ -117,14 +117,14 @@ class CompilesAnew(keras.callbacks.Callback):
         self.model.compile("sgd", "mse", steps_per_execution=4)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_model_that_was_compiled_meanwhile_is_left_as_it_was_compiled():
     model = convolution()
     compiled.fit(model, X, Y, callbacks=[CompilesAnew()], verbose=0)
     assert model.steps_per_execution == 4
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_reason_that_is_recorded_tells_how_many():
     model = convolution()
     compiled.fit(model, X, Y, verbose=0)

@@ -65,7 +65,7 @@ def trained(seed, *epochs):
     return model.get_weights()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_same_seed_gives_the_same_training_twice():
     assert cases.largest_difference(trained(0, (0, 3)), trained(0, (0, 3))) == 0
     assert cases.largest_difference(trained(0, (0, 3)), trained(1, (0, 3))) > 1e-3

@@ -69,7 +69,7 @@ def essence(study):
     return [one[:-1] + ([run[:3] for run in one[-1]],) for one in outcome(study)]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_program_searches_as_the_toolkit_does(opened, engine, tmp_path):
     """The same proposals, scores and states as a search whose trials are trained here."""
@@ -97,7 +97,7 @@ def test_a_program_searches_as_the_toolkit_does(opened, engine, tmp_path):
     assert all(trial.state.is_finished and trial.seconds >= 0 for trial in loaded.trials)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("engine", ENGINES)
 def test_killed_in_the_middle_of_a_trial_it_goes_on_as_if_nothing_had_happened(opened, engine):
     straight = outcome(go(opened(engine=engine, study="straight")))
@@ -234,7 +234,7 @@ def test_several_objectives_and_what_a_model_costs(opened):
     assert dict(study.trials[1].resources) == {"n_params": 200.0}
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_hyperparameters_may_be_given_in_three_forms(opened):
     hp = tuning.HyperParameters()
     hp.Float("a", 0, 1)

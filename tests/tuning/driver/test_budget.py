@@ -62,7 +62,7 @@ def test_a_budget_is_spent_by_all_trials_and_time_by_those_that_are_trained_at_o
     assert Budget(seconds=3).is_spent(three, 1) and not Budget(seconds=2).is_spent(three, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_search_ends_with_its_budget_and_goes_on_with_a_larger_one(tmp_path):
     given = {"engine": "random", "epochs": 4, "seed": 0, "logs": tmp_path}
     assert len(tuning.search(Slope(), budget="9e", **given).trials) == 3

@@ -60,7 +60,7 @@ SEARCHES = {
 QUICK = ("tries", "objectives", "patient", "without-a-sampler", "drawn-candidates", "grid-of-ours")
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SEARCHES]
 )

@@ -34,7 +34,7 @@ def tiny(hp):
     return model
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_best_keeps_them_whatever_its_score_is(search):
     study = search()
     infeasible = [t for t in study.trials if not t.is_feasible]
@@ -47,7 +47,7 @@ def test_the_best_keeps_them_whatever_its_score_is(search):
     assert {"feasible", "limited.val_loss"} <= set(study.dataframe().columns)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_they_belong_to_the_study(search):
     first = search(trials=3)
     again = search(constraints=None)
@@ -57,7 +57,7 @@ def test_they_belong_to_the_study(search):
     assert "--constraint 'val_loss>=1' --constraint 'val_loss<=1.5'" in again.command()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_what_shows_a_study_tells_them_apart(search, tune_here):
     study = search()
     bad = next(t for t in study.trials if not t.is_feasible)
@@ -81,7 +81,7 @@ def test_hparams_have_a_column_for_it(search):
     assert "constraint/val_loss" in {info.name.tag for info in record.metric_infos}
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_from_the_command_line(tune_here):
     arguments = ["run", CURVE, "--trials", 3, "--epochs", 1, "--seed", 0, "--study", "s", "--json", "--workers", 1]
     done = tune_here(*arguments, "--constraint", "val_loss<=1.5", "--constraint", "val_loss>=1")

@@ -26,7 +26,7 @@ class Wandering(SearchSpace):
         return Data([1.0, 2.0])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_relative_folder_is_where_it_was_when_the_search_began(workers, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -59,7 +59,7 @@ class Raising(SearchSpace):
         return Data([1.0, 2.0])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("workers", [1, 2])
 def test_whatever_is_raised_is_the_reason_of_the_failure(workers, tmp_path):
     tries = [{"kind": kind} for kind in ("odd", "mute", "none")]

@@ -182,7 +182,7 @@ def test_a_run_that_loses_two_has_failed(search):
     assert executor.attempts == 2
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_resumed_search_counts_the_workers_lost_before(search):
     class Stops(Observer):
         def run_started(self, trial):

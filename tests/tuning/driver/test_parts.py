@@ -49,7 +49,7 @@ def without_random(study):
 # Searches ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_engine_scores_by_the_mean_over_folds(engine, search):
     study = search(**ENGINES[engine], epochs=9)
@@ -69,7 +69,7 @@ def test_every_engine_scores_by_the_mean_over_folds(engine, search):
         assert max(len(t.runs) for t in study.trials) > 1, "promoted with all its folds"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_repeats_train_with_other_seeds_and_the_first_is_the_plain_training(search):
     plain, repeated = search(cv=None), search(cv=None, repeats=3, study="repeated")
     for mine, theirs in zip(plain.trials, repeated.trials, strict=True):
@@ -79,7 +79,7 @@ def test_repeats_train_with_other_seeds_and_the_first_is_the_plain_training(sear
     assert len({seed_of_trial(0, 1), seed_of_trial(0, 1, 1), seed_of_trial(0, 1, 2), seed_of_trial(0, 2)}) == 4
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_folds_and_repeats_together(search):
     study = search(repeats=2)
     assert study.definition.training_names == tuple(f"repeat_{r}_fold_{f}" for r in range(2) for f in range(3))
@@ -130,7 +130,7 @@ def test_observers_and_optuna_see_the_mean_curve(search):
 # Failures ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "how, error, workers",
     [("FAILS", "ValueError: 200 rows", 1), ("FAILS", "ValueError: 200 rows", 2), ("DIVERGES", "training diverged", 1)],
@@ -226,7 +226,7 @@ def test_a_killed_worker_costs_one_fold_and_a_second_one_its_trial(search):
 # Going on ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("method", ["save", "close_trial"])
 def test_killed_at_any_write_it_goes_on_as_if_nothing_had_happened(search, monkeypatch, method):
     arguments = {**ENGINES["hyperband"], "epochs": 3}
@@ -283,7 +283,7 @@ class Interrupts(Observer):
             os.kill(os.getpid(), signal.SIGINT)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_interrupted_in_the_middle_of_a_fold_it_goes_on(search):
     observer = Interrupts(1, 2)
     with pytest.raises(KeyboardInterrupt):
@@ -293,7 +293,7 @@ def test_interrupted_in_the_middle_of_a_fold_it_goes_on(search):
     assert without_random(search(trials=1)) == without_random(search(trials=1, study="straight"))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_folds_and_repeats_that_are_not_given_are_those_of_the_study_and_others_are_refused(search):
     search(repeats=2)
     assert len(search(cv=None, trials=4).trials[3].trainings) == 6

@@ -149,7 +149,7 @@ def _rounded(trials):
     return [(t[0], t[1], round(t[2], 6), t[3], t[5]) for t in trials]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_program_may_train_a_population(tmp_path):
     """It takes over weights by itself: `trial.source` says whose."""
 

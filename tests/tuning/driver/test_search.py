@@ -45,7 +45,7 @@ class Listener(Observer):
         self.heard.append(("trial_ended", trial.number, trial.state))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_every_trial_has_values_curve_score_and_times(search):
     study = search()
     assert [t.number for t in study.trials] == list(range(6))
@@ -104,7 +104,7 @@ def test_when_every_trial_fails_the_most_frequent_reasons_are_shown(search, monk
         search(trials=3)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("engine", ["random", "hyperband", "bayesian"])
 def test_trials_is_the_total_and_a_larger_one_continues(search, engine):
     options = {"bayesian": {"num_initial_points": 4}}.get(engine, {})
@@ -159,7 +159,7 @@ def test_a_different_search_under_the_same_name_is_refused(search, change, named
     assert stored(tuning.load(before.path)) == stored(before)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_overwrite_starts_afresh_and_leaves_other_files_alone(search, tmp_path):
     first = search(trials=3)
     (first.path / "notes.txt").write_text("mine")
@@ -207,7 +207,7 @@ def test_fixed_hyperparameters_are_recorded_and_not_searched(search):
     assert len({t.values["b"] for t in study.trials}) > 1
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_an_exhausted_space_says_so(search, tmp_path):
     class Small(tuning.SearchSpace):
         name, objective = "small", "score:max"
@@ -228,7 +228,7 @@ def test_an_exhausted_space_says_so(search, tmp_path):
     assert listener.heard[-1] == "every configuration of the search space has been tried"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_optuna_reads_the_study(search):
     import optuna
 
@@ -241,7 +241,7 @@ def test_optuna_reads_the_study(search):
     assert optuna.importance.get_param_importances(theirs)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("method", ["begin", "save", "report", "close_trial"])
 def test_killed_at_any_write_it_goes_on_as_if_nothing_had_happened(search, monkeypatch, method):
     straight = search(engine="hyperband", trials=None, epochs=9, study="straight")

@@ -137,7 +137,7 @@ def study(tmp_path_factory):
     return tuning.search("digits", **arguments, trials=4)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_every_trial_has_all_scores(study):
     assert study.objective == ACCURACY and len(study.definition.objectives) == 3
     for one in study.trials:
@@ -151,7 +151,7 @@ def test_every_trial_has_all_scores(study):
     assert study.definition.options["pruner"] == "none"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_json_and_tables_name_the_pareto_set(study, tune_here):
     shown = tune_here("show", study.name, "--logs", study.path.parent)
     numbers = [t.number for t in study.pareto]
@@ -213,7 +213,7 @@ def test_a_trial_leaves_the_pareto_set_in_hparams_when_it_is_beaten(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*")) == before, "nothing is written anew"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_scores_of_folds_are_means(tmp_path):
     given = {"fix": {"n_hidden": 1, "batch_size": 128, "normalize": False}, "epochs": 1, "logs": tmp_path, "seed": 1}
     study = tuning.search(
@@ -228,7 +228,7 @@ def test_scores_of_folds_are_means(tmp_path):
 # What is refused ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("engine", ["random", "hyperband", "bayesian"])
 def test_engines_that_cannot_refuse_before_anything_runs(engine, tmp_path):
     with pytest.raises(OptionError, match="Use engine optuna, or one objective"):
@@ -258,7 +258,7 @@ def test_a_trial_that_diverges_is_worse_in_every_objective():
     assert engine._study().trials[2].values == [50.0, 0.25]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("sampler", ["nsga2", "nsga3", "tpe", "qmc", "random"])
 def test_samplers_for_several_objectives_learn_and_resume(sampler, tmp_path):
     class Two(tuning.SearchSpace):

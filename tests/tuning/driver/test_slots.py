@@ -52,7 +52,7 @@ def told(study):
     return [(t.state, t.values, t.score) for t in study.trials]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_search_without_slots_waits_for_them(search):
     expected, _ = search([1], study="steady")
     study, executor = search([0, 0, 0, 1, 0, 0, 1, 1, 2, 0, 1], study="changing")
@@ -65,7 +65,7 @@ def test_a_search_that_is_done_ends_though_no_slot_is_left(search):
     assert len(study.trials) == 2 and executor.polls == 2
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_folds_wait_for_slots_too(search):
     expected, _ = search([1], study="steady", cv=3, trials=2)
     study, _ = search([0, 1, 0, 0, 1, 2], study="changing", cv=3, trials=2)

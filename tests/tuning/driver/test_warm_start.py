@@ -55,7 +55,7 @@ def test_a_configuration_of_another_space(given, complete, missing):
     assert type(found["rate"]) is float
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_best_of_each_are_tried_first_and_stored(search, tmp_path):
     one, two = search(study="one"), search(study="two", seed=1)
     warm = search(study="warm", seed=2, trials=8, warm_start=["one", tmp_path / "two"], tries=[{"b": 9}])
@@ -67,7 +67,7 @@ def test_the_best_of_each_are_tried_first_and_stored(search, tmp_path):
     assert "--from one --from two" in warm.command()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("engine", ["optuna", "hyperband"])
 def test_cut_it_goes_on_without_the_other_study(search, tmp_path, engine):
     search(study="one")
@@ -105,7 +105,7 @@ def test_what_this_space_does_not_have_is_left_out_and_said(search, tmp_path):
     assert f"a={max(t.values['a'] for t in study.trials)}" in said[0]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_program_may_begin_with_others(search, tmp_path):
     one = search(study="one")
     with pytest.warns(tuning.errors.Remark, match="begins with the best 3 of one"):
@@ -114,7 +114,7 @@ def test_a_program_may_begin_with_others(search, tmp_path):
         assert study.ask().params == one.best.values
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_from_the_command_line(search, tmp_path, tune_here):
     one = search(study="one", logs=tmp_path / "logs")
     done = tune_here("run", CURVE, "--trials", 2, "--epochs", 1, "--from", "one", "--study", "warm", "--workers", 1)
@@ -124,7 +124,7 @@ def test_from_the_command_line(search, tmp_path, tune_here):
     assert "begun with the best of one" in tune_here("show", "warm").stdout
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("given", "error"),
     [

@@ -63,7 +63,7 @@ def test_what_was_refused_does_not_count(options):
     assert len(larger.trials) - len(refused(larger)) == 9
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("cut", [3, 12])
 def test_resumed_it_proposes_what_it_would_have_proposed(model, cut):

@@ -32,7 +32,7 @@ def told(study):
     return [(t.values, t.score, t.epochs) for t in study.trials]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("engine", BEGINNING)
 def test_they_come_first_and_a_search_that_is_cut_goes_on_as_if_it_were_not(search, engine):
     given, total = {"engine": engine, "options": OPTIONS.get(engine)}, 4 if engine == "bayesian" else 8

@@ -40,7 +40,7 @@ def silent():
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_as_a_sampler_of_optuna_it_finds_a_minimum_that_chance_does_not():
     assert optimised(GaussianProcessSampler(FLAT)).best_value < 1e-3
     assert optimised(optuna.samplers.RandomSampler(seed=0)).best_value > 1e-3

@@ -157,7 +157,7 @@ def compare(study, expected, is_random=False):
     assert -study.best.score == pytest.approx(expected.best_score_, rel=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_grid_search_is_that_of_scikit_learn(search):
     study = search(options={"levels": 4})
     assert len(study.trials) == 8
@@ -167,7 +167,7 @@ def test_a_grid_search_is_that_of_scikit_learn(search):
     assert times.tolist() == [np.mean([p.seconds for p in t.trainings]) for t in study.trials]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_random_search_is_that_of_scikit_learn(search):
     study = search(options={"search": "random"}, trials=5)
     options = {"n_iter": 5, "random_state": 0}
@@ -177,7 +177,7 @@ def test_a_random_search_is_that_of_scikit_learn(search):
     compare(more, theirs(RandomizedSearchCV, distributions_of(HYPERPARAMETERS), **{**options, "n_iter": 7}))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_given_grid(search):
     grid = [{"alpha": [0.1, 10], "fit_intercept": [True]}, {"alpha": [1.0]}]
     study = search(options={"grid": grid})
@@ -195,7 +195,7 @@ def test_a_grid_of_numpy_s_values(search):
     assert len(again.trials) == 3, "it is the same grid"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_distributions_of_scipy_are_those_of_a_random_search_of_scikit_learn(search):
     grid = {"alpha": scipy.stats.loguniform(0.1, 10), "fit_intercept": [True, False]}
     study = search(options={"search": "random", "grid": grid}, trials=4)
@@ -213,7 +213,7 @@ def test_other_rules_of_scoring(score, expected, search):
         search(options={"grid": {"alpha": [0.1, 10.0]}, "score": "common"}, epochs=3)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_halving_continues_the_best_candidates(search):
     options = {"search": "halving-grid", "levels": 6}
     study = search(options=options, epochs=9)
@@ -239,7 +239,7 @@ def test_a_candidate_that_fails_is_ranked_last(search, monkeypatch):
     assert results["rank_test_score"][1] == 3
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_without_a_number_of_folds_there_are_five_as_in_scikit_learn(search):
     study = search(cv=None, options={"levels": 1})
     assert [len(t.trainings) for t in study.trials] == [5, 5] and study.search_.n_splits_ == 5
@@ -251,7 +251,7 @@ def test_repeats_are_further_splits(search):
     assert study.search_.n_splits_ == 6
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_trials_limits_a_grid_and_its_results_wait_for_the_rest(search):
     study = search(options={"levels": 3}, trials=4)
     assert len(study.trials) == 4
@@ -323,7 +323,7 @@ def test_workers_train_folds_in_parallel_and_a_killed_one_costs_one_fold(search)
     assert killed.best_params_ == alone.best_params_
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_candidates_and_folds_are_stored_as_they_end(tmp_path):
     driver = Driver(
         RIDGE, env={"RIDGE_EPOCH_SECONDS": "0.2"}, logs=tmp_path, study="s", engine="grid", epochs=1, seed=0, cv=3

@@ -108,7 +108,7 @@ def some_proposals():
     return [proposals(Simulation(contract().make(5)).go(7).runs) for contract in SAMPLERS]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_every_sampler_proposes_the_same_in_another_process():
     code = f"import json; from {__name__} import some_proposals; print('|' + json.dumps(some_proposals()))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

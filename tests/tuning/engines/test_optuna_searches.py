@@ -48,7 +48,7 @@ GOOD = [{"quality": 0.2 + 0.05 * i} for i in range(12)]
 BAD = {"quality": 0.01}
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("pruner", "options", "first"),
     [
@@ -118,7 +118,7 @@ def test_a_diverged_trial_is_failed_and_teaches(search):
     assert engine._study().trials[0].state.name == "FAIL", "what failed for another reason says nothing"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_trials_after_a_diverged_one_stay_away(search):
     tries = [{"quality": q} for q in (1.0, 0.995, 0.999, 0.991, 0.2, 0.3, 0.4, 0.6)]
     study = search(tries=tries, trials=24, options={"sampler": "tpe", "n_startup_trials": 8, "pruner": "none"})
@@ -129,7 +129,7 @@ def test_trials_after_a_diverged_one_stay_away(search):
 # Samplers and pruners that a person has made --------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_instances_are_used_remembered_by_class_and_left_as_they_were(search):
     sampler = optuna.samplers.TPESampler(n_startup_trials=3)
     pruner = optuna.pruners.PercentilePruner(50.0, n_startup_trials=2, n_warmup_steps=3)
@@ -168,7 +168,7 @@ def test_a_sampler_of_ones_own_class(search):
     assert [t.values["quality"] for t in study.trials] == pytest.approx([0.9, 0.8, 0.7, 0.6])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_pruned_trials_are_restored_with_all_that_the_pruner_knows(search):
     options = {"pruner": "successive_halving", "reduction_factor": 2, "sampler": "tpe", "n_startup_trials": 4}
     straight = search(trials=16, options=options, study="straight")

@@ -45,7 +45,7 @@ def test_what_an_engine_says_of_itself_is_complete(kind):
             option.read("no such value")
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_no_other_room_knows_an_engine_by_its_name():
     found = []
     for path in (ROOT / "tuning").rglob("*.py"):

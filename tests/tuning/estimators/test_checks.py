@@ -61,7 +61,7 @@ def name_of(value):
     return value.func.__name__ if hasattr(value, "func") else ""
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(("estimator", "check"), checks(are_slow=False), ids=name_of)
 def test_the_classifier(estimator, check):
     check(estimator)

@@ -70,7 +70,7 @@ def test_hyperparameters_are_parameters_with_the_defaults_of_the_space():
     assert "n_hidden=2" in repr(estimator)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_grids_of_a_space_are_grids_of_its_estimator():
     estimator = KerasClassifier(with_conditions)
     grids = tuning.param_grid(with_conditions, levels=2)
@@ -100,14 +100,14 @@ def test_clones_share_the_space():
     assert KerasClassifier("digits").get_params()["n_hidden"] == 2
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_conditional_hyperparameter_is_used_where_it_applies():
     estimator = KerasClassifier(with_conditions, optimizer="sgd", momentum=0.9, epochs=1, compiled=False).fit(*IRIS)
     assert estimator.model_.optimizer.momentum == 0.9
     assert isinstance(clone(estimator).set_params(optimizer="adam").fit(*IRIS).model_.optimizer, keras.optimizers.Adam)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_batch_size_and_epochs_may_be_hyperparameters():
     def build_model(hp, meta):
         hp.Int("epochs", 1, 9, default=3)
@@ -139,13 +139,13 @@ def test_what_is_no_parameter_or_not_allowed_is_refused(params, message):
         classifier().set_params(**params).fit(*IRIS)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_numbers_of_numpy_are_values():
     estimator = classifier(units=np.int64(5), learning_rate=np.float32(0.01), epochs=1).fit(*IRIS)
     assert estimator.model_.layers[0].units == 5
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_sci_keras_routing_works(fitted):
     assert isinstance(fitted, BaseWrapper)
     stop = keras.callbacks.EarlyStopping
@@ -162,7 +162,7 @@ def test_sci_keras_routing_works(fitted):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_callback_given_as_an_object_stays_as_it_was():
     stop = keras.callbacks.EarlyStopping(monitor="loss", min_delta=10.0)
     estimator = classifier(callbacks=[stop]).fit(*IRIS)
@@ -179,7 +179,7 @@ def test_scikit_learn_knows_what_they_are():
     assert isinstance(check_cv(3, IRIS[1], classifier=is_classifier(classifier())), StratifiedKFold)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_grid_search_stratifies_the_folds_of_a_classifier():
     folds = []
 
@@ -209,7 +209,7 @@ def test_cross_validation_in_other_processes():
     assert scores.min() > 0.2
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_folds_share_one_compiled_program():
     from tuning import compiled as training
 
@@ -231,7 +231,7 @@ def test_labels_may_be_strings(fitted):
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_data_frames_and_columns_of_targets():
     x = pd.DataFrame(IRIS[0], columns=["a", "b", "c", "d"])
     plain = classifier().fit(*IRIS).predict(IRIS[0])
@@ -246,7 +246,7 @@ def test_data_frames_and_columns_of_targets():
     assert np.allclose(column.predict(DIABETES[0])[:, 0], regressor().fit(*DIABETES).predict(DIABETES[0]))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_several_targets_and_the_precision_of_predictions():
     y = np.column_stack([DIABETES[1], -DIABETES[1]])
     estimator = regressor().fit(DIABETES[0], y)
@@ -255,7 +255,7 @@ def test_several_targets_and_the_precision_of_predictions():
     assert regressor(epochs=1).fit(DIABETES[0], DIABETES[1].astype("float32")).predict(DIABETES[0]).dtype == "float32"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_images_keep_their_shape():
     x = load_digits().images / 16
 
@@ -324,7 +324,7 @@ def test_training_is_compiled_and_told_in_the_history(fitted):
     assert fitted.history_["loss"][-1] < fitted.history_["loss"][0] / 2
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_same_seed_gives_the_same_predictions():
     one, two, other = (classifier(random_state=seed).fit(*IRIS).predict_proba(IRIS[0]) for seed in (0, 0, 1))
     assert np.array_equal(one, two)
@@ -345,7 +345,7 @@ def test_training_leaves_numpy_s_generator_alone():
     assert np.random.rand() == expected
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_partial_fit_goes_on_where_fit_ended():
     whole = classifier(epochs=3).fit(*IRIS)
     parts = classifier().partial_fit(*IRIS).partial_fit(*IRIS)
@@ -362,7 +362,7 @@ def test_partial_fit_learns_the_classes_of_later_batches():
         classifier().partial_fit(IRIS[0][:100], NAMES[:100]).partial_fit(IRIS[0][100:], NAMES[100:])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_warm_start_goes_on_with_the_model():
     estimator = regressor(warm_start=True).fit(*DIABETES)
     first, model = estimator.history_["loss"][-1], estimator.model_
@@ -385,7 +385,7 @@ def test_weights_of_samples_and_classes_count():
     assert "class_weight" not in regressor().get_params()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_validation_data_are_encoded_too():
     estimator = classifier(epochs=2).fit(IRIS[0], NAMES, validation_data=(IRIS[0][::3], NAMES[::3]))
     assert len(estimator.history_["val_accuracy"]) == 2
@@ -412,7 +412,7 @@ def build_with_a_layer_of_its_own(hp):
     return model
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_layer_that_keras_cannot_save_is_pickled():
     estimator = KerasRegressor(build_with_a_layer_of_its_own, epochs=1, compiled=False).fit(*DIABETES)
     twin = pickle.loads(pickle.dumps(estimator))
@@ -436,7 +436,7 @@ def test_bundled_spaces_are_estimators():
     assert pipeline.fit(*DIABETES).score(*DIABETES) > 0.1
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_keras_tuner_hypermodel_is_a_space():
     keras_tuner = pytest.importorskip("keras_tuner")
 

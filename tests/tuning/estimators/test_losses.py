@@ -49,7 +49,7 @@ def slowly(*losses):
     return [pytest.param(loss, marks=pytest.mark.slow) for loss in losses]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "loss",
     [
@@ -66,7 +66,7 @@ def test_three_classes(loss):
     assert fitted.predict_proba(IRIS[0][:2]).shape == (2, 3) and set(fitted.predict(IRIS[0][:9])) <= set(IRIS[1])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("loss", "n", "activation"),
     [
@@ -110,7 +110,7 @@ def rows_of(y):
     return (y[:, None] == np.unique(y)).astype(int)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_one_hot_targets_come_back_as_rows():
     rows = rows_of(IRIS[1])
     fitted = classifier("sparse_categorical_crossentropy").fit(IRIS[0], rows)
@@ -118,7 +118,7 @@ def test_one_hot_targets_come_back_as_rows():
     assert fitted.predict(IRIS[0]).shape == rows.shape and fitted.score(IRIS[0], rows) > 0.8
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_several_labels_a_sample():
     labels = np.column_stack([CANCER[1], CANCER[0][:, 0] > 0, CANCER[0][:, 1] > 0]).astype(int)
     fitted = classifier("binary_crossentropy", 3, "sigmoid").fit(CANCER[0], labels)
@@ -131,7 +131,7 @@ def test_several_labels_a_sample():
         classifier("sparse_categorical_crossentropy", 3).fit(CANCER[0], labels)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_logarithms_of_probabilities():
     fitted = classifier("mse", epochs=1).fit(*IRIS)
     assert np.allclose(np.exp(fitted.predict_log_proba(IRIS[0])), fitted.predict_proba(IRIS[0]))
@@ -154,7 +154,7 @@ def one_hot(hp):
     return model_of("categorical_crossentropy", 3, rate=hp.Float("rate", 0.01, 0.05, default=0.03))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("cv", [5, StratifiedKFold(5, shuffle=True, random_state=0)], ids=["number", "splitter"])
 def test_folds_come_from_the_labels_whatever_the_loss(cv):
     search = tuned(one_hot, cv=cv, trials=1, epochs=3).fit(*IRIS)
@@ -165,7 +165,7 @@ def test_folds_come_from_the_labels_whatever_the_loss(cv):
     assert search.n_splits_ == 5 and len(labels) == 150
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_loss_that_is_searched():
     search = tuned(choose, engine="grid", options={"grid": {"loss": ["mse", "categorical_crossentropy",
         "sparse_categorical_crossentropy"]}}, trials=None, cv=2).fit(*IRIS)  # fmt: skip
@@ -173,13 +173,13 @@ def test_a_loss_that_is_searched():
     assert search.cv_results_["mean_test_score"].min() > 0.8 and search.score(*IRIS) > 0.8
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_what_was_searched_is_evaluated_again():
     search = tuned(one_hot, refit="weights").fit(*IRIS)
     assert search.study_.evaluate()["accuracy"] == pytest.approx(search.best_score_)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_labels_of_every_form_are_searched():
     assert tuned(one_hot).fit(IRIS[0], rows_of(IRIS[1])).predict(IRIS[0][:5]).shape == (5, 3)
     labels = (CANCER[0][:, :3] > 0).astype(int)
@@ -191,7 +191,7 @@ def raises():
     raise RuntimeError("not this one")
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "default",
     [

@@ -28,7 +28,7 @@ def test_no_name_of_ours_leads_into_scikeras():
         assert issubclass(cls, BaseWrapper)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_whatever_a_release_of_scikeras_does_the_estimators_do_the_same(monkeypatch):
     """Every method of SciKeras's raises, and everything works."""
 

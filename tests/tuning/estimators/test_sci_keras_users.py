@@ -41,7 +41,7 @@ class Keeps(tuning.KerasRegressor):
         self.width = width
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_subclass_with_a_constructor_of_its_own():
     net = Net(units=3)
     assert net.get_params() == {"units": 3} == clone(net).get_params()
@@ -52,7 +52,7 @@ def test_a_subclass_with_a_constructor_of_its_own():
     assert pickle.loads(pickle.dumps(fitted)).predict(X[:3]).shape == (3,)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_what_a_subclass_hands_on_is_cloned():
     keeps = Keeps(width=5, epochs=2, units=7)
     again = clone(keeps)
@@ -60,7 +60,7 @@ def test_what_a_subclass_hands_on_is_cloned():
     assert len(again.fit(X, Y).history_["loss"]) == 2 and again.model_.layers[0].units == 7
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_what_a_build_function_is_told():
     seen = {}
 
@@ -88,7 +88,7 @@ class Halves(tuning.KerasRegressor):
         return FunctionTransformer(lambda x: [x[:, :4], x[:, 4:]])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("compiled", [False, True])
 def test_several_inputs(compiled):
     fitted = Halves(two_inputs, epochs=1, compiled=compiled, random_state=0).fit(X, Y)
@@ -100,7 +100,7 @@ def test_several_inputs(compiled):
             same.predict(X)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_whole_numbers_are_told_apart():
     ids = np.array([[2**24], [2**24 + 1]] * 20)
 
@@ -117,7 +117,7 @@ def test_whole_numbers_are_told_apart():
         fitted.fit(ids.astype(float), ids[:, 0] % 2)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_callbacks_are_copied_and_made_of_classes():
     class Counts(keras.callbacks.Callback):
         n = 0
@@ -134,7 +134,7 @@ def test_callbacks_are_copied_and_made_of_classes():
     assert len(stops.fit(X, Y).history_["loss"]) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_pickle_goes_on_training():
     fitted = tuning.KerasRegressor(build, epochs=2, random_state=0).fit(X, Y)
     again = pickle.loads(pickle.dumps(fitted))
@@ -142,7 +142,7 @@ def test_a_pickle_goes_on_training():
     assert len(again.partial_fit(X, Y).history_["loss"]) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_threads_keep_the_seed():
     net = tuning.KerasRegressor(build, epochs=2, random_state=0)
     alone = cross_val_score(net, X, Y, cv=2)
@@ -150,7 +150,7 @@ def test_threads_keep_the_seed():
         assert np.allclose(cross_val_score(net, X, Y, cv=2, n_jobs=2), alone, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_recurrent_network_predicts_many_rows_in_compiled_calls(monkeypatch):
     def recurrent(hp):
         model = keras.Sequential([keras.Input((30, 2)), keras.layers.GRU(3), keras.layers.Dense(1)])
@@ -166,7 +166,7 @@ def test_a_recurrent_network_predicts_many_rows_in_compiled_calls(monkeypatch):
     assert calls == [256] * 5 and np.allclose(net.predict(series[:5]), many[:5], atol=1e-5) and len(calls) == 5
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_fit_of_the_models_own_is_called():
     called = []
 
@@ -184,7 +184,7 @@ def test_a_fit_of_the_models_own_is_called():
     assert called == [7]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_scaled_targets():
     net = tuning.KerasRegressor(build, epochs=60, units=8, scale_targets=True, random_state=0, batch_size=8)
     large = Y * 1e4 + 1e6
@@ -203,7 +203,7 @@ def tuned(**arguments):
     return tuning.TunedRegressor(tiny.build_regressor, **given)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_search_keeps_groups_together_and_says_how_many_splits():
     groups = np.arange(96) % 4
     search = tuned(cv=GroupKFold(4), trials=1).fit(X, Y, groups=groups)
@@ -215,7 +215,7 @@ def test_a_search_keeps_groups_together_and_says_how_many_splits():
         tuned(cv=3).fit(X, Y, groups=groups)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_scorers_decide_and_are_columns():
     search = tuned(cv=2, scoring=["r2", "neg_mean_absolute_error"], refit="neg_mean_absolute_error").fit(X, Y)
     results = search.cv_results_
@@ -223,7 +223,7 @@ def test_scorers_decide_and_are_columns():
     assert results["mean_test_r2"].shape == (2,) and results["split1_test_r2"].max() <= 1
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_column_names_are_remembered():
     frame = pd.DataFrame(X, columns=[f"c{i}" for i in range(X.shape[1])])
     search = tuned(trials=1).fit(frame, Y)
@@ -237,7 +237,7 @@ def test_without_a_model_there_is_no_predict():
         tuning.TunedRegressor(7).fit(X, Y)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_search_that_diverges_on_large_targets_says_what_helps():
     def build_steep(hp):
         model = keras.Sequential([keras.layers.Dense(1)])

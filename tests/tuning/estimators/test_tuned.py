@@ -43,7 +43,7 @@ def test_it_is_what_it_says():
         classifier().predict(IRIS[0])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_best_trial_is_told_in_scikit_learn_s_words(fitted):
     best = fitted.study_.best
     assert fitted.best_params_ == dict(best.values)
@@ -59,7 +59,7 @@ def test_the_best_trial_is_told_in_scikit_learn_s_words(fitted):
     assert fitted.predict_proba(IRIS[0]).shape == (150, 3)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_weights_are_those_of_the_recorded_score(fitted):
     data = fitted.study_.space.load_data()
     assert [len(data.x), len(data.validation[0])] == [135, 15]
@@ -70,7 +70,7 @@ def test_weights_are_those_of_the_recorded_score(fitted):
     assert "the weights of trial" in fitted.refit_
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_retraining_uses_all_data_and_as_many_epochs_as_the_best_trial_needed(caplog):
     with caplog.at_level("INFO", logger="tuning"):
         estimator = classifier().fit(IRIS[0], NAMES)
@@ -111,7 +111,7 @@ def test_a_grid_is_searched_with_folds():
     assert len(estimator.cv_results_["mean_test_score"]) == 2 and estimator.score(*IRIS) > 0.3
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_without_a_refit_there_is_a_search_and_no_model():
     estimator = classifier(refit=False, epochs=1).fit(*IRIS)
     assert estimator.best_params_ and not hasattr(estimator, "best_estimator_")
@@ -119,7 +119,7 @@ def test_without_a_refit_there_is_a_search_and_no_model():
         estimator.predict(IRIS[0])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_minimised_objective_is_negated_as_in_scikit_learn():
     estimator = regressor(objective="val_mae", refit="weights").fit(*DIABETES)
     assert estimator.best_score_ == -estimator.study_.best.score
@@ -128,7 +128,7 @@ def test_a_minimised_objective_is_negated_as_in_scikit_learn():
     assert estimator.predict(DIABETES[0]).shape == (442,)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_same_seed_gives_the_same_predictions(fitted):
     twin = clone(fitted).fit(IRIS[0], NAMES)
     assert np.array_equal(twin.predict_proba(IRIS[0]), fitted.predict_proba(IRIS[0]))
@@ -144,7 +144,7 @@ def test_a_pickle_predicts_the_same_and_leaves_the_data_behind(fitted):
         twin.study_.space.load_data()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_files_of_a_study_without_a_name_go_with_it():
     estimator = classifier(epochs=1, trials=1, refit="weights").fit(*IRIS)
     path = estimator.study_.path
@@ -213,7 +213,7 @@ def test_weights_of_samples_count():
     assert (estimator.predict(IRIS[0]) == 2).sum() > 60
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_one_hot_losses_are_searched():
     import keras
 

@@ -33,7 +33,7 @@ def difference(**values):
     return np.abs(weighted - repeated).max()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_loss_must_divide_by_the_weights_and_an_epoch_must_be_one_step():
     assert difference(batch_size=1000) < 1e-5
     assert difference(batch_size=1000, reduction="sum_over_batch_size") > 1e-3

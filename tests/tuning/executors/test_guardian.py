@@ -60,7 +60,7 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)  # as the system does when memory runs out
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("way", WAYS)
 def test_a_worker_that_dies_is_noticed_though_what_it_started_lives(way):
     executor = started(Parent(WAYS[way], die), slots=1)
@@ -74,7 +74,7 @@ def _is_there(report):
     return psutil.pid_exists(int(report.metrics["child"]))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("way", ["by a shell", "own session"])
 def test_a_closed_executor_leaves_nothing_of_a_trial(way):
     executor = started(Parent(WAYS[way]), slots=1)
@@ -138,7 +138,7 @@ def test_only_what_has_the_mark_is_ended():
         other.wait()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_workers_and_what_they_start_take_stops_as_they_should():
     class Stopped(Scripted):
         def fit(self, hp, model, x, *, callbacks=(), **_):
@@ -160,7 +160,7 @@ def test_workers_and_what_they_start_take_stops_as_they_should():
     assert pid_of(report) == executor._workers[0].pid
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_stop_while_a_worker_starts_does_not_end_it():
     executor = started(slots=2)
     for worker in executor._workers:

@@ -19,7 +19,7 @@ def test_each_worker_has_its_share_of_threads(monkeypatch):
     assert machine.environment(0, 3)["OMP_NUM_THREADS"] == "5", "what the user has set stays"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_process_of_joblib_s_has_its_share_of_the_cores(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)

@@ -71,7 +71,7 @@ def heard_until(executor, wanted, react=lambda message: None):
     return heard
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_it_trains_elsewhere(executor):
     executor.submit(task())
     assert trained(executor)[0].metrics["pid"] != os.getpid()
@@ -80,7 +80,7 @@ def test_it_trains_elsewhere(executor):
 # Killed and stopped workers ---------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_killed_worker_loses_its_task_within_a_second_and_its_sibling_nothing(executor):
     executor.submit(task(0, epochs=200, seconds=0.01))
     executor.submit(task(1, epochs=60, seconds=0.02))
@@ -101,7 +101,7 @@ def test_a_killed_worker_loses_its_task_within_a_second_and_its_sibling_nothing(
     assert [m.epoch for m in sibling[:-1]] == list(range(60)) and len({pid_of(m) for m in sibling[:-1]}) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_worker_that_ends_by_itself_is_lost_with_its_exit_code():
     class Leaving(Scripted):
         def build(self, hp):
@@ -113,7 +113,7 @@ def test_a_worker_that_ends_by_itself_is_lost_with_its_exit_code():
     assert lost == Lost(0, "its worker process died: exit code 7")
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_stopped_worker_is_killed_after_the_limit_and_does_not_come_back():
     executor = started(silence_seconds=0.6)
     executor.submit(task(0, epochs=100, seconds=0.02))
@@ -134,7 +134,7 @@ def test_a_stopped_worker_is_killed_after_the_limit_and_does_not_come_back():
     assert [m.epoch for m in trained(executor)[:-1]] == [0, 1, 2], "nothing of the old attempt is heard"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_worker_that_is_stopped_for_less_than_the_limit_goes_on():
     executor = started(silence_seconds=5)
     executor.submit(task(0, epochs=10, seconds=0.02))
@@ -148,7 +148,7 @@ def test_a_worker_that_is_stopped_for_less_than_the_limit_goes_on():
     assert [m.epoch for m in heard[:-1]] == list(range(10)) and isinstance(heard[-1], Finished)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_driver_that_was_busy_does_not_take_waiting_workers_for_dead():
     executor = started(silence_seconds=0.5)
     for number in (0, 1):
@@ -163,7 +163,7 @@ def test_a_driver_that_was_busy_does_not_take_waiting_workers_for_dead():
     assert not any(isinstance(m, Lost) for m in heard)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_worker_that_stands_still_in_the_middle_of_a_message_does_not_hold_up_the_driver(monkeypatch):
     monkeypatch.setattr(handles, "CHANNEL_SECONDS", 1)
 
@@ -180,7 +180,7 @@ def test_a_worker_that_stands_still_in_the_middle_of_a_message_does_not_hold_up_
     assert time.monotonic() - begun < 10 and lost.number == 0
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_close_ends_workers_that_hold_the_interpreter_or_sleep():
     class Busy(Scripted):
         def fit(self, hp, model, x, *, epochs, callbacks=(), **_):
@@ -202,7 +202,7 @@ def test_close_ends_workers_that_hold_the_interpreter_or_sleep():
     assert len(workers) == 2 and are_gone(workers, 0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_what_a_worker_has_started_is_killed_with_it():
     class Parent(Scripted):
         def fit(self, hp, model, x, *, callbacks=(), **_):
@@ -221,7 +221,7 @@ def test_what_a_worker_has_started_is_killed_with_it():
 # Workers that cannot start ----------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_workers_that_die_at_their_start_end_the_search_after_a_few_tries():
     class Dying(Scripted):
         def __setstate__(self, state):
@@ -238,7 +238,7 @@ def test_workers_that_die_at_their_start_end_the_search_after_a_few_tries():
     assert not workers_of()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_worker_that_is_killed_before_it_is_ready_costs_no_attempt(executor):
     (first, second) = executor._workers
     os.kill(first.pid, signal.SIGKILL)
@@ -247,7 +247,7 @@ def test_a_worker_that_is_killed_before_it_is_ready_costs_no_attempt(executor):
     assert isinstance(trained(executor)[-1], Finished)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_space_that_cannot_be_loaded_in_a_worker_is_an_error_at_once():
     class Picky(Scripted):
         def __setstate__(self, state):
@@ -265,7 +265,7 @@ def test_a_space_that_cannot_be_loaded_in_a_worker_is_an_error_at_once():
         heard_until(executor, lambda m: False)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_call_says_how_the_worker_died_and_raises_what_was_raised(executor):
     with pytest.raises(ZeroDivisionError):
         executor.call(lambda space, data: 1 / 0)
@@ -274,13 +274,13 @@ def test_a_call_says_how_the_worker_died_and_raises_what_was_raised(executor):
         executor.call(lambda space, data: os._exit(9))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_call_may_take_longer_than_a_message(monkeypatch):
     monkeypatch.setattr(handles, "CHANNEL_SECONDS", 1)
     assert started(slots=1).call(lambda space, data: time.sleep(1.5) or "looked") == "looked"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("where", ["space", "task", "call"])
 def test_what_cannot_be_sent_is_named(where, executor):
     unsendable = threading.Lock()
@@ -299,7 +299,7 @@ def test_what_cannot_be_sent_is_named(where, executor):
             executor.call(len, unsendable)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_task_that_cannot_be_read_has_failed(executor):
     class Unreadable:
         def __reduce__(self):
@@ -317,7 +317,7 @@ def test_a_task_that_cannot_be_read_has_failed(executor):
 # Where spaces come from -----------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_space_of_a_file_travels_by_value(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
@@ -337,7 +337,7 @@ def test_a_space_of_a_file_travels_by_value(tmp_path):
     assert executor.call(lambda space, data: module.build_model(None)) == 1.5
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_space_of_a_notebook_travels_by_value():
     namespace = {"__name__": "__main__"}
     exec(  # what a notebook does with its cells
@@ -355,7 +355,7 @@ def test_a_space_of_a_notebook_travels_by_value():
     assert trained(executor)[0].metrics["score"] == 6.0
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_module_made_in_the_program_does_not_stay_registered():
     import cloudpickle
 
@@ -380,7 +380,7 @@ class Inspecting(SearchSpace):
         return Data(self._x)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_arrays_are_mapped_and_can_be_written_to_by_nobody_else():
     x = np.arange(1e6)
     x[0] = 5
@@ -400,7 +400,7 @@ def test_arrays_are_mapped_and_can_be_written_to_by_nobody_else():
     assert executor.call(lambda space, data: data.x.flags.writeable) is False
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_nothing_is_left_in_the_temporary_folder_and_nothing_there_is_needed(tmp_path, monkeypatch):
     import tempfile
 
@@ -412,7 +412,7 @@ def test_nothing_is_left_in_the_temporary_folder_and_nothing_there_is_needed(tmp
     assert isinstance(trained(executor)[-1], Finished)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_folder_without_room_is_an_error_that_says_what_to_do(monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -422,7 +422,7 @@ def test_a_folder_without_room_is_an_error_that_says_what_to_do(monkeypatch):
         started()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_what_a_worker_prints_is_not_the_drivers_output(tmp_path):
     program = (
         "import os, tuning\n"
@@ -440,7 +440,7 @@ def test_what_a_worker_prints_is_not_the_drivers_output(tmp_path):
     assert all(text in done.stderr for text in ("from python", "from a shell", "from below"))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_worker_that_has_grown_is_replaced_by_a_fresh_one(monkeypatch):
     class Greedy(Scripted):
         kept: list = []
@@ -470,7 +470,7 @@ def test_a_worker_that_has_grown_is_replaced_by_a_fresh_one(monkeypatch):
         assert len(pids) == fewest
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_long_search_leaves_no_descriptors_open():
     executor = started(slots=1)
     executor.submit(task())
@@ -483,7 +483,7 @@ def test_a_long_search_leaves_no_descriptors_open():
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_worker_that_is_killed_while_it_looks_is_replaced_once(executor, tmp_path):
     def dies_once(space, data, mark):
         if not os.path.exists(mark):

@@ -126,7 +126,7 @@ def test_logits_become_probabilities():
     assert (table["label"] == np.where(table["p_yes"] >= 0.5, "yes", "no")).all()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_values_are_named_by_their_targets_and_outputs():
     assert list(table_of(model_of({"a": (1, None)}, "mse"), ("price",))) == ["price"]
     assert list(table_of(model_of({"a": (2, None)}, "mse"))) == ["prediction_0", "prediction_1"]

@@ -107,7 +107,7 @@ def test_too_many_failures_in_a_row_end_the_search_as_there(made):
     assert only_study().trials[0].error == "ValueError: broken"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_failures_that_nobody_limits_end_nothing(made):
     def run(hp):
         hp.Int("a", 0, 99)
@@ -148,7 +148,7 @@ def test_an_infinite_score_is_one_for_the_oracle(made):
     assert [trial.status for trial in tuner.oracle.trials.values()] == ["COMPLETED"] * 2
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_space_that_is_exhausted_ends_the_search(made):
     tuner = made(lambda hp: float(hp.Choice("a", [1, 2])), max_trials=9)
     tuner.search()
@@ -198,7 +198,7 @@ def test_arguments_arrive_as_they_are_given(tuners):
     assert tuner.remaining_trials == 0 and tuner.get_best_models(2) == ["model 0", "model 1"]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_verbosity_is_the_oracles(made, capsys):
     made(lambda hp: hp.Float("a", 0, 1)).search(verbose=0)
     assert "Trial" not in capsys.readouterr().out
@@ -206,7 +206,7 @@ def test_verbosity_is_the_oracles(made, capsys):
     assert "Search: Running Trial #1" in capsys.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_search_goes_on_with_more_trials_and_the_same_proposals(made):
     def run(hp):
         return hp.Float("a", 0, 1) + hp.Int("b", 0, 1000)
@@ -222,7 +222,7 @@ def test_a_search_goes_on_with_more_trials_and_the_same_proposals(made):
     assert [len(study.trials) for study, _ in studies("out").values()] == [6, 6]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("options", [{"max_trials": 7}, {"max_trials": None}])
 def test_a_grid_goes_on_where_it_was(made, options):
     def run(hp):
@@ -259,7 +259,7 @@ def test_a_project_that_keras_tuner_alone_began_is_gone_on_with(tmp_path, monkey
     assert len(study.trials) == 4 and {trial.state for trial in study.trials} == {State.COMPLETED}
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_another_objective_begins_the_study_anew(tuners, made):
     made(lambda hp: hp.Float("a", 0, 1)).search()
     made(lambda hp: {"y": hp.Float("a", 0, 1)}, tuners.Objective("y", "max"), overwrite=True).search()

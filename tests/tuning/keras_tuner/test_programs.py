@@ -27,7 +27,7 @@ def test_all_situations_have_a_program():
     assert [name[:3] for name in PROGRAMS] == [f"s{number:02}" for number in range(1, 24)]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("name", each(PROGRAMS))
 def test_a_program_leaves_a_study_with_every_trial_and_compiled_epochs(tuners, name):
     runpy.run_path(str(PROGRAMS[name]), run_name="__main__")

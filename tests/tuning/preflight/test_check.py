@@ -36,7 +36,7 @@ def look(build_model, y, objective="val_accuracy", x=X, fix=None, **options):
     return check(as_space(build_model), data, objective, fix or {}, options)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_sound_search_passes_and_its_hyperparameters_and_metrics_are_found():
     findings = look(classifier(), CLASSES)
     assert [h.name for h in findings.hyperparameters] == ["n_neurons"]
@@ -102,7 +102,7 @@ def test_x_and_y_of_different_length_are_refused():
         check(as_space(classifier()), Data(X[:40], CLASSES[:39]), "loss", {}, {})
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_objective_must_be_reported():
     with pytest.raises(ObjectiveError, match="Did you mean 'val_accuracy'"):
         look(classifier(), CLASSES, "val_acc")
@@ -132,7 +132,7 @@ def test_a_default_that_raises_is_forgiven_when_another_configuration_works():
         look(build_model, CLASSES, fix={"n": 1})
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_hyperparameters_of_fit_of_scopes_and_of_loops_are_found():
     class Space(tuning.SearchSpace):
         name, objective = "deep", "val_accuracy"
@@ -189,14 +189,14 @@ def look_at_two(objective, y=TWO_Y, build_model=two_outputs):
     return check(as_space(build_model), Data(TWO_X, y, (TWO_X, y)), objective, {}, {})
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_several_inputs_and_outputs():
     assert {"kind_accuracy", "val_price_loss"} <= set(look_at_two("val_kind_accuracy").metrics)
     with pytest.raises(DataError, match="of output 'kind' must be class ids"):
         look_at_two("val_loss", {"kind": PRICES, "price": PRICES})
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_accuracy_of_one_output_needs_classes_there():
     def wrong(hp):
         model = two_outputs(hp)
@@ -208,7 +208,7 @@ def test_accuracy_of_one_output_needs_classes_there():
     assert "because accuracy is measured" in look_at_two("val_loss", build_model=wrong).remarks[0]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_softmax_of_one_output_is_none_of_another():
     def unnamed(hp):
         model = two_outputs(hp)
@@ -237,7 +237,7 @@ def test_the_direction_of_one_outputs_metric_is_known(name, direction):
     assert look_at_two(name).objective == Objective(name.partition(":")[0], direction)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("name", ["val_rmse", "val_kind_acc", "val_prise_RootMeanSquaredError", "accuracy:max", ""])
 def test_a_wrong_name_is_answered_by_all_that_training_reports(name):
     with pytest.raises(ObjectiveError, match="must be a metric that training reports") as error:
@@ -246,7 +246,7 @@ def test_a_wrong_name_is_answered_by_all_that_training_reports(name):
         assert metric in str(error.value)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_direction_of_a_metric_of_ones_own_must_be_given():
     gain = keras.metrics.MeanMetricWrapper(lambda y, predicted: -abs(y - predicted), name="gain")
     with pytest.raises(ObjectiveError, match="Write 'val_gain:max' or 'val_gain:min'"):

@@ -67,7 +67,7 @@ print(digest_of_code(f))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_it_is_the_same_in_every_process():
     found = {
         subprocess.run([sys.executable, "-c", FROZEN], cwd=ROOT, check=True, capture_output=True, text=True,
@@ -95,7 +95,7 @@ class Changed(Formula):
         return model * 2
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_study_is_refused_when_the_code_of_fit_has_changed(tmp_path):
     given = {"engine": "random", "trials": 2, "epochs": 1, "seed": 0, "logs": tmp_path, "verbose": 0}
     first = tuning.search(Formula(), **given)

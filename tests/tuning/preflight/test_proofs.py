@@ -50,7 +50,7 @@ def test_nan_that_the_loss_masks_or_the_model_replaces_is_remarked_on():
         look(model("mse"), y=y)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_nan_in_the_validation_data_counts_where_it_is_validated_on():
     y = Y.copy()
     y[50] = np.nan
@@ -75,7 +75,7 @@ def test_labels_of_no_weight_are_no_mistake():
     assert check(as_space(model("binary_crossentropy", 1, "sigmoid")), data, "loss", {}, {}).metrics
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_loss_of_ones_own_may_mean_something_else_by_a_known_name():
     def sparse_categorical_crossentropy(y, made):
         return ops.mean(ops.square(y - made))
@@ -124,7 +124,7 @@ def endless():
         yield X[:8], Y[:8]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_generator_that_all_trials_share_must_say_how_long_an_epoch_is():
     with pytest.raises(DataError, match="`x` must .* generator without steps_per_epoch"):
         look(model("mse"), x=endless(), y=None)
@@ -169,7 +169,7 @@ def test_a_metric_with_a_value_a_class_decides_nothing_and_harms_nothing():
         look(build, y=hot, objective="f1_score")
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_metric_of_an_output_is_guessed():
     def build(hp):
         inputs = keras.Input((4,))
@@ -208,7 +208,7 @@ def test_what_build_returns_must_be_a_new_model():
         look(lambda hp: made)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_refusal_can_be_a_remark():
     found = look(model("sparse_categorical_crossentropy", 5, "softmax"), y=CLASSES - 1, checks="warn")
     assert "must be class ids" in found.remarks[0] and len(found.hyperparameters) == 1

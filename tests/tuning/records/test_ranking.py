@@ -26,7 +26,7 @@ def front_by_definition(trials):
     return sorted(keys.keys() - beaten, key=lambda n: (keys[n], n))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_trials_come_change_and_go():
     random.seed(0)
     ranking, front, trials = Ranking(LOSS), Front((LOSS, SIZE)), {}

@@ -48,7 +48,7 @@ def data_of(text):
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)[1])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("kind", [usual, divided, of_two_objectives, hostile])
 def test_a_report_loads_nothing_and_runs_nothing_but_its_own_script(made, kind):
     text = page_of(kind(made))

@@ -40,7 +40,7 @@ def test_other_data_leave_a_space_what_it_was():
     assert space.callbacks(None) == [] and len(space.load_data().x) == 5
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_callbacks_of_a_space_are_told_of_the_trials_of_a_tuned_estimator(tmp_path):
     import keras
 

@@ -124,7 +124,7 @@ def test_a_given_grid_is_read_and_all_that_is_wrong_is_named():
         assert text in str(caught.value)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_space_by_name_and_a_function():
     grid = tuning.param_grid("diabetes", levels=2)
     assert grid == {

@@ -41,7 +41,7 @@ def theirs(study, studies):
     return optuna.load_study(study_name=study.name, storage=studies[1])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_it_is_loaded_with_all_trials(study, theirs):
     states = {"COMPLETED": "COMPLETE", "PRUNED": "PRUNED"}
     assert [t.state.name for t in theirs.trials] == [states[t.state.value] for t in study.trials]
@@ -53,7 +53,7 @@ def test_it_is_loaded_with_all_trials(study, theirs):
     assert theirs.best_trial.number == study.best.number
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_importances_and_pictures(theirs):
     assert set(optuna.importance.get_param_importances(theirs)) == {"a", "b", "c", "k"}
     for draw in ("optimization_history", "intermediate_values", "param_importances", "parallel_coordinate", "slice"):
@@ -62,7 +62,7 @@ def test_importances_and_pictures(theirs):
     assert len(theirs.trials_dataframe()) == len(theirs.trials)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_dashboard_shows_them(studies):
     if importlib.util.find_spec("optuna_dashboard") is None:
         pytest.skip("optuna-dashboard is not installed: pip install optuna-dashboard")

@@ -148,7 +148,7 @@ def test_nothing_that_may_be_a_pickle_is_stored_or_given_back(attributes):
     assert not optuna_notes.is_remade({"trial": {"cma:generation": 1}}) and not optuna_notes.is_remade({})
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_study_with_a_hostile_sampler_state_goes_on_as_if_it_had_none(tmp_path, monkeypatch, curve_space):
     pytest.importorskip("cmaes", reason="cmaes is not installed: pip install 'keras-tuning[cmaes]'")
     monkeypatch.chdir(tmp_path)

@@ -102,7 +102,7 @@ WRITES = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("write", WRITES)
 def test_a_server_that_comes_back_is_waited_for(write, store, server):
     store.begin(a_trial(0), {"after": 0}, MIXED_SPACE)
@@ -117,7 +117,7 @@ def test_a_server_that_comes_back_is_waited_for(write, store, server):
         assert trials[0].state is State.COMPLETED
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_server_that_stays_away_is_an_error_that_says_what_to_do(store, stopped, monkeypatch):
     monkeypatch.setattr(database, "RECONNECT_SECONDS", 0.5)
     begun = time.monotonic()
@@ -140,7 +140,7 @@ def test_before_the_search_has_begun_nothing_is_waited_for(where, server):
     made.close()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_what_was_committed_when_the_connection_broke_is_not_done_twice(store, server, monkeypatch):
     """The server dies after a transaction and before it has said so: the worst moment there is."""
     store.begin(a_trial(0), 0, MIXED_SPACE)
@@ -168,7 +168,7 @@ def test_what_was_committed_when_the_connection_broke_is_not_done_twice(store, s
     assert [t.state.name for t in store._storage.get_all_trials(store._id)] == ["COMPLETE", "RUNNING"]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_driver_that_lost_its_connection_to_another_one_writes_nothing_more(store, where, server):
     store.begin(a_trial(0), 0, MIXED_SPACE)
     _break_connections(server, where)
@@ -184,7 +184,7 @@ def test_a_driver_that_lost_its_connection_to_another_one_writes_nothing_more(st
     assert Store.of(*where).read()[0] == [a_trial(0)]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_study_that_was_deleted_meanwhile_is_not_written_to(store, where, server):
     _break_connections(server, where)
     other = Store.of(*where, exclusive=True)
@@ -223,7 +223,7 @@ def test_no_error_shows_the_password(fault, server, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_nothing_that_is_written_holds_the_password(server, tmp_path):
     study = tuning.search(
         CURVE, engine="random", trials=2, epochs=2, storage=server.url(), logs=tmp_path, study="secretive", workers=2

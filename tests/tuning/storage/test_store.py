@@ -65,7 +65,7 @@ def test_a_file_that_is_no_database_is_an_error(tmp_path):
         Store.of(tmp_path / "study")
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_study_that_was_written_can_be_read_where_nothing_can_be_written(tmp_path):
     study = tuning.search(CURVE, engine="random", trials=2, epochs=2, logs=tmp_path)
     database = study.path / "trials.db"
@@ -104,7 +104,7 @@ def test_a_url_that_cannot_be_used_is_refused_without_showing_it(url, tmp_path):
     assert not list(tmp_path.iterdir()) and not [name for name in os.listdir() if "sqlite" in name]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_new_study_is_not_made_among_the_files_of_another(tmp_path):
     def search(**arguments):
         return tuning.search(CURVE, engine="random", trials=2, epochs=2, seed=0, study="s", logs=tmp_path, **arguments)
@@ -130,7 +130,7 @@ def test_looking_for_a_study_makes_nothing(tmp_path):
         tuning.load(tmp_path / "absent", storage=f"sqlite:///{tmp_path}/empty.db")
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_reading_needs_no_optuna(tmp_path):
     study = tuning.search(CURVE, engine="random", trials=2, epochs=2, logs=tmp_path)
     code = f"import sys, tuning; s = tuning.load({str(study.path)!r}); print(len(s.trials), 'optuna' in sys.modules)"
@@ -138,7 +138,7 @@ def test_reading_needs_no_optuna(tmp_path):
     assert done.stdout == "2 False\n"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_two_studies_share_a_file(tmp_path):
     elsewhere = f"sqlite:///{tmp_path}/all.db"
     for name in ("one", "two"):

@@ -52,7 +52,7 @@ def test_a_later_version_is_refused_in_a_line_that_names_both(copied, of_trials)
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_command_refuses_it_in_one_line(copied, tune):
     path = copied(version=VERSION + 1)
     done = tune("show", path)

@@ -40,7 +40,7 @@ def searched(tmp_path_factory):
 DATA = tuning.Data(X, Y, (X, Y))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "space", [build_model, OfAClass, OfAClass(), OfAClass("other")], ids=["f", "class", "own", "n"]
 )
@@ -52,7 +52,7 @@ def test_models_are_made_again_of_whatever_search_takes(searched, space, tmp_pat
     assert study.save(tmp_path / "best.keras").is_file()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_models_that_are_kept_open_without_their_space_and_its_text_can_be_read(searched):
     study, with_space = tuning.load(searched[0]), tuning.load(searched[0], space=build_model)
     given, again = (one.best_model() for one in (with_space, study))

@@ -54,14 +54,14 @@ def client(request, search):
         yield client
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_both_tabs_are_there(client, search):
     plugins = client.get("plugins_listing")
     assert plugins["hparams"]["enabled"] and plugins["scalars"]["enabled"]
     assert client.get("environment")["data_location"] == str(search.root)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_experiment_has_types_and_domains(client):
     infos = {info["name"]: info for info in client.experiment()["hparamInfos"]}
     assert set(infos) == {h.name for h in definition().hyperparameters} | {"trial_state", "trial"}
@@ -155,7 +155,7 @@ def test_filters_find_states_and_values(client):
     assert {row["name"][:10] for row in momentum} == {"trial_0006"}
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_every_column_can_be_sorted_by(client):
     for info in client.experiment()["hparamInfos"]:
         assert len(client.groups({"hparam": info["name"], "order": "ORDER_ASC"})) == 14

@@ -46,7 +46,7 @@ def two(tmp_path):
 # One study -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_serving_answers_on_the_local_address_and_ends(tmp_path):
     study = make_study(tmp_path, "dense", 1)
     with serve([str(study.path)]) as served:
@@ -62,7 +62,7 @@ def test_serving_answers_on_the_local_address_and_ends(tmp_path):
     assert other.process.poll() is not None
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_given_port_is_used(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -87,14 +87,14 @@ def test_a_study_that_is_not_there_is_refused(tmp_path):
         serve([])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_tensorboard_that_does_not_start_says_why(tmp_path):
     study = make_study(tmp_path, "dense", 1)
     with pytest.raises(TuningError, match="unrecognized arguments: --no-such-thing"):
         serve([study.path], arguments=["--no-such-thing"])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_port_taken_at_the_last_moment_is_given_up_for_the_next(tmp_path, monkeypatch):
     study = make_study(tmp_path, "dense", 1)
     with socket.socket() as taken:
@@ -129,7 +129,7 @@ def test_another_program_on_the_port_is_not_taken_for_tensorboard(tmp_path):
         server.stdout.close()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_proxy_in_the_environment_is_not_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     with serve([make_study(tmp_path, "dense", 1).path]) as served:
@@ -141,7 +141,7 @@ def test_a_proxy_in_the_environment_is_not_asked(tmp_path, monkeypatch):
 # Several studies -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_two_studies_are_served_side_by_side(two, tmp_path):
     folder = tmp_path / "compare"
     with serve([s.path for s in two], folder=folder) as served:
@@ -166,7 +166,7 @@ def test_two_studies_are_served_side_by_side(two, tmp_path):
     assert (two[0].path / "tensorboard" / "trial_0003").is_dir()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_temporary_view_is_removed_and_leaves_the_studies_alone(two):
     with serve([s.path for s in two]) as served:
         logdir = served.logdir
@@ -175,7 +175,7 @@ def test_a_temporary_view_is_removed_and_leaves_the_studies_alone(two):
     assert (two[1].path / "tensorboard" / "trial_0000" / "train").is_dir()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_view_of_several_studies_follows_them_while_it_is_waited_for(two, tmp_path, monkeypatch):
     monkeypatch.setattr(board, "_REFRESH_SECONDS", 0.05)
     with serve([s.path for s in two], folder=tmp_path / "compare") as served:

@@ -166,7 +166,7 @@ def test_a_full_disk_does_not_end_the_search_and_is_made_up_for(search, tmp_path
     assert len(experiments(tmp_path)) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_thousands_of_trials_are_looked_over_quickly(tmp_path):
     search = MadeUpSearch(TensorBoardObserver(tmp_path))
     for number in range(500):

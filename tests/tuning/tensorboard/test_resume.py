@@ -124,7 +124,7 @@ def play_a_little(search):
     search.close(0, State.PRUNED)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_whenever_it_is_killed_a_resumed_search_shows_the_same(tmp_path, monkeypatch):
     for count in range(1, 100):
         root = tmp_path / str(count)

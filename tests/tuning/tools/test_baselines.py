@@ -39,7 +39,7 @@ def scores(found):
     return {model.name: model.scores for model in found.models}
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_regression_is_scored_by_four_metrics(tmp_path):
     found = baseline(Given(LINE, "val_rmse:min"), logs=tmp_path)
     assert found.task == "regression" and [m.name for m in found.models] == ["mlp", "linear", "boosting"]
@@ -59,7 +59,7 @@ def test_classification_of_ids_columns_and_one_hot_rows(tmp_path, y):
     assert _targets(y, None).shape == (300,)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_loss_leaves_it_to_the_targets(tmp_path):
     for y, task in ((SIDE, "classification"), (LINE, "regression"), (np.stack([LINE, LINE], 1), "regression")):
         found = baseline(Given(y, "val_loss"), models=("linear", "boosting"), limit=60, logs=tmp_path)
@@ -77,7 +77,7 @@ def test_one_of_several_outputs_is_named_by_the_objective(tmp_path):
         baseline(Given(y, "val_loss", x), logs=tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_slow_ones_are_left_out_unless_asked_for(tmp_path, monkeypatch):
     monkeypatch.setattr("tuning.tools.baselines.MAX_BOOSTED", 3)
     monkeypatch.setattr("tuning.tools.baselines.MAX_VALUES", 400)

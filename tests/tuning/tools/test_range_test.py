@@ -49,7 +49,7 @@ def test_the_turning_point_is_the_lowest_place_within():
     assert turning_point(rates, [3, math.nan, 2, 9]) == 0.3 and turning_point([], []) is None
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_rate_grows_exponentially_until_the_loss_explodes(tmp_path):
     told = []
     found = range_test(
@@ -65,7 +65,7 @@ def test_the_rate_grows_exponentially_until_the_loss_explodes(tmp_path):
     assert found.hyperparameter.name == "learning_rate"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_first_losses_are_those_of_single_batches_of_the_untrained_model(tmp_path):
     """The reported loss is no running mean: at a tiny rate each is that of its own batch."""
 
@@ -84,13 +84,13 @@ def test_the_first_losses_are_those_of_single_batches_of_the_untrained_model(tmp
     assert found.losses == pytest.approx([space.before] * 10, rel=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_any_optimizer_will_do_even_one_with_a_schedule(tmp_path):
     found = range_test(linear(scheduled), data=DATA, iterations=60, logs=tmp_path)
     assert len(found.rates) > 30 and found.hyperparameter is None and max(found.losses) > found.losses[0]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_numbers_a_picture_and_scalars_are_left(tmp_path):
     for _ in range(2):  # the second test replaces the first
         found = range_test(linear(sgd), data=DATA, iterations=40, logs=tmp_path)

@@ -62,7 +62,7 @@ class Batches(keras.callbacks.Callback):
             file.write(f"{self.n}\n")
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_engine_calls_batch_callbacks_and_the_record_says_how(search, engine):
     folds = {"cv": 2, "validation_data": None, "trials": 1} if ENGINES[engine].folds is not None else {}
@@ -96,7 +96,7 @@ def test_each_trial_writes_into_its_own_folder_also_from_worker_processes(search
         assert trial.compiled
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_each_repeat_has_folders_of_its_own(search):
     study = search(
         trials=1, repeats=2, log=["histograms"], callbacks=lambda f: [keras.callbacks.CSVLogger(f / "log.csv")]
@@ -106,7 +106,7 @@ def test_each_repeat_has_folders_of_its_own(search):
         assert list((study.path / "tensorboard" / "trial_0000" / part / "log").glob("events*"))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_space_may_have_callbacks_of_its_own(search):
     class Own(tuning.SearchSpace):
         name, objective = "own", "val_loss"
@@ -123,7 +123,7 @@ def test_a_space_may_have_callbacks_of_its_own(search):
     assert len(list(again.path.glob("callbacks/trial_*/own.csv"))) == 1, "--overwrite deletes what callbacks wrote"
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_objective_may_be_a_metric_that_a_callback_adds(search):
     class Adds(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -133,7 +133,7 @@ def test_the_objective_may_be_a_metric_that_a_callback_adds(search):
     assert all(t.score == -min(t.curve.values("val_loss")) for t in study.trials)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("compiled", [True, False])
 def test_restored_best_weights_are_the_ones_that_are_saved(search, compiled):
     """The validation loss gets worse again and again: the rate grows each epoch until training diverges."""
@@ -158,7 +158,7 @@ def test_restored_best_weights_are_the_ones_that_are_saved(search, compiled):
     assert study.best_model().evaluate(*VALIDATION, verbose=0) == pytest.approx(trial.score, rel=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(("patience", "epochs"), [(None, 6), (3, 4), (0, 12)])
 def test_patience_is_the_spaces_or_the_callers_and_zero_is_for_ever(search, patience, epochs):
     class Stuck(tuning.SearchSpace):
@@ -209,7 +209,7 @@ def test_a_callback_that_cannot_be_copied_is_refused(search, tmp_path):
         search(callbacks=[Writes(tmp_path / "file")])
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_checkpoints_of_the_toolkit_are_not_where_callbacks_write(search):
     study = search(callbacks=lambda folder: [keras.callbacks.ModelCheckpoint(folder / "best.weights.h5",
                                                                              save_weights_only=True)])  # fmt: skip
@@ -225,7 +225,7 @@ def half_a_cosine(rate, epochs, n):
     return pytest.approx([rate * max(0.01, (1 + np.cos(np.pi * epoch / n)) / 2) for epoch in epochs], rel=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_annealing_lets_the_rate_of_every_trial_fall_over_its_budget(search):
     study = search(anneal=True, epochs=4)
     for trial in study.trials:
@@ -258,7 +258,7 @@ def test_what_a_warm_up_has_set_is_annealed(initial_epoch):
     assert history["learning_rate"] == pytest.approx(expected[initial_epoch:], rel=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_rate_that_is_lowered_at_the_end_of_an_epoch_stays_lower(search):
     study = search(epochs=4, anneal=True, callbacks=[Halves])
     for trial in study.trials:
@@ -272,7 +272,7 @@ class Halves(keras.callbacks.Callback):
         self.model.optimizer.learning_rate = self.model.optimizer.learning_rate / 2
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_an_annealed_trial_is_not_ended_before_its_rate_has_fallen(search):
     class Stuck(tuning.SearchSpace):
         name, objective, patience = "stuck", "val_loss", 1

@@ -37,7 +37,7 @@ def _save_for_ever(path):
             checkpoints.save(Weights(byte), path)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_file_is_whole_whenever_its_writer_is_killed(tmp_path):
     path = checkpoints.best_path(tmp_path, stem(3))
     draws = random.Random(0)

@@ -92,7 +92,7 @@ def digits(tmp_path_factory):
     )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_best_of_several(digits):
     scores = [trial.score for trial in digits.top(3)]
     assert len(digits.top(9)) == 4 and scores == sorted(scores, reverse=True)
@@ -105,7 +105,7 @@ def test_the_best_of_several(digits):
         digits.best_models(4)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("name", ["model.h5", "model.pkl", "model.v2"])
 def test_a_name_that_says_no_format_is_refused(digits, tmp_path, name):
     with pytest.raises(OptionError, match="must end in .keras"):
@@ -121,7 +121,7 @@ def test_a_folder_of_other_things_is_not_replaced(digits, tmp_path):
     assert (tmp_path / "mine" / "thesis.tex").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_class_that_keras_does_not_know_is_named(tmp_path):
     class Unregistered(keras.layers.Dense):
         pass
@@ -159,7 +159,7 @@ def test_a_class_that_cannot_say_how_it_was_made_has_weights_alone(tmp_path):
     assert export.save(model, tmp_path / "model.weights.h5").is_file()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_command_shows_and_saves_the_best(tune_here, digits, tmp_path):
     shown = tune_here("best", digits.path)
     assert shown.returncode == 0, shown.stderr

@@ -60,7 +60,7 @@ def _kept(monkeypatch):
     return seen
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_search_final_training_and_estimators_put_a_fit_together_alike(_kept, tmp_path):
     study = tuning.search(
         Space(), engine="random", trials=1, epochs=1, seed=0, logs=tmp_path, callbacks=[Theirs()], anneal=True,
@@ -114,7 +114,7 @@ def own_callbacks(hp, model, *args, **kwargs):
     return model.fit(*args, callbacks=[Theirs()], **kwargs)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize(("fit", "epochs"), [(fixed, 3), (searched, 3), (own_callbacks, 2)])
 def test_a_fit_may_set_itself_what_it_is_handed(fit, epochs):
     end, reports = trained(fit)
@@ -123,7 +123,7 @@ def test_a_fit_may_set_itself_what_it_is_handed(fit, epochs):
     assert all("val_loss" in report.metrics for report in reports)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_what_it_sets_in_one_call_only_is_handed_on_in_the_other():
     def twice(hp, model, *args, **kwargs):
         model.fit(*args, epochs=1, **kwargs)
@@ -133,7 +133,7 @@ def test_what_it_sets_in_one_call_only_is_handed_on_in_the_other():
     assert len(reports) == 1 + 2
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_what_a_fit_sets_is_remembered():
     calls = []
 

@@ -39,7 +39,7 @@ def search(tmp_path, fit, objective="val_loss", **options):
     )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_number_is_the_score(tmp_path):
     returned = []
 
@@ -58,7 +58,7 @@ def test_a_number_is_the_score(tmp_path):
     assert tuning.load(study.path).trials[0].score == trial.score
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_metric_computed_afterwards_is_an_objective(tmp_path):
     def largest(model, x, y, validation_data, **options):
         model.fit(x, y, **options)
@@ -72,7 +72,7 @@ def test_a_metric_computed_afterwards_is_an_objective(tmp_path):
     assert trial.epochs == 3 and "loss" in trial.curve.epochs[2]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_best_epoch_that_fit_picks_out_keeps_its_weights(tmp_path):
     def best(model, x, y, **options):
         rates = keras.callbacks.LearningRateScheduler(lambda epoch: [0.1, 0.001, 1.0][epoch])
@@ -84,7 +84,7 @@ def test_the_best_epoch_that_fit_picks_out_keeps_its_weights(tmp_path):
     assert study.best_model().evaluate(X[64:], Y[64:], verbose=0) == pytest.approx(trial.score, rel=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_other_metrics_are_added_and_replace_none(tmp_path):
     def more(model, x, y, **options):
         model.fit(x, y, **options)
@@ -94,7 +94,7 @@ def test_other_metrics_are_added_and_replace_none(tmp_path):
     assert epochs[2]["n_odd"] == 7 and epochs[2]["loss"] < 99 and "n_odd" not in epochs[1]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_number_that_is_none_fails_the_trial(tmp_path):
     def none(model, x, y, **options):
         model.fit(x, y, **options)

@@ -57,7 +57,7 @@ def answers(model, x=X):
     return np.asarray(model.answer(x) if isinstance(model, WithoutCall) else model(x))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("kind", ["sequential", "subclass", "no call"])
 def test_weights_and_optimizers_come_back_into_a_model_that_has_never_been_called(kind, tmp_path):
     model, path = build(kind), tmp_path / "one.weights.h5"
@@ -79,7 +79,7 @@ def test_weights_and_optimizers_come_back_into_a_model_that_has_never_been_calle
         assert int(restored.optimizer.iterations) == int(model.optimizer.iterations) > 0
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_an_optimizer_that_is_another_one_now_stays_fresh(tmp_path):
     model, path = build("sequential"), tmp_path / "one.weights.h5"
     model.fit(X, X[:, :1], epochs=1, verbose=0)

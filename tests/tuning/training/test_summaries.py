@@ -94,7 +94,7 @@ def test_everything_at_once_shows_in_tensorboard_and_hparams_stays_what_it_is(se
         assert "largest_weight" not in metrics and "objective" in metrics
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_only_what_was_asked_for_is_written(search):
     study = search(Writes(), trials=1, log=["histograms"])
     assert {plugin for points in events_of(study, 0).values() for _, plugin in points} == {"histograms"}
@@ -103,7 +103,7 @@ def test_only_what_was_asked_for_is_written(search):
     assert not (nothing.path / "tensorboard" / "trial_0000" / "log").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_steps_of_a_continued_trial_go_on(search):
     budget = {"engine": "hyperband", "trials": None, "epochs": 2, "options": {"factor": 2}}
     study = search(Writes(), log=["summaries", "graph"], **budget)
@@ -114,7 +114,7 @@ def test_steps_of_a_continued_trial_go_on(search):
     assert len(events["graph"]) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_profile_needs_single_batches_and_the_record_says_so(search):
     def build_model(hp):
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(hp.Int("units", 2, 8)), keras.layers.Dense(1)])
@@ -148,7 +148,7 @@ def test_worker_processes_write_it_as_well(search):
     assert all("largest_weight" in events_of(study, trial.number) for trial in study.trials)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_trial_that_raises_ends_its_profile(search):
     def build_model(hp):
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
@@ -194,7 +194,7 @@ def test_a_space_without_keras_has_nothing_to_log(search, curve_space, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_caller_keeps_no_default_writer(search):
     search(Writes(), trials=1, epochs=1, log=["summaries"])
     assert not tf.summary.scalar("after", 1.0, step=0) and training.compiled_programs()

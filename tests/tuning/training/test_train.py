@@ -56,7 +56,7 @@ def scores(study):
     return [t.score for t in study.trials]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 @pytest.mark.parametrize("compiled", [True, False])
 def test_the_best_model_evaluates_to_the_recorded_score(search, compiled):
     study = search(compiled=compiled)
@@ -68,7 +68,7 @@ def test_the_best_model_evaluates_to_the_recorded_score(search, compiled):
         assert measured == pytest.approx(trial.score, rel=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_the_best_epoch_is_kept_not_the_last(search):
     def overfits(hp):
         model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1, use_bias=False)])
@@ -129,7 +129,7 @@ def test_only_the_best_checkpoints_remain(search):
         study.model(worst)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_model_that_goes_nan_is_a_failed_trial(search):
     def diverges(hp):
         model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(1)])
@@ -145,7 +145,7 @@ def test_a_model_that_goes_nan_is_a_failed_trial(search):
     assert states == {0.01: State.COMPLETED, 1e20: State.FAILED}
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_without_its_whole_models_a_loaded_study_needs_the_space(search):
     study = search()
     for whole in study.path.glob("checkpoints/*.keras"):
@@ -158,7 +158,7 @@ def test_without_its_whole_models_a_loaded_study_needs_the_space(search):
     assert value == pytest.approx(study.best.score, rel=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_kerastuner_hypermodel_is_searched_as_it_is(search):
     import keras_tuner
 
@@ -173,7 +173,7 @@ def test_a_kerastuner_hypermodel_is_searched_as_it_is(search):
     assert all("batch_size" in t.values and t.epochs == 4 for t in study.trials)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_fit_that_forgets_the_callbacks_is_recorded_all_the_same(search):
     class Forgetful(tuning.SearchSpace):
         name, objective = "forgetful", "val_rmse"
@@ -201,7 +201,7 @@ def test_metrics_have_the_same_names_in_every_trial(search):
     assert keras.layers.Dense(1).name != keras.layers.Dense(1).name
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_users_callbacks_are_fresh_in_each_trial(search):
     class Counts(keras.callbacks.Callback):
         seen = []
@@ -218,7 +218,7 @@ def test_users_callbacks_are_fresh_in_each_trial(search):
     assert [n for _, n in Counts.seen] == [1, 2, 3, 4, 1, 2, 3, 4]
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_random_generators_of_the_caller_are_left_alone(search):
     import random
 
