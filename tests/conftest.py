@@ -7,6 +7,7 @@ and with `TUNING_CI=1` in the environment a test that would be skipped because s
 import importlib.abc
 import multiprocessing.process
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell; some tests press Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="state-")  # the key that seals studies
 
 ROOT = Path(__file__).parent.parent

@@ -53,7 +53,7 @@ class Parent(Scripted):
     def adopted():
         """Return what a shell has left behind, which has another parent now."""
         mark = os.environ[MARK]
-        return [p for p in psutil.process_iter() if p.name() == "sleep" and p.environ().get(MARK) == mark]
+        return [p for p in psutil.process_iter(["name"]) if p.info["name"] == "sleep" and _mark(p) == mark]
 
 
 def die():
