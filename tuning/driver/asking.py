@@ -6,24 +6,22 @@ What is stored, shown and proposed is the loop's business as in every search. Th
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from tuning.data import Data
-from tuning.driver.budget import Budget, Limits
 from tuning.driver.loop import CLOSED, Search
-from tuning.driver.opening import opened, stored_definition
-from tuning.driver.plan import continued, plan
+from tuning.driver.opening import looked_up, opened_search
+from tuning.driver.plan import plan
 from tuning.driver.request import Request
 from tuning.driver.warm_start import warmed
-from tuning.engines.registry import engine_kind, make_engine, stored_options
 from tuning.errors import Remark, StudyError, must, one_line
 from tuning.executors.base import Handler
 from tuning.hyperparameters import Hyperparameter
@@ -34,9 +32,6 @@ from tuning.records.objective import RESOURCES, Objective
 from tuning.records.ranking import ranked
 from tuning.records.trial import RETURNED, State, Trial
 from tuning.space import HyperParameters, SearchSpace
-from tuning.storage.folder import TENSORBOARD
-from tuning.storage.lock import locked, refuse_if_locked
-from tuning.tensorboard import TensorBoardObserver
 from tuning.training.messages import Decision, Failed, Finished, Report, Task
 from tuning.training.outcome import is_number
 
@@ -299,33 +294,14 @@ def _search_of(
     request: Request, hyperparameters: Sequence[Hyperparameter], program: _Program, resources: ExitStack
 ) -> Search:
     """Open the study; return its search, which has not begun."""
-    path = request.path
-    refuse_if_locked(path)
-    stored = None if request.overwrite else stored_definition(path, request.storage)
-    request = continued(request, stored, random.SystemRandom().randrange(2**31))
+    request, stored = looked_up(request)
     # A program says itself what its models cost, so an objective may be that.
     findings = Findings(with_fixed(list(hyperparameters), request.fix), (), True, Objective.parse(request.goal))
     request, said = warmed(request, stored, findings.hyperparameters)
     for text in said:
         warnings.warn(text, Remark, stacklevel=4)  # of the call of `open`
     definition = plan(request, stored, findings, {}, None)
-    trials = request.trials
-    if trials is None and request.budget is None:
-        trials = engine_kind(request.engine).default_trials(definition)
-    engine = make_engine(definition, trials, stored_options(request.options)[1])
-    resources.enter_context(locked(path))
-    store = resources.enter_context(closing(opened(path, request.storage, definition, request.overwrite)))
-    budget = None if request.budget is None else Budget.read(request.budget)
-    return Search(
-        definition=definition,
-        engine=engine,
-        executor=program,
-        store=store,
-        path=path,
-        observers=[TensorBoardObserver(path / TENSORBOARD), *request.observers],
-        keep=0,
-        limits=Limits(budget, request.tolerance),
-    )
+    return opened_search(replace(request, keep=0), definition, program, resources)
 
 
 def _parted(metrics: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, float]]:

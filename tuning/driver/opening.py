@@ -1,4 +1,4 @@
-"""A study's folder and store, opened for the one driver that may write them.
+"""A study's folder and store, opened for the one driver that may write them, and the search over them.
 
 Owns what is created, refused and deleted there before the first trial.
 """
@@ -6,13 +6,66 @@ Owns what is created, refused and deleted there before the first trial.
 from __future__ import annotations
 
 import contextlib
+import random
 from pathlib import Path
+from typing import Any
 
-from tuning.driver.plan import refuse_differences
+from tuning.driver.budget import Budget, Limits
+from tuning.driver.loop import Search
+from tuning.driver.plan import continued, refuse_differences
+from tuning.driver.request import Request
+from tuning.engines.registry import engine_kind, make_engine, stored_options
 from tuning.errors import StudyError
+from tuning.executors.base import Executor
 from tuning.records.definition import Definition
-from tuning.storage.folder import DATABASE, delete_files, study_files
+from tuning.storage.folder import DATABASE, TENSORBOARD, delete_files, study_files
+from tuning.storage.lock import locked, refuse_if_locked
 from tuning.storage.store import Store
+from tuning.tensorboard import TensorBoardObserver
+
+
+def looked_up(request: Request) -> tuple[Request, Definition | None]:
+    """Return the request with what it leaves to a stored study, or with a drawn seed, and that study's definition.
+
+    Raises:
+        StudyError: another driver holds the study.
+    """
+    refuse_if_locked(request.path)
+    stored = None if request.overwrite else stored_definition(request.path, request.storage)
+    return continued(request, stored, random.SystemRandom().randrange(2**31)), stored
+
+
+def opened_search(
+    request: Request, definition: Definition, executor: Executor, resources: contextlib.ExitStack, **more: Any
+) -> Search:
+    """Make the engine, open the study, and return the search, which has not begun.
+
+    Args:
+        request: continued.
+        definition: as planned.
+        executor: trains the runs, or stands where one does.
+        resources: closes the study at its end.
+        more: further arguments of the search.
+    """
+    trials = request.trials
+    if trials is None and request.budget is None:
+        trials = engine_kind(request.engine).default_trials(definition)
+    engine = make_engine(definition, trials, stored_options(request.options)[1])
+    path = request.path
+    resources.enter_context(locked(path))
+    store = opened(path, request.storage, definition, request.overwrite)
+    resources.enter_context(contextlib.closing(store))
+    return Search(
+        definition=definition,
+        engine=engine,
+        executor=executor,
+        store=store,
+        path=path,
+        observers=[TensorBoardObserver(path / TENSORBOARD), *request.observers],
+        keep=request.keep,
+        limits=Limits(None if request.budget is None else Budget.read(request.budget), request.tolerance),
+        **more,
+    )
 
 
 def stored_definition(path: Path, storage: str | None) -> Definition | None:

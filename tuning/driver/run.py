@@ -6,7 +6,6 @@ compared, before anything is written or deleted.
 
 from __future__ import annotations
 
-import random
 import time
 import warnings
 from collections.abc import Mapping
@@ -16,22 +15,17 @@ from itertools import product
 from typing import Any
 
 from tuning.data import Data, with_folds
-from tuning.driver.budget import Budget, Limits
-from tuning.driver.loop import Search
-from tuning.driver.opening import opened, stored_definition
-from tuning.driver.plan import continued, plan, training_options
+from tuning.driver.opening import looked_up, opened_search
+from tuning.driver.plan import plan, training_options
 from tuning.driver.request import Request
 from tuning.driver.warm_start import warmed
-from tuning.engines.registry import engine_kind, make_engine, stored_options
+from tuning.engines.registry import engine_kind
 from tuning.errors import OptionError, Remark, must
 from tuning.executors.base import Executor
 from tuning.executors.in_process import InProcessExecutor
 from tuning.executors.processes import ProcessExecutor, visible_gpus
 from tuning.preflight import Findings, check
 from tuning.preflight.changeable import changeable
-from tuning.storage.folder import TENSORBOARD
-from tuning.storage.lock import locked, refuse_if_locked
-from tuning.tensorboard import TensorBoardObserver
 from tuning.training.fit import data_of
 
 
@@ -42,10 +36,8 @@ def run(request: Request) -> Data:
         TuningError: preflight refuses, the study is another search, or every trial failed.
         KeyboardInterrupt: interrupted; running trials are stored and the study can be resumed.
     """
-    path, deadline = request.path, None if request.time_limit is None else time.monotonic() + request.time_limit
-    refuse_if_locked(path)
-    stored = None if request.overwrite else stored_definition(path, request.storage)
-    request = continued(request, stored, random.SystemRandom().randrange(2**31))
+    deadline = None if request.time_limit is None else time.monotonic() + request.time_limit
+    request, stored = looked_up(request)
     with ExitStack() as resources:
         executor = resources.enter_context(closing(executor_for(request)))
         engine_kind(request.engine).load()  # while worker processes start
@@ -58,26 +50,11 @@ def run(request: Request) -> Data:
             request = with_changes(request, findings, executor)
         request, said = warmed(request, stored, findings.hyperparameters)
         definition = plan(request, stored, findings, data.fingerprint(), division)
-        trials = request.trials
-        if trials is None and request.budget is None:
-            trials = engine_kind(request.engine).default_trials(definition)
-        engine = make_engine(definition, trials, stored_options(request.options)[1])
-        resources.enter_context(locked(path))
-        store = resources.enter_context(closing(opened(path, request.storage, definition, request.overwrite)))
+        training = training_options(request, definition, findings)
+        search = opened_search(request, definition, executor, resources, training=training, deadline=deadline)
         for observer, text in product(request.observers, (*_remarks(findings), *said)):
             getattr(observer, "remarked", lambda _: None)(text)
-        Search(
-            definition=definition,
-            engine=engine,
-            executor=executor,
-            store=store,
-            path=path,
-            observers=[TensorBoardObserver(path / TENSORBOARD), *request.observers],
-            keep=request.keep,
-            training=training_options(request, definition, findings),
-            deadline=deadline,
-            limits=Limits(None if request.budget is None else Budget.read(request.budget), request.tolerance),
-        ).run()
+        search.run()
     return data
 
 

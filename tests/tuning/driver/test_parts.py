@@ -186,7 +186,7 @@ class Stopping:
 @pytest.mark.parametrize("after", [3, 5, 13])
 def test_an_engine_stops_a_trial_whatever_fold_is_being_trained(after, search, monkeypatch):
     engine = Stopping(after)
-    monkeypatch.setattr("tuning.driver.run.make_engine", lambda *_: engine)
+    monkeypatch.setattr("tuning.driver.opening.make_engine", lambda *_: engine)
     study = search()
     (trial,) = study.trials
     assert trial.state is State.PRUNED and engine.told == trial and len(engine.seen) == after
