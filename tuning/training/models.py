@@ -41,7 +41,7 @@ def one_sample(x: Any, size: int = 1) -> Any:
     import keras
 
     if comes_in_batches(x):
-        first = x[0] if hasattr(x, "__getitem__") else next(iter(x))
+        first = _first_batch(x)
         return first[0] if isinstance(first, (tuple, list)) else first
     return keras.tree.map_structure(lambda a: _first_rows(a, size), x)
 
@@ -65,8 +65,12 @@ def one_batch(data: Data, size: int = 1) -> dict[str, Any]:
     if not comes_in_batches(data.x):
         x, y = (None if part is None else one_sample(part, size) for part in (data.x, data.y))
         return {"x": x, "y": y, "batch_size": size}
-    first = data.x[0] if hasattr(data.x, "__getitem__") else next(iter(data.x))
+    first = _first_batch(data.x)
     return dict(zip(("x", "y", "sample_weight"), first if isinstance(first, tuple) else (first,), strict=False))
+
+
+def _first_batch(x: Any) -> Any:
+    return x[0] if hasattr(x, "__getitem__") else next(iter(x))
 
 
 def comes_in_batches(x: Any) -> bool:

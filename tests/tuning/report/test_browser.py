@@ -71,12 +71,16 @@ def opened(browser):
     assert set(browser.requests) <= {*addresses, "about:blank"}
 
 
-@pytest.mark.parametrize("kind", [usual, divided, of_two_objectives, hostile])
-def test_a_report_is_drawn_at_every_width(opened, made, tmp_path, kind):
-    browser = opened(write_report(kind(made), tmp_path / "report.html"))
+def is_right_at_every_width(browser):
     for width in WIDTHS:
         browser.resize(width, 1000)
         assert browser.wait(FAULTS, lambda faults: not faults, 5.0) == [], width
+
+
+@pytest.mark.parametrize("kind", [usual, divided, of_two_objectives, hostile])
+def test_a_report_is_drawn_at_every_width(opened, made, tmp_path, kind):
+    browser = opened(write_report(kind(made), tmp_path / "report.html"))
+    is_right_at_every_width(browser)
     assert browser.run("window.hacked") is None
 
 
@@ -86,9 +90,7 @@ def test_a_comparison_is_drawn_at_every_width(opened, made, tmp_path):
     for i, study in enumerate(studies):
         study.path = made.path.parent / f"study-{i}"
     browser = opened(write_comparison(studies, tmp_path / "compare.html"))
-    for width in WIDTHS:
-        browser.resize(width, 1000)
-        assert browser.wait(FAULTS, lambda faults: not faults, 5.0) == [], width
+    is_right_at_every_width(browser)
     assert browser.run("document.querySelectorAll('.plot .band').length") == 2
     assert browser.run("window.hacked") is None
 
