@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import itertools
 import json
 import multiprocessing
@@ -41,8 +42,10 @@ import tuning  # noqa: E402
 from tuning.records.trial import State  # noqa: E402
 
 SPACE = """
-import multiprocessing, os, subprocess, time
+import faulthandler, multiprocessing, os, signal, time
 from tuning import Data, SearchSpace
+if "STORM_TRACES" in os.environ:
+    faulthandler.register(signal.SIGUSR1, open(os.environ["STORM_TRACES"], "a"), chain=False)
 class Storm(SearchSpace):
     name, objective = "storm", "loss:min"
     def build(self, hp):
@@ -180,7 +183,9 @@ class Storm:
     def _searched(self, arguments: dict[str, Any], kind: str, what: str, draws: random.Random) -> bool:
         """Search, and strike; tell whether the search came to its end."""
         token = os.urandom(8).hex()
-        driver = _FORKING.Process(target=_drive, args=(str(self._space), token, arguments), daemon=False)
+        environment = {"STORM": token, "STORM_EPOCH_SECONDS": str(EPOCH_SECONDS)}
+        environment["STORM_TRACES"] = str(self._traces(token))
+        driver = _FORKING.Process(target=_drive, args=(str(self._space), environment, arguments), daemon=False)
         driver.start()
         if kind:
             driver.join(draws.uniform(0.05, self._longest_seconds))
@@ -188,7 +193,7 @@ class Storm:
                 self._strike(psutil.Process(driver.pid), kind, draws, token)
         driver.join(END_SECONDS)
         if driver.exitcode is None:
-            self.violations.append(f"{what}: the search does not end")
+            self.violations.append(f"{what}: the search does not end; {self._doing(driver.pid, token)}")
             driver.kill()
             driver.join()
         end = time.monotonic() + ORPHAN_SECONDS
@@ -225,6 +230,21 @@ class Storm:
         for process in struck:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
+        while kind == "kill the job" and (forked := _of(token)):  # meanwhile: a control group's kill misses none
+            for process in forked:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+    def _traces(self, token: str) -> Path:
+        return self._folder / f"{token}.traces"
+
+    def _doing(self, driver: int, token: str) -> str:
+        """Say what the processes of a search are doing."""
+        for process in [psutil.Process(driver), *_of(token)]:
+            if "sleep" not in _command(process)[:1]:
+                process.send_signal(signal.SIGUSR1)
+                time.sleep(0.5)
+        return self._traces(token).read_text()
 
     def _compare(self, name: str, workers: int, study: str) -> None:
         """Compare a study that has come to its end with one that nobody has disturbed."""
@@ -241,7 +261,9 @@ class Storm:
         with self._counting:
             self.n_studies, self.n_trials = self.n_studies + 1, self.n_trials + len(trials)
         self._check([t.number for t in trials] == list(range(len(trials))), f"{study}: numbers are missing")
-        self._check(all(t.state in (State.COMPLETED, State.PRUNED) for t in trials), f"{study}: a trial has failed")
+        for trial in trials:
+            ended = trial.state in (State.COMPLETED, State.PRUNED)
+            self._check(ended, f"{study}: trial {trial.number} is {trial.state.value}: {trial.error}")
         if workers == 1 or name == "random":
             self._check(_outcome(trials) == self._straight[name], f"{study}: differs from the undisturbed search")
 
@@ -250,9 +272,10 @@ class Storm:
             self.violations.append(violation)
 
 
-def _drive(space: str, token: str, arguments: dict[str, Any]) -> None:
+def _drive(space: str, environment: dict[str, str], arguments: dict[str, Any]) -> None:
     os.setsid()  # Ctrl-C ends the storm and strikes nobody
-    os.environ.update({"STORM": token, "STORM_EPOCH_SECONDS": str(EPOCH_SECONDS)})
+    os.environ.update(environment)
+    faulthandler.register(signal.SIGUSR1, open(environment["STORM_TRACES"], "a"))  # noqa: SIM115
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 2)
     with contextlib.suppress(KeyboardInterrupt):
