@@ -214,9 +214,9 @@ class Search:
         training = trainings.cut(training, training.checkpoint, self.definition.objective)
         trial = self._update(self.trials[number], index, training)
         self._under_way.add((number, index))
-        self._notify("run_started", trial)
         resumable = self.engine.may_continue(number)
-        self.executor.submit(task_of(self.definition, trial, index, self.path, resumable, self.training))
+        worker = self.executor.submit(task_of(self.definition, trial, index, self.path, resumable, self.training))
+        self._notify("run_started", self._update(trial, index, replace(training, worker=worker)))
 
     # What workers report ----------------------------------------------------------------------------------
 

@@ -47,8 +47,8 @@ class Executor(Protocol):
     def pause_seconds(self) -> float:
         """How long a search that pauses waits for tasks that say nothing; they are trained again later."""
 
-    def submit(self, task: Task) -> None:
-        """Take a task; at most `slots` may be under way."""
+    def submit(self, task: Task) -> str | None:
+        """Take a task; at most `slots` may be under way. Return where it is trained, such as "host:3", if known."""
 
     def poll(self, handle: Handler) -> None:
         """Wait a moment for messages and pass them to `handle`; each task ends with one last message."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from tuning.data import Data
 from tuning.executors.base import Handler
+from tuning.executors.machine import worker_name
 from tuning.space import SearchSpace
 from tuning.space.imports import import_keras
 from tuning.training.messages import Decision, Report, Task
@@ -40,8 +41,9 @@ class InProcessExecutor:
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return function(self._space, self._data, *arguments)
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: Task) -> str:
         self._tasks.append(task)
+        return worker_name(0)
 
     def poll(self, handle: Handler) -> None:
         if not self._tasks:

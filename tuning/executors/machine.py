@@ -9,6 +9,7 @@ import logging
 import math
 import multiprocessing
 import os
+import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,6 +36,11 @@ def default_workers(max_trials: int | None) -> int:
     gpus = len(visible_gpus())
     room = gpus or min(n_cores(), free_bytes() // BYTES_A_WORKER)
     return int(max(1, min(room, max_trials or room)))
+
+
+def worker_name(slot: int) -> str:
+    """Return the name of a worker on this machine, by its place among them."""
+    return f"{socket.gethostname()}:{slot}"
 
 
 def n_cores() -> int:

@@ -26,7 +26,7 @@ from tuning.executors.base import Handler
 from tuning.executors.channel import Call, Load, Loaded, Memory, Returned, Setup, Train, Unable, write_payload
 from tuning.executors.guardian import Guardian
 from tuning.executors.handle import WorkerHandle
-from tuning.executors.machine import default_workers, environment, free_bytes, visible_gpus
+from tuning.executors.machine import default_workers, environment, free_bytes, visible_gpus, worker_name
 from tuning.executors.patience import Patience
 from tuning.space import SearchSpace
 from tuning.training.messages import Failed, Finished, Key, Lost, Report, Task
@@ -116,13 +116,14 @@ class ProcessExecutor:
                 return _result(returned)
             self._take_note(worker, returned)
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: Task) -> str:
         with _sendable("what is passed to fit"), _files_by_value():
             message = Train(task.key, cloudpickle.dumps(task))
-        worker = next(w for w in self._workers if w.task is None)
+        slot, worker = next((i, w) for i, w in enumerate(self._workers) if w.task is None)
         worker.task = message.key
         self._tasks[message.key] = message
         worker.send(message)
+        return worker_name(slot)
 
     def poll(self, handle: Handler) -> None:
         by_channel = {id(worker.channel): worker for worker in self._workers}

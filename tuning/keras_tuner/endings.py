@@ -47,9 +47,9 @@ class Endings:
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return self._inner.call(function, *arguments)
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: Task) -> str | None:
         self._tasks[task.run.number] = task
-        self._inner.submit(task)
+        return self._inner.submit(task)
 
     def poll(self, handle: Handler) -> None:
         def ended_first(message: Message) -> Decision:

@@ -14,7 +14,7 @@ from tuning.records import arguments, fingerprint
 from tuning.records.constraint import Constraint
 from tuning.records.objective import Objective
 
-VERSION = 4
+VERSION = 5
 """Of what a study stores, the definition and the trials; `tuning.storage.upgrade` reads the earlier ones."""
 
 

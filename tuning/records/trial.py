@@ -110,6 +110,7 @@ class Training:
         checkpoint: epochs trained by the weights that a later run can start from; 0 for none.
         lost: workers that died during the last run.
         untils: epochs it had trained at the end of each of the trial's runs that it has been through.
+        worker: where it was trained last, such as "host:3"; None where nobody knows, as in earlier versions.
     """
 
     curve: Curve = Curve()
@@ -119,6 +120,7 @@ class Training:
     checkpoint: int = 0
     lost: int = 0
     untils: tuple[int, ...] = ()
+    worker: str | None = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,16 @@ class Trial:
     @property
     def _whole(self) -> Training:
         return self.trainings[0] if self.joint is None else self.joint
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """Where its trainings were trained last, each place once, in their order."""
+        return tuple(dict.fromkeys(t.worker for t in self.trainings if t.worker is not None))
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The machines of its `workers`, each once."""
+        return tuple(dict.fromkeys(worker.rpartition(":")[0] for worker in self.workers))
 
     @property
     def curve(self) -> Curve:
@@ -258,5 +270,6 @@ class Trial:
             "values": dict(self.values),
             "seconds": round(self.seconds, 3),
             "compiled": self.compiled,
+            "workers": list(self.workers),
             "error": self.error,
         }

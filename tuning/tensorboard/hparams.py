@@ -45,6 +45,8 @@ PARETO = "pareto"
 """In a study of several objectives: whether the trial is in the Pareto set."""
 FEASIBLE, LIMITED = "feasible", "constraint"
 """In a study with constraints: whether the trial keeps them; the group of the values that they limit."""
+HOST = "host"
+"""In a study of several machines: where the trial was trained."""
 SCHEDULE = "schedule"
 """The group of the values that change while a trial is trained."""
 _ALWAYS_DECLARED = (TRIAL_STATE, TRIAL)
@@ -63,10 +65,11 @@ class Records:
         self._space = list(definition.hyperparameters)
         self._columns = columns_.of_space(self._space)
         own = (*_ALWAYS_DECLARED, *_SPARE, *((PARETO,) if definition.several else ()))
-        own += (FEASIBLE,) if definition.constraints else ()
+        own += ((FEASIBLE,) if definition.constraints else ()) + (HOST,)
         self._own_names = {n: n if n not in self._columns else f"tuning/{n}" for n in own}
         self._metrics: set[str] = set()
         self._front = Front(definition.several)
+        self._hosts: set[str] = set()
 
     @property
     def kinds(self) -> dict[str, columns_.Kind]:
@@ -81,7 +84,8 @@ class Records:
         New can be a hyperparameter that the trial met first, a value outside of what was declared, and a value
         that is missing although its hyperparameter has no condition: code need not ask for it.
         """
-        before = dict(self._columns)
+        before, hosts = dict(self._columns), len(self._hosts)
+        self._hosts.update(trial.hosts)
         for h in map(Hyperparameter.from_json, trial.found):
             if h not in self._space and h.name not in self._own_names.values():
                 self._space.append(h)
@@ -93,7 +97,7 @@ class Records:
         if trial.state.is_finished and trial.state is not State.FAILED:
             for name in self._columns.keys() - values.keys():
                 self._columns[name] = replace(self._columns[name], always=False)
-        return self._columns != before
+        return self._columns != before or len(self._hosts) > max(hosts, 1)
 
     def _widen(self, column: Column) -> None:
         known = self._columns.get(column.name)
@@ -118,7 +122,7 @@ class Records:
     def experiment(self) -> api_pb2.Experiment:
         """Return the record of the study: every column with type and domain, every metric."""
         d = self._definition
-        declared = {**self._columns, **self._own_columns}
+        declared = {**self._columns, **self._own_columns, **self._host_column}
         own = [self._own_names[n] for n in (*_ALWAYS_DECLARED, PARETO, FEASIBLE) if n in self._own_names]
         spare = [self._own_names[n] for n in _SPARE]
         first = columns_.shown_first(declared, own, spare)
@@ -154,7 +158,9 @@ class Records:
             **({PARETO: trial.number in self._front} if d.several else {}),
             **({FEASIBLE: is_known_feasible(trial)} if d.constraints else {}),
         }
-        columns = self._own_columns
+        if self._host_column and trial.hosts:
+            own[HOST] = ", ".join(trial.hosts)
+        columns = {**self._own_columns, **self._host_column}
         for name, value in own.items():
             info.hparams[self._own_names[name]].CopyFrom(columns[self._own_names[name]].encode(value))
         return info
@@ -188,6 +194,12 @@ class Records:
         for name, value in values.items():
             if declared.get(name, True):
                 yield name, value
+
+    @property
+    def _host_column(self) -> dict[str, Column]:
+        """The column of hosts by its name; none while all trials are known to be of one machine."""
+        name = self._own_names[HOST]
+        return {name: Column(name, "string", description="where it was trained")} if len(self._hosts) > 1 else {}
 
     @cached_property
     def _own_columns(self) -> dict[str, Column]:

@@ -1,6 +1,7 @@
 """The search as a whole, on a space of pure Python: order of events, failures, budgets, resuming."""
 
 import math
+import socket
 
 import pytest
 
@@ -68,6 +69,13 @@ def test_dataframe_and_json(search):
     assert {"number", "state", "score", "best_epoch", "epochs", "values", "seconds", "error"} <= set(
         record["trials"][0]
     )
+
+
+def test_a_trial_says_where_it_was_trained(search):
+    study = search(trials=1)
+    assert study.trials[0].trainings[0].worker == f"{socket.gethostname()}:0"
+    assert study.to_json()["trials"][0]["workers"] == [f"{socket.gethostname()}:0"]
+    assert study.trials[0].hosts == (socket.gethostname(),)
 
 
 def test_observers_are_told_in_order(search):

@@ -310,3 +310,17 @@ def test_no_tensorflow_is_imported(tmp_path):
     root = GOLDEN.parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.strip() == "[]"
+
+
+def test_hosts_are_a_column_once_there_are_two():
+    def on(worker, number):
+        trial = a_trial(number)
+        return replace(trial, trainings=(replace(trial.trainings[0], worker=worker),))
+
+    here, there = on("alpha:0", 1), on("beta:2", 2)
+    records = records_of(here)
+    assert hparams.HOST not in infos_of(records) and hparams.HOST not in records.session_start(here).hparams
+    assert records.learn(there)
+    assert infos_of(records)[hparams.HOST].type and hparams.HOST not in first_five(records)
+    assert records.session_start(here).hparams[hparams.HOST].string_value == "alpha"
+    assert not records.learn(there)
