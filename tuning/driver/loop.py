@@ -266,7 +266,7 @@ class Search:
         training = replace(training, seconds=training.seconds + message.seconds, checkpoint=message.checkpoint)
         trial = replace(
             trial,
-            values=message.values,
+            values=trainings.kept(trial.values, message.values),
             compiled=message.compiled,
             compiled_reason=message.reason,
             found=trial.found + self._space.new(message.space, trial.found),
@@ -304,6 +304,11 @@ class Search:
     def _run_failed(self, trial: Trial, message: Failed) -> None:
         if message.is_fatal:
             raise StudyError(message.error)
+        if message.by_signal and trial.trainings[message.training].lost < MAX_LOST:
+            self._run_lost(trial, Lost(message.number, message.error, message.training))
+            return
+        if message.has_lost:
+            self._wait_for_stop()
         if self.stopping == INTERRUPTED:
             # Its own processes may have got the signal: the run has not ended, and is trained again.
             self.store.save(trial)
@@ -318,8 +323,7 @@ class Search:
 
         What a stop of the whole job takes with it is no fault of the trial's.
         """
-        if not self.stopping:
-            time.sleep(GRACE_SECONDS)  # the same hand may be about to stop, or kill, this process
+        self._wait_for_stop()
         training = trial.trainings[message.training]
         if training.lost >= MAX_LOST and not self.stopping:
             again = f"{training.lost + 1} times, the last time because {message.reason}"
@@ -330,6 +334,11 @@ class Search:
         training = replace(training, lost=training.lost + (not self.stopping))
         self.store.save(self._update(trial, message.training, training))
         self._waiting.append((message.number, message.training))
+
+    def _wait_for_stop(self) -> None:
+        """Wait a moment: who has ended a process of the search may be about to stop, or kill, this one."""
+        if not self.stopping:
+            time.sleep(GRACE_SECONDS)
 
     # Endings ----------------------------------------------------------------------------------------------
 

@@ -238,7 +238,7 @@ def _result(returned: Returned) -> Any:
     except Exception:  # such as an exception of a class that only the worker has
         raise TuningError(returned.error) from None
     if returned.raised:
-        raise result
+        raise result if isinstance(result, Exception) else TuningError(returned.error)
     return result
 
 

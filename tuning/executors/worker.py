@@ -20,6 +20,7 @@ import threading
 from multiprocessing.connection import Connection
 from typing import Any
 
+from tuning.errors import one_line
 from tuning.executors.channel import (
     Call,
     Load,
@@ -71,7 +72,7 @@ def _serve(channel: Connection, tasks: Any, answers: Any, payload: int) -> None:
         elif isinstance(message, Load):
             try:
                 space, data = _loaded(payload)
-            except Exception as error:
+            except BaseException as error:
                 channel.send(Unable(_described(error)))
             else:
                 channel.send(Loaded())
@@ -165,7 +166,7 @@ def _called(message: Call, space: Any, data: Any) -> Returned:
     try:
         function, arguments = pickle.loads(message.pickled)
         result = function(space, data, *arguments)
-    except Exception as error:
+    except BaseException as error:
         result, raised = error, True
     try:
         pickled = cloudpickle.dumps(result)
@@ -183,10 +184,9 @@ def _train(channel: Connection, answers: Any, space: Any, data: Any, message: Tr
 
     try:
         task = pickle.loads(message.pickled)
-    except Exception as error:
-        last: Any = failure(message.key, error)
-    else:
-        last = train(space, data, task, report)
+        last: Any = train(space, data, task, report)
+    except BaseException as error:  # nobody presses Ctrl-C here: a KeyboardInterrupt is the space's own
+        last = failure(message.key, error)
     channel.send(Memory(_own_bytes()))
     channel.send(last)
 
@@ -200,4 +200,4 @@ def _own_bytes() -> int:
 
 
 def _described(result: Any) -> str:
-    return f"{type(result).__name__}: {' '.join(str(result).split())}"[:500]
+    return one_line(result) if isinstance(result, BaseException) else type(result).__name__

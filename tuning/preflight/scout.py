@@ -123,16 +123,16 @@ class Scout:
         self._judge_oddities(is_trained=False)
         self._verdict.refuse([_in_words(self._search_space, self._data, error)], _kind_of(self._data), error)
 
-    def _error_of(self, values: Mapping[str, Any]) -> Exception | None:
+    def _error_of(self, values: Mapping[str, Any]) -> BaseException | None:
         """Visit, on all of the data where a batch is not enough; return what was raised at last."""
-        error: Exception | None = None
+        error: BaseException | None = None
         for self._tries_whole in (False, True):
             try:
                 self._visit(values)
                 return None
-            except TuningError:
+            except (TuningError, KeyboardInterrupt):
                 raise
-            except Exception as raised:
+            except BaseException as raised:  # SystemExit, and classes of the space's own
                 error = raised
         self._tries_whole = False
         return error
@@ -148,9 +148,9 @@ class Scout:
         """Visit; tell whether it went well. A configuration that raises is a trial that fails, no more."""
         try:
             visit(values)
-        except TuningError:
+        except (TuningError, KeyboardInterrupt):
             raise
-        except Exception:
+        except BaseException:
             return False
         return True
 
@@ -262,7 +262,7 @@ class Scout:
 SPLITS = (TRAINING, VALIDATION)
 
 
-def _in_words(space: SearchSpace, data: Data, error: Exception) -> str:
+def _in_words(space: SearchSpace, data: Data, error: BaseException) -> str:
     """Return that no configuration could be trained, why, and what to do where that is known."""
     texts = text_columns(data) if isinstance(error, (TypeError, ValueError)) else []
     if texts:

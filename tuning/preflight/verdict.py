@@ -27,7 +27,7 @@ class Verdict:
         self.remarks: list[str] = []
         self._refuses = checks == CHECKS[0]
 
-    def refuse(self, mistakes: Sequence[str], kind: type[TuningError], cause: Exception | None = None) -> None:
+    def refuse(self, mistakes: Sequence[str], kind: type[TuningError], cause: BaseException | None = None) -> None:
         """Refuse the search; return when there are no mistakes, or none count.
 
         Raises:

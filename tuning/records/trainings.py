@@ -68,6 +68,11 @@ def with_training_ended(trial: Trial, index: int, objective: Objective) -> Trial
     return with_training(trial, index, ended, objective)
 
 
+def kept(before: Values, after: Values) -> Values:
+    """Return `after`, as the object that is there already where that is the same: a study has thousands of them."""
+    return before if list(before.items()) == list(after.items()) else after
+
+
 def not_ended(trial: Trial) -> list[int]:
     """Return the trainings that have not ended the last run."""
     return [index for index, training in enumerate(trial.trainings) if len(training.untils) < len(trial.runs)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import math
 import statistics
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,7 +65,8 @@ class Curve:
 
     def extended(self, metrics: Mapping[str, float]) -> Curve:
         """Return a curve that is one epoch longer."""
-        return Curve((*self.epochs, dict(metrics)))
+        # Each message brings its names along; a thousand trials need only one copy of them.
+        return Curve((*self.epochs, {sys.intern(str(name)): value for name, value in metrics.items()}))
 
     def until(self, epoch: int) -> Curve:
         """Return the first `epoch` epochs."""

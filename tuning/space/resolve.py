@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from tuning.errors import SpaceError, guess
+from tuning.errors import SpaceError, guess, one_line
 from tuning.space.imports import import_keras
 from tuning.space.search_space import SearchSpace, as_space
 
@@ -96,8 +96,10 @@ def _load_module(name: str) -> ModuleType:
                 f"{guess(name, bundled_spaces())} Bundled: {', '.join(bundled_spaces())}.".replace("  ", " ")
             ) from None
         raise SpaceError(f"'{name}' could not be imported: {error}.") from error
-    except Exception as error:
-        raise SpaceError(f"'{name}' could not be imported: {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit, where a program is no module
+        raise SpaceError(f"'{name}' could not be imported: {one_line(error)}") from error
 
 
 def _load_file(path: Path) -> ModuleType:
@@ -111,9 +113,11 @@ def _load_file(path: Path) -> ModuleType:
     sys.modules[module_name] = module  # classes of the file must be importable while it runs
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except BaseException as error:  # SystemExit, where a program is no module
         del sys.modules[module_name]
-        raise SpaceError(f"'{path}' could not be run: {type(error).__name__}: {error}") from error
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise SpaceError(f"'{path}' could not be run: {one_line(error)}") from error
     return module
 
 

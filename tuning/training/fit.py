@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning.data import Data
+from tuning.errors import DataError, TuningError, one_line
 from tuning.records.objective import Objective
 from tuning.space import HyperParameters, SearchSpace
 from tuning.training.callbacks import annealing, fresh
@@ -32,9 +33,16 @@ def data_of(space: SearchSpace) -> Data:
     """Return the space's own data; none where only its `fit` has some.
 
     Raises:
-        DataError: it has none.
+        DataError: it has none, or they cannot be loaded.
     """
-    return Data(None) if space.has_own_fit and not space.has_own_data else space.load_data()
+    if space.has_own_fit and not space.has_own_data:
+        return Data(None)
+    try:
+        return space.load_data()
+    except (TuningError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # SystemExit, and classes of the space's own
+        raise DataError(f"the data of '{space.name}' could not be loaded: {one_line(error)}") from error
 
 
 def fit_space(

@@ -111,7 +111,11 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """A run raised. `is_fatal`: the fault is not the trial's, and every other trial would have it."""
+    """A run raised.
+
+    `is_fatal`: the fault is not the trial's, and every other trial would have it. `has_lost`: a process of the trial's
+    own ended meanwhile; `by_signal`: it was killed, and that is why the run raised.
+    """
 
     number: int
     error: str
@@ -119,6 +123,8 @@ class Failed:
     seconds: float
     is_fatal: bool = False
     training: int = 0
+    has_lost: bool = False
+    by_signal: bool = False
 
 
 @dataclass(frozen=True)

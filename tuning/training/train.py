@@ -14,7 +14,7 @@ from typing import Any
 from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, fold
 from tuning.space import HyperParameters, SearchSpace
-from tuning.training import summaries
+from tuning.training import own_processes, summaries
 from tuning.training.fit import assembled, fit_space, handed_on, has_own_fit, validation_callback
 from tuning.training.messages import Failed, Finished, Reporter, Task, failure
 from tuning.training.models import ensure_built, is_keras_model, one_sample, restore
@@ -25,7 +25,7 @@ from tuning.training.seeding import generators_kept, seed_everything
 
 def train(space: SearchSpace, data: Data, task: Task, report: Reporter) -> Finished | Failed:
     """Train one run and return its last message; exceptions of the space become `Failed`."""
-    started = time.perf_counter()
+    started, ended = time.perf_counter(), own_processes.ended()
     try:
         data = fold(data, task.fold).fresh()
         with (
@@ -38,7 +38,9 @@ def train(space: SearchSpace, data: Data, task: Task, report: Reporter) -> Finis
     except KeyboardInterrupt:  # a person's, in their own process
         raise
     except BaseException as error:  # SystemExit, and classes of the space's own
-        return failure(task.key, error, time.perf_counter() - started)
+        failed = failure(task.key, error, time.perf_counter() - started)
+        lost = own_processes.ended() != ended
+        return replace(failed, has_lost=lost, by_signal=lost and own_processes.was_killed(error))
 
 
 def _train(
