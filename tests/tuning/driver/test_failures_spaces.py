@@ -69,7 +69,7 @@ def test_whatever_is_raised_is_the_reason_of_the_failure(workers, tmp_path):
     tries = [{"kind": kind} for kind in (*RAISED, "none")]
     given = {"engine": "random", "trials": 4, "epochs": 2, "seed": 0, "study": "s", "logs": tmp_path, "tries": tries}
     odd, mute, ended, none = tuning.search(Raising(), workers=workers, **given).trials
-    assert odd.error == "Odd: words" and "raise Odd" in odd.traceback
+    assert odd.error == "Odd: words" and "raise RAISED[model]" in odd.traceback
     assert mute.error == "Mute: its text cannot be had (ValueError)" and "in fit" in mute.traceback
     assert ended.error == "SystemExit: 3" and not ended.trainings[0].lost
     assert none.state is State.COMPLETED

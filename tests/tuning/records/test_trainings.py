@@ -1,6 +1,7 @@
 """How a trial's trainings go, and what they come to together."""
 
 import math
+import pickle
 import random
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from tuning.records.trainings import (
     cut,
     extended,
     joined,
+    kept,
     not_ended,
     until,
     with_run,
@@ -51,6 +53,16 @@ def test_a_trial_that_is_trained_once_is_its_training():
     assert trial.part_scores == (1.0,) and trial.score_std is None and not trial.is_divided
     assert "part_scores" not in trial.to_json() and alone(trial, 0) == trial == until(trial, 2)
     assert not_ended(with_training_ended(trial, 0, LOSS)) == []
+
+
+def test_what_thousands_of_trials_have_in_common_is_there_once():
+    """Each message of a worker is unpickled, and so has names and values of its own."""
+    curves = [extended(training(), 0, pickle.loads(pickle.dumps({"a_metric": 1.0})), LOSS).curve for _ in range(2)]
+    first, second = (next(iter(curve.epochs[0])) for curve in curves)
+    assert first is second
+    values = {"a": 1, "b": 2}
+    assert kept(values, dict(values)) is values
+    assert list(kept(values, {"b": 2, "a": 1})) == ["b", "a"] and kept(values, {"a": 1}) == {"a": 1}
 
 
 def test_what_is_reported_again_replaces_what_was_reported_before():
