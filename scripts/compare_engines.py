@@ -157,7 +157,7 @@ def proposal_seconds(engine: str, options: Mapping[str, Any], trials: int) -> li
 
 def _space(conditional: bool) -> tuple[Hyperparameter, ...]:
     """Return seven hyperparameters, those of a small network."""
-    from tuning.space import Condition
+    from tuning.hyperparameters import Condition
 
     under = (Condition("optimizer", ("sgd",)),) if conditional else ()
     return (

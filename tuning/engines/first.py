@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 from tuning.engines.base import Answer, Engine
 from tuning.errors import SpaceError, guess, must, raise_all
+from tuning.hyperparameters import Hyperparameter
 from tuning.records.definition import Definition
 from tuning.records.trial import Run, Trial
-from tuning.space import Hyperparameter, active_values
+from tuning.space import active_values
 
 
 class Beginner(Engine, Protocol):

@@ -23,11 +23,12 @@ from tuning.engines.base import Answer, Done, Wait
 from tuning.engines.grid_kind import is_halving as is_halving_search
 from tuning.engines.scikit_learn import SEARCHES, MissingError, replayed
 from tuning.errors import OptionError, StudyError
+from tuning.hyperparameters import Hyperparameter
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.trainings import counted_in
 from tuning.records.trial import Run, State, Trial
-from tuning.space import Hyperparameter, active_values
+from tuning.space import active_values
 from tuning.space.grids import checked_grid, distributions_of, grid_of
 
 RESOURCE = "epochs"

@@ -22,10 +22,11 @@ from tuning.engines.configurations import count_up_to
 from tuning.engines.keras_tuner_private import BayesianOracle, HyperbandOracle, keras_tuner
 from tuning.engines.keras_tuner_space import Translation
 from tuning.engines.refusals import Refusals
+from tuning.hyperparameters import Hyperparameter
 from tuning.records.objective import Objective
 from tuning.records.trainings import best_of_run
 from tuning.records.trial import Run, State, Trial
-from tuning.space import Hyperparameter, active_values
+from tuning.space import active_values
 
 MAX_COUNTED = 10_000
 """Most configurations of a space that is searched until each has been tried."""

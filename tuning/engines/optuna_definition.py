@@ -25,10 +25,10 @@ from tuning.engines.optuna_samplers import (
     mistakes,
 )
 from tuning.errors import must, raise_all
+from tuning.hyperparameters import Hyperparameter
 from tuning.records.constraint import Constraint
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
-from tuning.space import Hyperparameter
 
 
 def settled(definition: Definition, objects: Mapping[str, Any]) -> Definition:

@@ -21,7 +21,7 @@ from optuna.samplers import BaseSampler
 from tuning.engines.gp_sampler import GaussianProcessSampler, proposal_seconds
 from tuning.engines.optuna_private import constrained, is_in_grid, is_of_optuna, reseed, set_sequence
 from tuning.errors import must
-from tuning.space import Hyperparameter
+from tuning.hyperparameters import Hyperparameter
 from tuning.space.distributions import parameter_names, to_sampled
 
 OURS = "gaussian_process"

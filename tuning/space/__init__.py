@@ -1,12 +1,11 @@
 """Search spaces: hyperparameters described once, and the `SearchSpace` that builds and trains with them.
 
-`hyperparameter` describes one hyperparameter as a frozen record; `hyperparameters` is the `hp` object that
-`build(hp)` and `fit(hp, model, ...)` receive; `search_space` is the class that people subclass; `resolve`
-finds a space by name, module or file; `bound` tells a space about the data. Nothing here imports
-TensorFlow, Keras or KerasTuner.
+`hyperparameters` is the `hp` object that `build(hp)` and `fit(hp, model, ...)` receive (what it describes are
+records of the room `tuning.hyperparameters`); `search_space` is the class that people subclass; `resolve` finds a
+space by name, module or file; `bound` tells a space about the data. Nothing here imports TensorFlow, Keras or
+KerasTuner.
 """
 
-from tuning.hyperparameters import Condition, Hyperparameter
 from tuning.space.bound import BoundSpace
 from tuning.space.hyperparameters import HyperParameters, active_values
 from tuning.space.resolve import bundled_spaces, resolve
@@ -14,9 +13,7 @@ from tuning.space.search_space import SearchSpace, as_space
 
 __all__ = [
     "BoundSpace",
-    "Condition",
     "HyperParameters",
-    "Hyperparameter",
     "SearchSpace",
     "active_values",
     "as_space",

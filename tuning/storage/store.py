@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuning.errors import StudyError
+from tuning.hyperparameters import Hyperparameter
 from tuning.records.definition import VERSION, Definition
 from tuning.records.trial import Curve, Run, State, Training, Trial
-from tuning.space import Hyperparameter
 from tuning.storage import origin, upgrade
 from tuning.storage.database import Database
 from tuning.storage.folder import DATABASE
