@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tuning.tools.baselines import Baseline, baseline
     from tuning.tools.range_test import RangeTest, range_test
 
+_ROOMS = ("observers",)
+"""Packages that are reached as `tuning.NAME` without being imported."""
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -85,10 +88,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"tuning.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'tuning' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*globals(), *_HOMES, *_ROOMS])

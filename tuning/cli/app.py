@@ -18,6 +18,7 @@ from tuning.errors import TuningError
 
 ORDER = (
     *("demo", "new", "run", "show", "list", "board"),
+    "dashboard",
     *("best", "finalize", "predict", "report", "compare", "export"),
     *("spaces", "engines", "lr", "baseline", "keras-tuner"),
     *("rename", "clean", "rm"),
@@ -77,6 +78,7 @@ def run() -> None:
         best,
         board,
         compare,
+        dashboard,
         demo,
         finalize,
         keras_tuner,

@@ -33,7 +33,7 @@ def demo(logs: Path = LOGS) -> None:
         found[engine] = run_search(space, {**SEARCH, "engine": engine, "study": study, "logs": logs}, quiet=False)
     print_outcome(found[DEFAULT])
     for engine, one in found.items():
-        epochs = sum(trial.epochs for trial in one.trials)
+        epochs = sum(trial.trained_epochs for trial in one.trials)
         score = "nothing" if one.best is None else f"{one.objective.name} {one.best.score:.4f}"
         results().print(f"found        {score} with {engine}, in {epochs} epochs")
 

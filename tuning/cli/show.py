@@ -126,7 +126,7 @@ def _facts(study: Study) -> dict[str, Any]:
     return {
         "trials": len(study.trials),
         "date": max(times, default=None),
-        "epochs": sum(trial.epochs for trial in study.trials),
+        "epochs": sum(trial.trained_epochs for trial in study.trials),
         "duration": sum(trial.seconds for trial in study.trials),
         "size": size_of(study.path),
     }

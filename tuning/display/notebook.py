@@ -14,7 +14,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import Any
 
-from tuning.display.progress import MAX_BARS, PlainProgress, trained
+from tuning.display.progress import MAX_BARS, PlainProgress
 from tuning.engines.registry import engine_kind
 from tuning.records.definition import Definition
 from tuning.records.trial import Trial
@@ -59,7 +59,7 @@ class NotebookProgress(PlainProgress):
         self._n_trainings = len(definition.training_names)
         planned = engine_kind(definition.engine).planned_epochs(definition, self._limit(definition))
         self._total = None if planned is None else planned * self._n_trainings
-        self._done = sum(trained(trial) for trial in trials)
+        self._done = sum(trial.trained_epochs for trial in trials)
         super().search_started(definition, trials)
         self._head = list(self._lines)
         self._lines.clear()
@@ -106,7 +106,7 @@ class NotebookProgress(PlainProgress):
         bars = [_bar("search", self._done, self._total, "epochs")]
         for number, (trial, value) in list(self._training.items())[:MAX_BARS]:
             said = "" if math.isnan(value) else score(value)
-            bars.append(_bar(f"trial {number}", trained(trial), trial.run.stop * self._n_trainings, said))
+            bars.append(_bar(f"trial {number}", trial.trained_epochs, trial.run.stop * self._n_trainings, said))
         more = len(self._training) - MAX_BARS
         return _page(self._head, words + (f"; {more} more being trained" if more > 0 else ""), bars, list(self._lines))
 

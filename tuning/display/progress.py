@@ -191,7 +191,7 @@ class LiveProgress(PlainProgress):
         self._bar.stop()
 
     def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
-        done = sum(trained(trial) for trial in trials)
+        done = sum(trial.trained_epochs for trial in trials)
         planned = engine_kind(definition.engine).planned_epochs(definition, self._limit(definition))
         self._n_trainings = len(definition.training_names)
         self._names_values = remarks().width >= ROOM_FOR_NAME + len(definition.objective.name)
@@ -208,7 +208,7 @@ class LiveProgress(PlainProgress):
         if len(self._running) >= self._max_bars:
             return
         self._running[trial.number] = self._bar.add_task(
-            f"trial {trial.number}", total=trial.run.stop * self._n_trainings, completed=trained(trial), remark=""
+            f"trial {trial.number}", total=trial.run.stop * self._n_trainings, completed=trial.trained_epochs, remark=""
         )
 
     def training_epoch_ended(self, trial: Trial, training: int) -> None:
@@ -223,7 +223,8 @@ class LiveProgress(PlainProgress):
         if task is not None and self._definition is not None:
             name = self._definition.objective.name
             value = score(trial.trainings[training].curve.epochs[-1].get(name, math.nan))
-            self._bar.update(task, completed=trained(trial), remark=f"{name} {value}" if self._names_values else value)
+            remark = f"{name} {value}" if self._names_values else value
+            self._bar.update(task, completed=trial.trained_epochs, remark=remark)
 
     def _left(self) -> str:
         seconds = self._bar.tasks[0].time_remaining
@@ -242,8 +243,3 @@ class LiveProgress(PlainProgress):
     def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
         self._bar.stop()
         super().search_ended(trials, reason)
-
-
-def trained(trial: Trial) -> int:
-    """Return the epochs of all trainings of a trial."""
-    return sum(len(training.curve) for training in trial.trainings)

@@ -94,7 +94,8 @@ def _search(study: Study) -> list[tuple[str, str]]:
         (
             "budget",
             f"{len(study.trials)} trials ({failed} failed), at most {definition.epochs} epochs each; "
-            f"{sum(t.epochs for t in study.trials)} epochs, {sum(t.seconds for t in study.trials):.0f} s of training",
+            f"{sum(t.trained_epochs for t in study.trials)} epochs, "
+            f"{sum(t.seconds for t in study.trials):.0f} s of training",
         ),
     ]
 

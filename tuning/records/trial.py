@@ -125,7 +125,7 @@ class Training:
     worker: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Trial:
     """Everything known about one configuration.
 
@@ -173,6 +173,16 @@ class Trial:
     resources: Mapping[str, float] = field(default_factory=dict)
     limited: Mapping[str, float] = field(default_factory=dict)
     is_feasible: bool = True
+
+    def __repr__(self) -> str:
+        from tuning.records.shown import text
+
+        return text(self)
+
+    def _repr_html_(self) -> str:
+        from tuning.records.shown import html
+
+        return html(self)
 
     @property
     def is_divided(self) -> bool:
@@ -227,6 +237,11 @@ class Trial:
     def epochs(self) -> int:
         """Number of epochs trained."""
         return len(self.curve)
+
+    @property
+    def trained_epochs(self) -> int:
+        """Number of epochs that all its trainings have been trained for, one for each fold and repeat."""
+        return sum(len(training.curve) for training in self.trainings)
 
     @property
     def run(self) -> Run:

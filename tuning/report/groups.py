@@ -100,12 +100,12 @@ def goal_of(groups: Sequence[Group], objective: Objective) -> float | None:
 
 def spent(study: Study) -> tuple[int, float]:
     """Return the epochs and the seconds of all training of a study."""
-    return sum(len(p.curve) for t in study.trials for p in t.trainings), sum(t.seconds for t in study.trials)
+    return sum(t.trained_epochs for t in study.trials), sum(t.seconds for t in study.trials)
 
 
 def steps(study: Study, in_seconds: bool) -> Steps:
     """Return how the best score of a study fell or rose with training, trials in the order in which they ended."""
-    cost: Callable[[Any], float] = lambda t: t.seconds if in_seconds else sum(len(p.curve) for p in t.trainings)  # noqa: E731
+    cost: Callable[[Any], float] = lambda t: t.seconds if in_seconds else t.trained_epochs  # noqa: E731
     order = sorted(study.trials, key=lambda t: (t.ended_at is None, t.ended_at or 0.0, t.number))
     at, best, found = 0.0, None, []
     for t in order:

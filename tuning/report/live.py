@@ -16,15 +16,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tuning.errors import OptionError, StudyError, TuningError, must
+from tuning.errors import StudyError, TuningError
 from tuning.report.page import html
-from tuning.storage.folder import DATABASE
+from tuning.report.server import HOST, bound, is_for_this_machine, stamp
 from tuning.storage.lock import refuse_if_locked
 from tuning.study import Study
 
-HOST = "127.0.0.1"
-FIRST_PORT, N_PORTS = 6106, 50
-"""The ports that are tried where none is asked for."""
+FIRST_PORT = 6106
+"""The first that is tried where none is asked for."""
 
 HEADS = {
     "Cache-Control": "no-store",
@@ -54,7 +53,8 @@ class Live:
         self._path, self._storage = path, storage
         self._lock = threading.Lock()
         self._made: tuple[Any, bytes, str] | None = None
-        self._server = _bound(_handler(self.page), port)
+        handler = _handler(self.page)
+        self._server = bound(lambda address: _Server(address, handler), port, FIRST_PORT)
         self.url = f"http://{HOST}:{self._server.server_port}/"
 
     def __enter__(self) -> Live:
@@ -86,9 +86,7 @@ class Live:
         """Return what changes with the study: its files, or the time where it has none here."""
         if self._storage is not None:
             return int(time.monotonic() / LEAST_SECONDS)
-        files = [self._path / DATABASE, self._path / f"{DATABASE}-wal"]
-        seen = [(f.stat().st_mtime_ns, f.stat().st_size) if f.exists() else None for f in files]
-        return [*seen, _is_searched(self._path)]
+        return [stamp(self._path), _is_searched(self._path)]
 
 
 def _is_searched(path: Path) -> bool:
@@ -97,20 +95,6 @@ def _is_searched(path: Path) -> bool:
     except StudyError:
         return True
     return False
-
-
-def _bound(handler: type[BaseHTTPRequestHandler], port: int | None) -> ThreadingHTTPServer:
-    """Return a server on a port of this machine."""
-    ports = range(FIRST_PORT, FIRST_PORT + N_PORTS) if port is None else [port]
-    for one in ports:
-        try:
-            server = _Server((HOST, one), handler)
-        except OSError:
-            continue
-        return server
-    if port is None:
-        return _Server((HOST, 0), handler)
-    raise OptionError(must("port", "be free", port, "Leave it out for the first free one."))
 
 
 class _Server(ThreadingHTTPServer):
@@ -125,7 +109,7 @@ def _handler(page: Callable[[], tuple[bytes, str]]) -> type[BaseHTTPRequestHandl
         server: _Server
 
         def do_GET(self) -> None:
-            if self.headers.get("Host") not in {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}:
+            if not is_for_this_machine(self.headers.get("Host"), self.server.server_port):
                 self._answer(403, b"this report answers to 127.0.0.1 only")
             elif self.path.partition("?")[0] != "/":
                 self._answer(404, b"there is nothing here")

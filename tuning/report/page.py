@@ -105,7 +105,7 @@ def _facts(study: Study, drawn: figures.Drawn) -> dict[str, Any]:
         "counts": {state.value.lower(): n for state in State if (n := sum(t.state is state for t in trials))},
         "failures": _failures(trials),
         "uncompiled": Counter(t.compiled_reason for t in trials if t.compiled is False).most_common(),
-        "epochs": sum(len(training.curve) for t in trials for training in t.trainings),
+        "epochs": sum(t.trained_epochs for t in trials),
         "seconds": sum(t.seconds for t in trials),
         "searched": _when(trials),
         "written": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),

@@ -37,6 +37,7 @@ __all__ = ["RECORD", "Store", "without_password"]
 
 RECORD = "tuning"  # the attribute that holds our record, of the study and of each trial
 FINAL = "tuning_final"  # the attribute of the study that holds the record of its final model
+METRIC_NAMES = "study:metric_names"  # where Optuna's tools look for what the objectives are called
 
 _STUDY = "SELECT study_id FROM studies WHERE study_name = :name"
 _STUDIES_OF_OURS = (
@@ -145,6 +146,8 @@ class Store:
                 )
             self.delete()
         self._study_id = self._do(lambda: self._storage.create_new_study(directions, self._study))
+        names = [objective.name for objective in definition.objectives]
+        self._do(lambda: self._storage.set_study_system_attr(self._id, METRIC_NAMES, names))
         self._do(lambda: self._storage.set_study_user_attr(self._id, RECORD, definition.to_json()))
 
     def final(self) -> Any:

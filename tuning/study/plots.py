@@ -1,32 +1,22 @@
 """`study.plot`: pictures of a study as figures of plotly, for notebooks.
 
-Owns how a study is told to Optuna's visualization, which draws all but the importance: with the names of the metrics
-and the values that were tried, also where an order makes the storage keep their places. `importance` owns the numbers
-of the importance, which are the report's: Optuna's leave out what does not apply to every trial.
+Optuna's visualization draws all but the importance; `told` owns how it is told of a study, `importance` the numbers of
+the importance, which are the report's: Optuna's leave out what does not apply to every trial.
 """
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuning.errors import OptionError, StudyError, guess, must
-from tuning.hyperparameters import Hyperparameter, Number
-from tuning.records.trial import State, Trial
 from tuning.study.importance import importance, searched
+from tuning.study.told import silenced, told
 
 if TYPE_CHECKING:
-    import optuna
     import plotly.graph_objects as go
 
     from tuning.study.study import Study
-
-_STATES = {State.COMPLETED: "COMPLETE", State.PRUNED: "PRUNED", State.FAILED: "FAIL", State.RUNNING: "RUNNING"}
 
 
 class Plots:
@@ -127,74 +117,8 @@ class Plots:
             if len(study.definition.objectives) > 1:
                 place = study.definition.objectives.index(study.objective)
                 arguments["target"] = _value_at(place)
-        with _silenced():
+        with silenced():
             return getattr(visualization, name)(told(study), **arguments)
-
-
-def told(study: Study) -> optuna.Study:
-    """Return a study of Optuna's in memory, with the names of the metrics and the values that were tried."""
-    import optuna
-    from optuna.study import StudyDirection
-
-    d = study.definition
-    kinds = {"max": StudyDirection.MAXIMIZE, "min": StudyDirection.MINIMIZE}
-    with _silenced():
-        made = optuna.create_study(directions=[kinds[o.direction] for o in d.objectives], study_name=study.name)
-        made.set_metric_names([o.name for o in d.objectives])
-        space = searched(d.hyperparameters, study.trials)
-        made.add_trials([_told(trial, space, study) for trial in study.trials])
-    return made
-
-
-def _told(trial: Trial, space: dict[str, list[Hyperparameter]], study: Study) -> optuna.trial.FrozenTrial:
-    from optuna.trial import FrozenTrial, TrialState
-
-    scores = [one for one in (trial.scores or (trial.score,)) if one is not None and math.isfinite(one)]
-    state = TrialState[_STATES[trial.state]]
-    is_scored = len(scores) == len(study.definition.objectives)
-    if state is TrialState.COMPLETE and not is_scored:
-        state = TrialState.FAIL
-    params, distributions = {}, {}
-    for name, same in space.items():
-        applies = [h for h in same if name in trial.values and h.contains(trial.values[name])]
-        if applies:
-            distributions[name] = _distribution(same)
-            params[name] = _shown(trial.values[name])
-    ended = trial.ended_at if state.is_finished() else None
-    return FrozenTrial(
-        number=trial.number, trial_id=trial.number, state=state, value=None,
-        values=scores if state in (TrialState.COMPLETE, TrialState.PRUNED) and is_scored else None,
-        datetime_start=_time(trial.started_at or 0.0), datetime_complete=_time(ended or trial.started_at or 0.0)
-        if state.is_finished() else None, params=params, distributions=distributions, user_attrs={}, system_attrs={},
-        intermediate_values={
-            epoch: value for epoch, value in enumerate(trial.curve.values(study.objective.name)) if math.isfinite(value)
-        },
-    )  # fmt: skip
-
-
-def _distribution(same: Sequence[Hyperparameter]) -> Any:
-    """Return the distribution of a name: its range, which holds those of all conditions, or its values as they are."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    from tuning.hyperparameters import Int
-
-    numbers = [h for h in same if isinstance(h, Number)]
-    if len(numbers) < len(same):
-        return CategoricalDistribution(list(dict.fromkeys(_shown(value) for h in same for value in h.values() or ())))
-    low, high = min(h.low for h in numbers), max(h.high for h in numbers)
-    is_log = all(h.sampling == "log" for h in numbers)
-    if all(isinstance(h, Int) for h in numbers):
-        return IntDistribution(int(low), int(high), log=is_log)
-    return FloatDistribution(low, high, log=is_log)
-
-
-def _shown(value: Any) -> Any:
-    """Return a value as Optuna takes it for a category: what JSON has besides, as text."""
-    return value if isinstance(value, (str, int, float)) or value is None else str(value)
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds)
 
 
 def _value_at(place: int) -> Callable[[Any], float]:
@@ -202,17 +126,3 @@ def _value_at(place: int) -> Callable[[Any], float]:
         return float(trial.values[place])
 
     return value
-
-
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Keep what Optuna remarks on, such as that something is experimental, to itself."""
-    logger = logging.getLogger("optuna")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)

@@ -75,7 +75,7 @@ def html(study: Study) -> str:
 
 
 def _totals(trials: Sequence[Trial]) -> str:
-    return f"{sum(t.epochs for t in trials)} epochs in {duration(sum(t.seconds for t in trials))} of training"
+    return f"{sum(t.trained_epochs for t in trials)} epochs in {duration(sum(t.seconds for t in trials))} of training"
 
 
 def _table(study: Study) -> str:

@@ -26,10 +26,12 @@ from tuning.storage.lock import refuse_if_locked
 from tuning.storage.store import Store, without_password
 from tuning.study import models, shown, tables
 from tuning.study.plots import Plots
+from tuning.study.told import told
 from tuning.training import checkpoints
 from tuning.training.fit import data_of
 
 if TYPE_CHECKING:
+    import optuna
     import pandas
 
 
@@ -337,6 +339,10 @@ class Study:
     def curves(self) -> pandas.DataFrame:
         """Return one row an epoch: `trial`, `epoch` from 0, and a column for each metric; with folds, their mean."""
         return tables.of_epochs(self.trials)
+
+    def to_optuna(self) -> optuna.Study:
+        """Return a study of Optuna's in memory, for its own tools: metrics with their names, choices by value."""
+        return told(self)
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that `tune run --json` and `tune show --json` print."""
