@@ -12,18 +12,26 @@ from tuning.cli.options import LOGS, study_path
 
 
 @app.command(
-    epilog="Examples: [bold]tune board fashion_mnist-optuna[/bold]; with two names the studies stand side by side."
+    epilog="Examples: [bold]tune board fashion_mnist-optuna[/bold]; with two names, or [bold]tune board --all[/bold], the "
+    "studies stand side by side."
 )
 def board(
-    study: list[str] = typer.Argument(..., help="Names or folders of one or more studies."),
+    study: list[str] = typer.Argument(None, help="Names or folders of one or more studies."),
     logs: Path = LOGS,
+    everything: bool = typer.Option(False, "--all", help="All studies of the folder, side by side."),
     port: int = typer.Option(None, "--port", min=1, max=65535, help="Port; default: the first free one from 6006 on."),
 ) -> None:
     """Open TensorBoard on a study; the HPARAMS tab shows its trials. Ctrl-C ends it."""
+    from tuning.errors import OptionError, StudyError
+    from tuning.study import find_studies
     from tuning.tensorboard import serve
 
     end_on_signals()
-    paths = [study_path(name, logs) for name in study]
+    if bool(study) == everything:
+        raise OptionError("`tune board` must be given studies or --all. `tune list` shows their names.")
+    paths = find_studies(logs) if everything else [study_path(name, logs) for name in study]
+    if not paths:
+        raise StudyError(f"`--logs` must be a folder with studies, but '{logs}' has none. `tune run` makes one.")
     with serve(paths, port) as running:
         results().print(f"TensorBoard  {running.url}#hparams   (Ctrl-C to end)")
         try:

@@ -23,7 +23,7 @@ from tuning.errors import OptionError, StudyError, TuningError
 from tuning.report.server import HOST, bound, is_for_this_machine, stamp
 from tuning.storage.store import METRIC_NAMES
 from tuning.study import Study
-from tuning.study.told import directions, told_trials
+from tuning.study.told import directions, silenced, told_trials
 
 FIRST_PORT = 8080
 """The dashboard's own usual port; the first that is tried."""
@@ -100,7 +100,8 @@ class Looking(BaseStorage):
     def _frozen(self, number: int) -> Any:
         """Return a study in the form that Optuna's storages hand out, as one of them makes it."""
         made = InMemoryStorage()
-        own = made.create_new_study(self.get_study_directions(number), self.get_study_name_from_id(number))
+        with silenced():
+            own = made.create_new_study(self.get_study_directions(number), self.get_study_name_from_id(number))
         for name, value in self.get_study_system_attrs(number).items():
             made.set_study_system_attr(own, name, value)
         for name, value in self.get_study_user_attrs(number).items():

@@ -50,7 +50,7 @@ def test_metrics_have_names_choices_values_and_what_is_new_appears(shown):
     names = {study["study_name"]: study["study_id"] for study in listed}
     assert set(names) == {"random-finished", "objectives"}
     study, found = Study(logs / "objectives"), of_study(url, names["objectives"])
-    assert found["metric_names"] == [o.name for o in study.definition.objectives]
+    assert found["objective_names"] == [o.name for o in study.definition.objectives]
     assert [t["number"] for t in found["trials"]] == [t.number for t in study.trials]
     one = Study(logs / "random-finished")
     params = of_study(url, names["random-finished"])["trials"][one.best.number]["params"]
