@@ -1,16 +1,18 @@
-"""Make the pictures of the report and of the comparison that the documents show.
+"""Make the pictures that the documents show: of the report, the comparison, a notebook, and TensorBoard after the demo.
 
     python scripts/make_pictures.py                   into docs/images
     python scripts/make_pictures.py --out FOLDER --logs logs
 
 Searches scikit-learn's digits with `optuna`, and with `random` under three seeds, which takes some minutes; where the
-studies exist already it only draws. Needs a Chromium. What is drawn is the real page of a real study, at the sizes of
-`PICTURES`.
+studies exist already it only draws. Runs `docs/notebooks/first_search.ipynb`, and `tune demo`. Needs a Chromium. What
+is drawn is the real page of a real study, at the sizes of `PICTURES`.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,8 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import tuning  # noqa: E402
-from tests.browser import Browser  # noqa: E402
+from tests.browser import Browser, screenshot, screenshot_of_parallel_coordinates  # noqa: E402
 from tuning.report import write_comparison, write_report  # noqa: E402
+from tuning.tensorboard import serve  # noqa: E402
 
 SEARCHES = {
     "digits-optuna": {"engine": "optuna", "seed": 1, "trials": 27},
@@ -38,8 +41,40 @@ PICTURES = {
     "report_dark.png": ("report", 1280, 900, True),
     "report_phone.png": ("report", 390, 1400, False),
     "compare.png": ("compare", 1280, 1040, False),
+    "notebook.png": ("notebook", 1000, 1680, False),
 }
 """The page, the width and height of the window, and whether it is dark, by the file's name."""
+
+
+NOTEBOOK = ROOT / "docs" / "notebooks" / "first_search.ipynb"
+
+
+def notebook_page(folder: Path) -> Path:
+    """Run the notebook in a folder; return it as a page that has all that it needs."""
+    import nbclient
+    import nbconvert
+    import nbformat
+
+    os.environ |= {"PLOTLY_RENDERER": "notebook", "PYTHONPATH": str(ROOT)}
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    exporter = nbconvert.HTMLExporter(mathjax_url="", require_js_url="", jquery_url="")
+    page = folder / "notebook.html"
+    page.write_text(exporter.from_notebook_node(notebook)[0], encoding="utf-8")
+    return page
+
+
+DEMO = "demo-fashion_mnist-optuna"
+"""The study of `tune demo` that the README shows."""
+
+
+def pictures_of_the_demo(logs: Path, out: Path) -> None:
+    """Run the demo, unless it was, and draw what its README shows: TensorBoard on its study."""
+    subprocess.run([sys.executable, "-m", "tuning.cli", "demo", "--logs", logs], cwd=ROOT, check=True)
+    with serve([logs / DEMO]) as board:
+        screenshot(board.url, out / "hparams.png", height=700)
+        screenshot_of_parallel_coordinates(board.url, out / "parallel_coordinates.png")
+    print(out / "hparams.png", out / "parallel_coordinates.png", sep="\n")
 
 
 def main() -> None:
@@ -52,17 +87,19 @@ def main() -> None:
         for name, arguments in SEARCHES.items()
     ]
     given.out.mkdir(parents=True, exist_ok=True)
+    pictures_of_the_demo(given.logs, given.out)
     with tempfile.TemporaryDirectory() as folder, Browser() as browser:
         pages = {
             "report": write_report(studies[0], Path(folder) / "report.html"),
             "compare": write_comparison(studies, Path(folder) / "compare.html"),
+            "notebook": notebook_page(Path(folder)),
         }
         for name, (page, width, height, is_dark) in PICTURES.items():
             browser.darken(is_dark)
             browser.resize(width, height)
             browser.open(pages[page].as_uri())
-            browser.wait("document.querySelectorAll('.plot svg').length")
-            time.sleep(0.5)  # it is laid out once more when its bar has appeared
+            browser.wait("document.querySelectorAll('svg').length")
+            time.sleep(1.0)  # it is laid out once more when its bar has appeared
             browser.save(given.out / name)
             print(given.out / name)
 

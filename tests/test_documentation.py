@@ -39,15 +39,15 @@ def run(command, folder):
     words = shlex.split(command)
     program = [sys.executable, "-m", "tuning.cli"] if words[0] == "tune" else [sys.executable]
     words = [str(ROOT / word) if word.startswith("scripts/") else word for word in words[1:]]
-    if words[0] == "board":
-        return run_board(program + words, folder)
+    if words[0] in ("board", "dashboard"):
+        return run_server(program + words, folder)
     done = subprocess.run(program + words, cwd=folder, env=environment(), capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, f"{command}\n{done.stderr}"
     return done.stdout
 
 
-def run_board(command, folder):
-    """Start TensorBoard, wait for its address, and end it as a person does."""
+def run_server(command, folder):
+    """Start what is looked at in a browser, wait for its address, and end it as a person does."""
     process = subprocess.Popen(
         command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -12,8 +12,8 @@ from tuning.cli.options import LOGS, study_path
 
 
 @app.command(
-    epilog="Examples: [bold]tune board fashion_mnist-optuna[/bold]; with two names, or [bold]tune board --all[/bold], the "
-    "studies stand side by side."
+    epilog="Examples: [bold]tune board fashion_mnist-optuna[/bold]; with two names, or [bold]tune board --all[/bold], "
+    "the studies stand side by side."
 )
 def board(
     study: list[str] = typer.Argument(None, help="Names or folders of one or more studies."),

@@ -32,6 +32,8 @@ MAX_AXES = 12
 """Most hyperparameters in the parallel coordinates, and most slices that are open from the start."""
 MAX_SPREADS = 15
 """Most trials whose folds and repeats are drawn."""
+MAX_NAME = 20
+"""Letters of a worker's name; of a longer one the last."""
 N_TONES = 8
 """Shades from the worst trial to the best."""
 
@@ -78,6 +80,7 @@ class Drawn:
             t.number: f"trial {t.number}, {t.state.value.lower()}: "
             + (t.error or "no score" if t.score is None else f"{name} {score(t.score)}")[:200]
             + f"\n{', '.join(pairs(t)[:24])}"
+            + (f"\non {', '.join(t.workers[:4])}" if t.workers else "")
             for t in self.trials
         }
 
@@ -210,25 +213,58 @@ def contour(drawn: Drawn) -> Figure | None:
 
 
 def timeline(drawn: Drawn) -> Figure | None:
-    """Return when each trial was under way; what was under way at the same time stands below each other."""
+    """Return when each trial was under way, a row a worker; where those are not known, as many rows as are needed.
+
+    What a worker has under way at the same time, because a trial rests meanwhile, stands below each other.
+    """
     timed = [t for t in drawn.study.trials if t.started_at is not None]
     if not timed:
         return None
     first = min(t.started_at for t in timed if t.started_at is not None)
     last = max(t.ended_at or t.started_at or first for t in timed)
-    lanes = _lanes(sorted(timed, key=lambda t: (t.started_at or first, t.number)), last)
+    title, labels, placed = _rows(sorted(timed, key=lambda t: (t.started_at or first, t.number)), last)
     shown = {t.number for t in drawn.trials}
     spans = []
-    for t, lane in lanes:
+    for t, lane in placed:
         if t.number in shown and t.started_at is not None:
             end = (t.ended_at if t.ended_at is not None else last) - first
             spans.append([short(t.started_at - first), short(end), lane, t.state.value.lower(), t.number])
-    n = max(lane for _, lane in lanes) + 1
     x = Axis("since the start", 0.0, max(last - first, 1e-3), "time")
-    y = Axis("at a time", -0.5, n - 0.5, "category", tuple(str(i + 1) for i in range(n)))
-    alt = f"{len(timed)} trials in {duration(last - first)}, at most {n} at the same time"
-    height = 90 + 26 * min(n, 24)
+    y = Axis(title, -0.5, len(labels) - 0.5, "category", tuple(labels))
+    workers = [label for label in labels if label]
+    alt = f"{len(timed)} trials in {duration(last - first)}; {title}: {', '.join(workers[:12])}"
+    height = 90 + 26 * min(len(labels), 24)
     return _figure("timeline", alt, x, y, [{"kind": "spans", "spans": spans}], height=height)
+
+
+def _rows(trials: Sequence[Trial], last: float) -> tuple[str, list[str], list[tuple[Trial, int]]]:
+    """Return what the rows of the timeline are, the label of each, and each trial with its row.
+
+    A trial stands in the rows of all workers that have trained it.
+    """
+    by_worker: dict[str, list[Trial]] = {}
+    for t in trials:
+        for worker in t.workers or ("",):
+            by_worker.setdefault(worker, []).append(t)
+    if list(by_worker) == [""]:
+        placed = _lanes(trials, last)
+        return "at a time", [str(i + 1) for i in range(1 + max(lane for _, lane in placed))], placed
+    hosts = {worker.rpartition(":")[0] for worker in by_worker if worker}
+    labels: list[str] = []
+    placed = []
+    for worker in sorted(by_worker, key=_place_of_worker):
+        lanes = _lanes(by_worker[worker], last)
+        placed += [(t, len(labels) + lane) for t, lane in lanes]
+        name = (worker if len(hosts) > 1 else worker.rpartition(":")[2]) or "not known"
+        name = name if len(name) <= MAX_NAME else f"…{name[1 - MAX_NAME :]}"
+        labels += [name, *[""] * max(lane for _, lane in lanes)]
+    return "worker", labels, placed
+
+
+def _place_of_worker(name: str) -> tuple[bool, str, int, str]:
+    """Return the key by which workers are sorted: by machine and number; who is not known comes last."""
+    host, _, slot = name.rpartition(":")
+    return not name, host, int(slot) if slot.isdecimal() else 0, slot
 
 
 def pareto(drawn: Drawn) -> list[Figure]:

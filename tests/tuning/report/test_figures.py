@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.tuning.report.studies import divided, dressed, of_two_objectives, trial, usual
+from tests.tuning.report.studies import divided, dressed, of_two_objectives, trained, trial, usual
 from tuning.hyperparameters import Choice, Condition, Int
 from tuning.records.objective import Objective
 from tuning.report import axes, figures
@@ -83,6 +83,30 @@ def test_the_timeline_has_no_two_trials_at_one_place(drawn):
         assert start >= by_lane.get(lane, 0)
         by_lane[lane] = end
     assert len(spans) == 27 and len(by_lane) == 2
+
+
+@pytest.mark.parametrize(
+    ("workers", "labels"),
+    [
+        (["a:10", "a:2", "a:2", None], ["2", "", "10", "not known"]),
+        (["b:0", "a:0", "a:0", "b:0"], ["a:0", "", "b:0"]),
+        (["x" * 30 + ":1", "y:0"], ["…" + "x" * 17 + ":1", "y:0"]),
+    ],
+)
+def test_a_worker_has_a_row_and_what_it_has_at_the_same_time_stands_below(made, workers, labels):
+    trials = [trial(k, "sgd", 1.0, trainings=(replace(trained(1.0), worker=w),)) for k, w in enumerate(workers)]
+    figure = figures.timeline(Drawn(dressed(made, trials)))
+    assert figure["y"]["title"] == "worker" and figure["y"]["labels"] == labels
+    spans = figure["marks"][0]["spans"]
+    assert sorted(number for *_, number in spans) == list(range(len(workers)))
+    assert len({lane for _, _, lane, _, _ in spans}) == len(labels), "these trials overlap, each with the next"
+
+
+def test_a_trial_of_folds_stands_in_the_row_of_each_worker_that_trained_it(made):
+    parts = tuple(replace(trained(1.0), worker=worker, untils=(3,)) for worker in ("a:0", "a:1", "a:0"))
+    trials = [trial(0, "sgd", None, trainings=parts, joint=trained(1.0))]
+    spans = figures.timeline(Drawn(dressed(made, trials, cv={"folds": 3})))["marks"][0]["spans"]
+    assert [(lane, number) for _, _, lane, _, number in spans] == [(0, 0), (1, 0)]
 
 
 def test_the_pareto_set_is_named(made):
