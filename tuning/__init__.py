@@ -7,6 +7,8 @@ Optuna.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tuning.errors import refuse_unsupported_systems
+
 if TYPE_CHECKING:
     from tuning.api import open, search
     from tuning.data import Data
@@ -88,6 +90,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name != "TuningError":
+        refuse_unsupported_systems()
     if name in _ROOMS:
         return import_module(f"tuning.{name}")
     if name not in _HOMES:

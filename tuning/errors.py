@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Iterable
 from importlib import metadata
 
@@ -46,6 +47,19 @@ class MovedError(TuningError, ImportError):
 
 class Remark(UserWarning):
     """Something odd that was seen before a search, and is no proof that the search can only waste time."""
+
+
+def refuse_unsupported_systems() -> None:
+    """Raise an error on Windows, where workers and locks cannot be had in the way in which they are made here.
+
+    Raises:
+        TuningError: this is Windows.
+    """
+    if sys.platform == "win32":
+        raise TuningError(
+            "the system must be Linux or macOS, but this is Windows, which lacks what workers and locks are made of. "
+            "Use WSL2 (https://learn.microsoft.com/windows/wsl/install), where everything works as on Linux."
+        )
 
 
 def moved(package: str, what: str) -> MovedError:

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from tuning.cli import INTERRUPTED
 from tuning.cli.console import error_line
-from tuning.errors import TuningError
+from tuning.errors import TuningError, refuse_unsupported_systems
 
 ORDER = (
     *("demo", "new", "run", "show", "list", "board"),
@@ -34,6 +34,7 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
+            refuse_unsupported_systems()
             return super().invoke(ctx)
         except TuningError as error:
             error_line(str(error))

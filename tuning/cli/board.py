@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from urllib.parse import quote
 
 import typer
 
@@ -34,8 +36,18 @@ def board(
         raise StudyError(f"`--logs` must be a folder with studies, but '{logs}' has none. `tune run` makes one.")
     with serve(paths, port) as running:
         results().print(f"TensorBoard  {running.url}#hparams   (Ctrl-C to end)")
+        if len(paths) > 1:  # of many runs TensorBoard shows none at first
+            results().print(f"best curves  {running.url}#scalars&regexInput={_best_runs(paths)}", soft_wrap=True)
         try:
             code = running.wait()
         except KeyboardInterrupt:
             return
     raise typer.Exit(code)
+
+
+def _best_runs(paths: list[Path]) -> str:
+    """Return what the address says to choose the curves of each study's best trial."""
+    from tuning.study import load
+
+    best = [(path.name, load(path).best) for path in paths]
+    return quote("|".join(f"{re.escape(name)}/trial_{trial.number:04d}" for name, trial in best if trial is not None))

@@ -9,6 +9,7 @@ import pytest
 import typer
 import typer.testing
 
+import tuning
 from tests.conftest import ROOT, SPACES
 from tuning.cli import app as module
 from tuning.cli import main
@@ -71,3 +72,13 @@ def test_closed_standard_streams_do_no_harm(tmp_path):
     import tuning
 
     assert len(tuning.load(tmp_path / "s").trials) == 2
+
+
+def test_on_windows_every_command_and_every_name_says_plainly_what_to_use(tune_here, monkeypatch):
+    monkeypatch.setattr("sys.platform", "win32")
+    for command in (["run", "digits"], ["list"]):
+        answer = tune_here(*command)
+        assert answer.returncode == 1 and answer.stderr.count("\n") == 1
+        assert answer.stderr.startswith("error: the system must be Linux or macOS, but this is Windows")
+    with pytest.raises(tuning.TuningError, match="WSL2"):
+        _ = tuning.search
