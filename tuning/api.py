@@ -16,7 +16,7 @@ from tuning.driver.observer import Observer
 from tuning.driver.request import Request
 from tuning.driver.run import run
 from tuning.engines.registry import DEFAULT
-from tuning.errors import OptionError, guess, must
+from tuning.errors import OptionError, briefly, guess, must
 from tuning.hyperparameters import Hyperparameter
 from tuning.preflight import hyperparameters_of
 from tuning.records.objective import Objective
@@ -25,6 +25,7 @@ from tuning.study import Study
 from tuning.tools.kept import write_kept
 
 
+@briefly
 def search(
     space: Any,
     x: Any = None,
@@ -140,6 +141,7 @@ OF_SEARCH = ("budget", "tolerance", "fix", "tries", "warm_start", "constraints",
 """Arguments of `search` that `open` takes besides its own."""
 
 
+@briefly
 def open(
     space: Any,
     *,

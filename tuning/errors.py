@@ -7,10 +7,18 @@ Everything that a user can cause ends as a `TuningError`; any other exception is
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import sys
-from collections.abc import Iterable
+import sysconfig
+from collections.abc import Callable, Iterable
 from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+_Given = ParamSpec("_Given")
+_Returned = TypeVar("_Returned")
 
 
 class TuningError(Exception):
@@ -47,6 +55,46 @@ class MovedError(TuningError, ImportError):
 
 class Remark(UserWarning):
     """Something odd that was seen before a search, and is no proof that the search can only waste time."""
+
+
+def briefly(function: Callable[_Given, _Returned]) -> Callable[_Given, _Returned]:
+    """Return the function so that an error of ours is a short block: without our frames, with those of the user's code.
+
+    The text of the error says what to do, and where in the toolkit it was found out helps nobody. What the user's own
+    code has raised stays its cause, from the first frame of that code on.
+    """
+
+    @functools.wraps(function)
+    def brief(*args: _Given.args, **given: _Given.kwargs) -> _Returned:
+        __tracebackhide__ = True  # IPython leaves this frame out, too
+        try:
+            return function(*args, **given)
+        except TuningError as error:
+            cause = error.__context__ if error.__cause__ is None and not error.__suppress_context__ else error.__cause__
+            raise error.with_traceback(None) from _from_the_user(cause)
+
+    return brief
+
+
+_OURS = str(Path(__file__).parent)
+_OF_OTHERS = (_OURS, *(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib")), "<frozen ")
+
+
+def _from_the_user(error: BaseException | None) -> BaseException | None:
+    """Return an exception with its frames from the user's first on, without ours; None where no frame is the user's."""
+    if error is None:
+        return None
+    frames: list[TracebackType] = []
+    at = error.__traceback__
+    while at is not None:
+        name = at.tb_frame.f_code.co_filename
+        if not name.startswith(_OURS) and (frames or not name.startswith(_OF_OTHERS)):
+            frames.append(at)
+        at = at.tb_next
+    shown: TracebackType | None = None
+    for frame in reversed(frames):
+        shown = TracebackType(shown, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    return error.with_traceback(shown) if frames else None
 
 
 def refuse_unsupported_systems() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tuning.errors import DataError, StudyError
+from tuning.errors import DataError, StudyError, briefly
 from tuning.final.inputs import Inputs
 from tuning.study import Study
 
@@ -36,6 +36,7 @@ class Predictions:
     remarks: tuple[str, ...] = ()
 
 
+@briefly
 def predict(study: Study, path: str | Path) -> Predictions:
     """Let the final model answer, or the best trial's where there is none.
 

@@ -19,7 +19,17 @@ from typing import Any
 from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, n_samples, with_validation
 from tuning.driver.seeds import seed_of_trial
-from tuning.errors import DataError, OptionError, SpaceError, StudyError, TuningError, one_line, raise_all, whole_number
+from tuning.errors import (
+    DataError,
+    OptionError,
+    SpaceError,
+    StudyError,
+    TuningError,
+    briefly,
+    one_line,
+    raise_all,
+    whole_number,
+)
 from tuning.files import digest, replaced, write_text
 from tuning.final.card import CARD, model_card
 from tuning.final.inputs import Inputs
@@ -50,6 +60,7 @@ _NOT_REPEATED = ("patience", "anneal", "validation_split", "epochs", "initial_ep
 """Arguments of a trial's `fit` that a final training has no use for."""
 
 
+@briefly
 def finalize(
     study: Study,
     *,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tuning.data import Data
 from tuning.driver.command import command
 from tuning.engines.registry import engine_kind, engines_that
-from tuning.errors import SpaceError, StudyError, raise_all, whole_number
+from tuning.errors import SpaceError, StudyError, briefly, raise_all, whole_number
 from tuning.records import arguments, words
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
@@ -372,6 +372,7 @@ class Study:
         }
 
 
+@briefly
 def load(
     path: str | Path, space: Any = None, storage: str | None = None, data: Data | None = None, trust: bool = False
 ) -> Study:

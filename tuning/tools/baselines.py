@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tuning.data import Data
-from tuning.errors import DataError, OptionError, guess, must
+from tuning.errors import DataError, OptionError, briefly, guess, must
 from tuning.files import write_text
 from tuning.records.objective import Objective
 from tuning.space import as_space, resolve
@@ -105,6 +105,7 @@ class Baseline:
         return cls(**{**record, "models": tuple(Fitted(**model) for model in record["models"])})
 
 
+@briefly
 def baseline(
     space: Any,
     *,

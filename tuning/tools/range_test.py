@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning.data import Data
-from tuning.errors import OptionError, SpaceError, TuningError, guess, must, raise_all, whole_number
+from tuning.errors import OptionError, SpaceError, TuningError, briefly, guess, must, raise_all, whole_number
 from tuning.files import write_text
 from tuning.hyperparameters import Float, Hyperparameter
 from tuning.space import HyperParameters, SearchSpace, as_space, resolve
@@ -72,6 +72,7 @@ class RangeTest:
         return {**asdict(self), "hyperparameter": None if h is None else h.to_json()}
 
 
+@briefly
 def range_test(
     space: Any,
     *,
