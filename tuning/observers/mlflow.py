@@ -24,8 +24,8 @@ STUDY, TRIAL, PARENT = "tuning.study", "tuning.trial", "mlflow.parentRunId"
 MAX_TEXT = 500
 """Letters of a value that every version and store of MLflow takes."""
 
-PAGE = 1000
-"""Runs that are asked for at once."""
+PAGE, MAX_PARAMS = 1000, 100
+"""Runs that are asked for, or values that are written, at once; and parameters: what MLflow allows."""
 
 
 class MLflow(Observer):
@@ -83,14 +83,9 @@ class MLflow(Observer):
             return
         run = self._run(trial)
         now = _milliseconds(time.time())
-        metrics = [
-            self._mlflow.entities.Metric(_key(name), value, now, epoch)
-            for epoch in range(run.n_epochs, trial.epochs)
-            for name, value in of_epoch(trial, epoch).items()
-        ]
+        for epoch in range(run.n_epochs, trial.epochs):
+            self._measure(run.id, of_epoch(trial, epoch), now, epoch)
         run.n_epochs = max(run.n_epochs, trial.epochs)
-        for start in range(0, len(metrics), PAGE):
-            self._client.log_batch(run.id, metrics=metrics[start : start + PAGE])
 
     def trial_ended(self, trial: Trial) -> None:
         if self._definition is None:
@@ -102,9 +97,7 @@ class MLflow(Observer):
         }
         more = {name: text for name, text in _texts(trial.values).items() if name not in run.params}
         self._log(run, {**more, **last}, remarks(trial))
-        metric = self._mlflow.entities.Metric
-        found = outcome(self._definition, trial)
-        self._client.log_batch(run.id, metrics=[metric(_key(name), one, ended, 0) for name, one in found.items()])
+        self._measure(run.id, outcome(self._definition, trial), ended)
         status = "FAILED" if trial.state is State.FAILED else "FINISHED"
         self._client.set_terminated(run.id, status, ended)
 
@@ -115,9 +108,7 @@ class MLflow(Observer):
         for best in ranked(trials, self._definition.objective)[:1]:
             values = {f"best.{name}": text for name, text in _texts(best.values).items()}
             self._tag(self._study, {"best_trial": str(best.number), **values})
-            found = {**outcome(self._definition, best), "trials": len(trials)}
-            metric = self._mlflow.entities.Metric
-            self._client.log_batch(self._study, metrics=[metric(_key(k), v, now, 0) for k, v in found.items()])
+            self._measure(self._study, {**outcome(self._definition, best), "trials": len(trials)}, now)
         is_over = all(trial.state.is_finished for trial in trials)
         self._client.set_terminated(self._study, "FINISHED" if is_over else "KILLED", now)
 
@@ -159,9 +150,16 @@ class MLflow(Observer):
         return self._runs[trial.number]
 
     def _log(self, run: _Run, params: Mapping[str, str], tags: Mapping[str, str]) -> None:
-        self._client.log_batch(run.id, params=[self._mlflow.entities.Param(k, v) for k, v in params.items()])
+        made = [self._mlflow.entities.Param(name, text) for name, text in params.items()]
+        for start in range(0, len(made), MAX_PARAMS):
+            self._client.log_batch(run.id, params=made[start : start + MAX_PARAMS])
         run.params |= params
         self._tag(run.id, tags)
+
+    def _measure(self, run_id: str, values: Mapping[str, float], at: int, step: int = 0) -> None:
+        made = [self._mlflow.entities.Metric(_key(name), value, at, step) for name, value in values.items()]
+        for start in range(0, len(made), PAGE):
+            self._client.log_batch(run_id, metrics=made[start : start + PAGE])
 
     def _tag(self, run_id: str, tags: Mapping[str, str]) -> None:
         made = [self._mlflow.entities.RunTag(name, text[:MAX_TEXT]) for name, text in tags.items()]
