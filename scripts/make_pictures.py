@@ -2,6 +2,7 @@
 
     python scripts/make_pictures.py                   into docs/images
     python scripts/make_pictures.py --out FOLDER --logs logs
+    python scripts/make_pictures.py --only notebook.png hparams.png
 
 Searches scikit-learn's digits with `optuna`, and with `random` under three seeds, which takes some minutes; where the
 studies exist already it only draws. Runs `docs/notebooks/first_search.ipynb`, and `tune demo`. Needs a Chromium. What
@@ -64,40 +65,52 @@ def notebook_page(folder: Path) -> Path:
     return page
 
 
+OF_THE_DEMO = ("hparams.png", "parallel_coordinates.png")
 DEMO = "demo-fashion_mnist-optuna"
-"""The study of `tune demo` that the README shows."""
+"""The pictures, and the study of `tune demo` that they show."""
 
 
 def pictures_of_the_demo(logs: Path, out: Path) -> None:
     """Run the demo, unless it was, and draw what its README shows: TensorBoard on its study."""
     subprocess.run([sys.executable, "-m", "tuning.cli", "demo", "--logs", logs], cwd=ROOT, check=True)
     with serve([logs / DEMO]) as board:
-        screenshot(board.url, out / "hparams.png", height=700)
-        screenshot_of_parallel_coordinates(board.url, out / "parallel_coordinates.png")
-    print(out / "hparams.png", out / "parallel_coordinates.png", sep="\n")
+        screenshot(board.url, out / OF_THE_DEMO[0], height=700)
+        screenshot_of_parallel_coordinates(board.url, out / OF_THE_DEMO[1])
+    print(*(out / name for name in OF_THE_DEMO), sep="\n")
+
+
+def searched(logs: Path) -> list[tuning.Study]:
+    """Return the studies that the report and the comparison show."""
+    return [
+        tuning.search("digits", study=name, epochs=EPOCHS, logs=logs, workers=1, **arguments)
+        for name, arguments in SEARCHES.items()
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images", help="folder of the pictures")
     parser.add_argument("--logs", type=Path, default=ROOT / "logs", help="folder of the studies")
+    every = [*PICTURES, *OF_THE_DEMO]
+    parser.add_argument("--only", nargs="+", choices=every, default=every, help="pictures to make, by name")
     given = parser.parse_args()
-    studies = [
-        tuning.search("digits", study=name, epochs=EPOCHS, logs=given.logs, workers=1, **arguments)
-        for name, arguments in SEARCHES.items()
-    ]
     given.out.mkdir(parents=True, exist_ok=True)
-    pictures_of_the_demo(given.logs, given.out)
+    if set(given.only) & set(OF_THE_DEMO):
+        pictures_of_the_demo(given.logs, given.out)
+    chosen = {name: PICTURES[name] for name in given.only if name in PICTURES}
+    shown = {page for page, *_ in chosen.values()}
     with tempfile.TemporaryDirectory() as folder, Browser() as browser:
+        studies = searched(given.logs) if shown & {"report", "compare"} else []
         pages = {
-            "report": write_report(studies[0], Path(folder) / "report.html"),
-            "compare": write_comparison(studies, Path(folder) / "compare.html"),
-            "notebook": notebook_page(Path(folder)),
+            "report": lambda: write_report(studies[0], Path(folder) / "report.html"),
+            "compare": lambda: write_comparison(studies, Path(folder) / "compare.html"),
+            "notebook": lambda: notebook_page(Path(folder)),
         }
-        for name, (page, width, height, is_dark) in PICTURES.items():
+        made = {page: pages[page]() for page in shown}
+        for name, (page, width, height, is_dark) in chosen.items():
             browser.darken(is_dark)
             browser.resize(width, height)
-            browser.open(pages[page].as_uri())
+            browser.open(made[page].as_uri())
             browser.wait("document.querySelectorAll('svg').length")
             time.sleep(1.0)  # it is laid out once more when its bar has appeared
             browser.save(given.out / name)
