@@ -299,7 +299,7 @@ def _search_of(
     findings = Findings(with_fixed(list(hyperparameters), request.fix), (), True, Objective.parse(request.goal))
     request, said = warmed(request, stored, findings.hyperparameters)
     for text in said:
-        warnings.warn(text, Remark, stacklevel=4)  # of the call of `open`
+        warnings.warn(text, Remark, stacklevel=5)  # of the call of `open`, which is behind `briefly`
     definition = plan(request, stored, findings, {}, None)
     return opened_search(replace(request, keep=0), definition, program, resources)
 

@@ -45,7 +45,7 @@ def run(request: Request) -> Data:
         executor.load(request.source, request.space, data)
         findings = executor.call(check, request.goal, request.fix, request.fit_options, request.anneal, request.checks)
         for remark in findings.remarks:
-            warnings.warn(remark, Remark, stacklevel=3)  # of the call of `search`
+            warnings.warn(remark, Remark, stacklevel=4)  # of the call of `search`, which is behind `briefly`
         if engine_kind(request.engine).changes:
             request = with_changes(request, findings, executor)
         request, said = warmed(request, stored, findings.hyperparameters)
