@@ -22,7 +22,7 @@ test-medium: .venv/.installed-test
 test-slow: .venv/.installed-test
 	$(PYTEST) -m "slow and not exhaustive" $(SLOW)
 
-# What needs neither Keras, nor a further process, nor a search.
+# What needs neither Keras, nor Optuna, nor a further process, nor a search.
 quick: .venv/.installed-test
 	$(PYTEST) --quick
 

@@ -1,7 +1,8 @@
 """Fixtures for all tests: real data where it is cached, quiet TensorFlow, no shared folders.
 
-Two ways to run them besides the default: `--quick` runs what needs neither Keras, nor a further process, nor a search,
-and with `TUNING_CI=1` in the environment a test that would be skipped because something is missing fails instead.
+Two ways to run them besides the default: `--quick` runs what needs neither Keras, nor Optuna (so no stored study),
+nor a further process, nor a search, and with `TUNING_CI=1` in the environment a test that would be skipped because
+something is missing fails instead.
 """
 
 import importlib.abc
@@ -29,13 +30,13 @@ switch that makes another SciPy of it for the whole process."""
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--quick", action="store_true", help="only what needs neither Keras, nor a further process, nor a search"
+        "--quick", action="store_true", help="only what needs neither Keras, Optuna, a further process nor a search"
     )
 
 
 def pytest_configure(config):
     if config.getoption("--quick"):
-        sys.meta_path.insert(0, _WithoutKeras())
+        sys.meta_path.insert(0, _WithoutTheLarge())
 
 
 @pytest.hookimpl(wrapper=True)
@@ -43,20 +44,22 @@ def pytest_runtest_protocol(item, nextitem):
     if not item.config.getoption("--quick"):
         return (yield)
     from tuning.driver.loop import Search
+    from tuning.preflight.scout import Scout
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Search, "__init__", _skipped("runs a search"))
+        for part in (Search, Scout):
+            patch.setattr(part, "__init__", _skipped("runs a search"))
         patch.setattr(subprocess.Popen, "__init__", _skipped("starts a process"))
         patch.setattr(multiprocessing.process.BaseProcess, "start", _skipped("starts a process"))
         return (yield)
 
 
-class _WithoutKeras(importlib.abc.MetaPathFinder):
-    """Skips whoever imports Keras, so that no list has to say which tests those are."""
+class _WithoutTheLarge(importlib.abc.MetaPathFinder):
+    """Skips whoever imports Keras or Optuna, so that no list has to say which tests those are."""
 
     def find_spec(self, name, path, target=None):
-        if name in ("keras", "tensorflow"):
-            pytest.skip("needs Keras", allow_module_level=True)
+        if name in ("keras", "tensorflow", "optuna"):
+            pytest.skip(f"needs {name}", allow_module_level=True)
 
 
 def _skipped(reason):
