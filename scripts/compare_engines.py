@@ -2,7 +2,7 @@
 
     python scripts/compare_engines.py                             Fashion-MNIST, seeds 0 to 4, 60 epochs each
     python scripts/compare_engines.py --space digits --seeds 2 --total 20 --epochs 4
-    python scripts/compare_engines.py --replay --jobs 2           engines on tables, without any training
+    python scripts/compare_engines.py --replay                    engines on tables, without any training
     python scripts/compare_engines.py --overhead --trials 1000    what a proposal costs, without any training
 
 Prints a table in Markdown. An engine's trials cost epochs, not trials: pruned trials make room for others, and a
@@ -13,6 +13,7 @@ engines.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
@@ -51,7 +52,7 @@ def main() -> None:
     parser.add_argument("--overhead", action="store_true", help="measure proposals instead of searches")
     parser.add_argument("--trials", type=int, default=1000, help="recorded trials for --overhead")
     parser.add_argument("--replay", action="store_true", help="answer from scripts/tables instead of training")
-    parser.add_argument("--jobs", type=int, default=1, help="searches at a time for --replay")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="searches at a time for --replay")
     arguments = parser.parse_args()
     if arguments.replay:
         print_regrets(arguments.seeds, arguments.workers, arguments.jobs)

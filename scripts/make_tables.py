@@ -5,7 +5,8 @@
 
 Each table is an ordinary study: Sobol points, every one trained with two seeds to its last epoch whatever its curve
 looks like. When a piece is complete its trials are written to scripts/tables/NAME.npz: the configurations and the
-hyperparameters as JSON, the objective of every epoch as [configuration, seed, epoch] float32.
+hyperparameters as JSON, the objective of every epoch as [configuration, seed, epoch] float32. A table that has more
+configurations already is left as it is: a search that begins anew elsewhere comes to the same ones.
 
 The spaces are those of the bundled problems, made for tables: of what shapes a program there are few values, so that
 many configurations share one, and of the large data sets a part is trained on. Two are conditional.
@@ -157,19 +158,21 @@ def trained(space: tuning.SearchSpace, trials: int, logs: Path) -> tuning.Study:
 
 
 def written(name: str, study: tuning.Study) -> Path:
-    """Write a study's curves; epochs that were not trained, because training diverged, are NaN."""
-    objective = study.objective
-    curves = np.full((len(study.trials), N_SEEDS, EPOCHS), np.nan, np.float32)
-    for row, trial in enumerate(study.trials):
+    """Write a study's curves, unless more are there; epochs not trained, because training diverged, are NaN."""
+    objective, trials = study.objective, [trial for trial in study.trials if trial.state.is_finished]
+    curves = np.full((len(trials), N_SEEDS, EPOCHS), np.nan, np.float32)
+    for row, trial in enumerate(trials):
         for seed, part in enumerate(trial.trainings):
             values = part.curve.values(objective.name)
             curves[row, seed, : len(values)] = values
     TABLES.mkdir(exist_ok=True)
     path = TABLES / f"{name}.npz"
+    if path.is_file() and len(np.load(path)["curves"]) > len(curves):
+        return path
     np.savez_compressed(
         path,
         curves=curves,
-        values=np.array(json.dumps([dict(trial.values) for trial in study.trials])),
+        values=np.array(json.dumps([dict(trial.values) for trial in trials])),
         space=np.array(json.dumps([h.to_json() for h in study.definition.hyperparameters])),
         objective=np.array(f"{objective.name}:{objective.direction}"),
     )

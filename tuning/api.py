@@ -85,8 +85,9 @@ def search(
         options: options of the engine; see `tune engines`.
         fix: hyperparameters that are not searched, with their values.
         tries: configurations that are tried first; what they leave open has its default. Default: the stored ones.
-        warm_start: other studies, of this space or a similar one, whose best configurations are tried first: names,
-            folders, or studies that were loaded. Default: the stored ones.
+        warm_start: other studies, of this space or a similar one, whose best configurations are tried first; on the
+            same data, their other trials teach an engine that can learn from them. Names, folders, or studies that were
+            loaded. Default: the stored ones.
         constraints: what a trial must keep to be one of the best, such as ["n_params<=50000", "val_recall>=0.9"]:
             metrics at the best epoch, or what a model costs. A model with too many parameters or bytes is not
             trained at all. Default: the stored ones.

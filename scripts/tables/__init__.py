@@ -2,11 +2,13 @@
 
 `compare_engines.py --replay` runs it. A search goes through the driver's own loop, with a store, with the engines as
 they are, and with an executor that trains nothing: it answers each epoch of a configuration from a table of
-scripts/make_tables.py. Engines propose from ranges, and a table has a few hundred points. So a forest of trees, grown
-on the table without leaving anything out, answers in between: on a configuration of the table it gives the mean of its
-two trainings exactly, elsewhere a mixture of those that are near, and nowhere more than the best of them. To that comes
-half the difference of the two trainings that are nearest, with a sign that the search's seed decides: two seeds differ
-as two trainings did.
+scripts/make_tables.py. Engines propose from ranges, and a table has some hundred points. So a forest of trees, grown
+on the table without leaving anything out, answers in between. It does so for each of the two trainings of a
+configuration, and the search's seed decides which of them is meant. On a configuration of the table that is the
+training itself, elsewhere a mixture of those that are near, and nowhere more than the best of them.
+
+What counts is the model that a search would keep, so regret is that of one training and not of its configuration: a
+seed that was lucky on the validation data counts, as it does for whoever searches.
 
 The nearest configuration alone would do as an answer as well, but a table would then have large flat steps, on which
 proposing anything new is as good as standing still.
@@ -79,25 +81,22 @@ class Table:
         curves = np.maximum(np.nan_to_num(curves, nan=-np.inf), np.nanquantile(curves, 0.02))
         self.epochs = curves.shape[2]
         self._cube = Cube(self.space)
-        self._points = self._coordinates(json.loads(str(stored["values"])))
-        self._half = (curves[:, 0] - curves[:, 1]) / 2
-        means = curves.mean(1)
-        self._forest = ExtraTreesRegressor(N_TREES, random_state=0).fit(self._points, means)
-        self._best, self._median = means.max(), np.median(means.max(1))
+        points = self._coordinates(json.loads(str(stored["values"])))
+        forest = ExtraTreesRegressor(N_TREES, random_state=0).fit(points, curves.reshape(len(curves), -1))
+        self._trees = [tree.tree_ for tree in forest.estimators_]
+        self._best, self._median = curves.max(), np.median(curves.mean(1).max(1))
 
     def _coordinates(self, configurations: Iterable[Mapping[str, Any]]) -> np.ndarray:
         return self._cube.coordinates(np.array([self._cube.row(values) for values in configurations]))
 
-    def curves(self, values: Mapping[str, Any], seed: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return the curve of a configuration, and one that a training with that seed gives; larger is better."""
+    def curve(self, values: Mapping[str, Any], seed: str) -> np.ndarray:
+        """Return what the training of a configuration with that seed gives, float [epochs]; larger is better."""
         point = self._coordinates([values]).astype(np.float32)
-        mean = np.mean([tree.tree_.predict(point).ravel() for tree in self._forest.estimators_], axis=0)
-        nearest = ((self._points - point) ** 2).sum(1).argmin()
-        is_even = hashlib.sha256(seed.encode()).digest()[0] % 2 == 0
-        return mean, mean + (self._half[nearest] if is_even else -self._half[nearest])
+        curves = np.mean([tree.predict(point).ravel() for tree in self._trees], axis=0).reshape(-1, self.epochs)
+        return np.asarray(curves[hashlib.sha256(seed.encode()).digest()[0] % len(curves)])
 
     def regret(self, value: float) -> float:
-        """Return 0 for the best configuration of the table and 1 for the one in the middle."""
+        """Return 0 for the best training of the table and 1 for the configuration in the middle."""
         return float((self._best - value) / (self._best - self._median))
 
 
@@ -117,8 +116,8 @@ class TableExecutor:
     slots: int = 1
     pause_seconds: float = 0.0
     regrets: list[float] = field(default_factory=list)
-    _tasks: dict[int, tuple[Task, int]] = field(default_factory=dict)
-    _best: tuple[float, float] = (-np.inf, np.inf)
+    _tasks: dict[int, tuple[Task, int, np.ndarray]] = field(default_factory=dict)
+    _best: float = -np.inf
 
     def load(self, source: str | None, space: Any, data: Any) -> None:
         """Take nothing: the table has all."""
@@ -128,20 +127,20 @@ class TableExecutor:
         raise NotImplementedError
 
     def submit(self, task: Task) -> None:
-        self._tasks[task.run.number] = (task, task.trained)
+        curve = self.table.curve(task.run.values, f"{self.seed}/{task.run.number}")
+        self._tasks[task.run.number] = (task, task.trained, curve)
 
     def poll(self, handle: Handler) -> None:
         """Train every task for one epoch."""
-        for number, (task, epoch) in list(self._tasks.items()):
+        for number, (task, epoch, curve) in list(self._tasks.items()):
             decision = Decision.GO
             if epoch < task.run.stop:
-                clean, seen = self.table.curves(task.run.values, f"{self.seed}/{number}")
-                self._best = max(self._best, (seen[epoch], self.table.regret(clean[: epoch + 1].max())))
-                self.regrets.append(self._best[1])
-                value = float(self.table.sign * seen[epoch])
+                self._best = max(self._best, curve[epoch])
+                self.regrets.append(self.table.regret(self._best))
+                value = float(self.table.sign * curve[epoch])
                 decision = handle(Report(number, epoch, {self.table.objective.name: value}))
                 epoch += 1
-            self._tasks[number] = (task, epoch)
+            self._tasks[number] = (task, epoch, curve)
             if decision is not Decision.GO or epoch >= task.run.stop:
                 del self._tasks[number]
                 handle(Finished(number, task.run.values, (), epoch if task.resumable else 0, SECONDS))
@@ -176,7 +175,8 @@ def searched(path: Path, row: str, seed: int, slots: int) -> list[float]:
 def print_regrets(n_seeds: int, slots: int, jobs: int, paths: Sequence[Path] | None = None) -> None:
     """Search every table with every row of `ROWS` and print what came of it, as tables in Markdown."""
     paths = sorted(TABLES.glob("*.npz")) if paths is None else paths
-    tasks = [(path, row, seed, slots) for row in ROWS for path in paths for seed in range(n_seeds)]
+    seeds = range(1, n_seeds + 1)  # 0 is that of the tables, whose configurations would be a search's first points
+    tasks = [(path, row, seed, slots) for row in ROWS for path in paths for seed in seeds]
     with ProcessPoolExecutor(jobs) as pool:
         found = list(pool.map(searched, *zip(*tasks, strict=True)))
     regrets = np.array(found).reshape(len(ROWS), len(paths), n_seeds, len(BUDGETS))

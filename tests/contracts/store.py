@@ -183,6 +183,16 @@ class StoreContract:
         assert theirs[0].params["optimizer"] == "sgd" and theirs[0].params["layers"] == 1
         assert repr(theirs[0].intermediate_values) == "{0: 2.0, 1: nan, 2: inf, 3: 0.5}"
 
+    def test_optuna_knows_what_keeps_its_constraints(self, store):
+        for number, beyond in enumerate([(0.5, -1.0), (-0.5, 0.0), (None, 2.0), ()]):
+            store.begin(a_trial(number), None, MIXED_SPACE)
+            for _ in range(2):  # again, as after a connection that broke
+                closed = a_trial(number, state=State.COMPLETED, trainings=scored(float(number)))
+                store.close_trial(closed, beyond)
+        theirs = store._storage.get_all_trials(store._id)
+        limits = [t.system_attrs.get("constraints") for t in theirs]
+        assert limits == [[0.5, -1.0], [-0.5, 0.0], [0.0, 2.0], None]
+
     @pytest.mark.parametrize("last", ["trial_params", "trial_values"])
     def test_a_kill_within_an_event_leaves_nothing_of_it(self, store, open_store, last):
         """Events write several tables; the process dies before the last of them."""

@@ -297,7 +297,7 @@ def _search_of(
     request, stored = looked_up(request)
     # A program says itself what its models cost, so an objective may be that.
     findings = Findings(with_fixed(list(hyperparameters), request.fix), (), True, Objective.parse(request.goal))
-    request, said = warmed(request, stored, findings.hyperparameters)
+    request, said = warmed(request, stored, findings.hyperparameters, {})
     for text in said:
         warnings.warn(text, Remark, stacklevel=5)  # of the call of `open`, which is behind `briefly`
     definition = plan(request, stored, findings, {}, None)

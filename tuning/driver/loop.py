@@ -25,6 +25,7 @@ from tuning.engines.base import Done, Engine
 from tuning.errors import StudyError
 from tuning.executors.base import Executor
 from tuning.records import trainings
+from tuning.records.constraint import excesses
 from tuning.records.definition import Definition
 from tuning.records.trial import RETURNED, Run, State, Training, Trial
 from tuning.storage.folder import CHECKPOINTS
@@ -352,7 +353,7 @@ class Search:
             trial = replace(trial, state=State.COMPLETED)
         if trial.state.is_finished:
             trial = replace(trial, ended_at=time.time())
-            self.store.close_trial(trial)
+            self._store_end(trial)
         else:
             self.store.save(trial)
             self._resting.add(trial.number)
@@ -372,11 +373,14 @@ class Search:
     def _close(self, numbers: Iterable[int]) -> None:
         for number in sorted(numbers):
             trial = replace(self.trials[number], state=State.COMPLETED, ended_at=time.time())
-            self.store.close_trial(trial)
+            self._store_end(trial)
             self.trials[number] = trial
             self._resting.discard(number)
             self._notify("trial_ended", trial)
             self._weights.run_ended(trial)
+
+    def _store_end(self, trial: Trial) -> None:
+        self.store.close_trial(trial, excesses(trial, self.definition.constraints))
 
     def _stop(self, reason: str) -> None:
         self.stopping, self.stopped_at = reason, time.monotonic()

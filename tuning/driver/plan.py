@@ -119,6 +119,7 @@ def plan(
         tries=completed(findings.hyperparameters, request.tries or ()),
         model=findings.model,
         warm_start=request.warm_start or {},
+        lessons=request.lessons,
         constraints=request.constraints or (),
         told=request.told,
         **({} if stored is None else {"scoring": stored.scoring}),

@@ -22,6 +22,7 @@ from tuning.errors import OptionError, TuningError, guess, must, whole_number
 from tuning.preflight.verdict import CHECKS
 from tuning.records import constraint
 from tuning.records.constraint import Constraint
+from tuning.records.lesson import Lesson
 from tuning.records.objective import Objective, listed, primary
 from tuning.space import SearchSpace, as_space, resolve
 from tuning.training import callbacks
@@ -74,6 +75,7 @@ class Request:
         path: the study's folder.
         log: what to write for TensorBoard besides, read.
         warm_start: other studies, as they were given; later with the configurations of each.
+        lessons: what the engine is told of them.
         told: whether a program trains, and tells what its trials come to.
     """
 
@@ -92,6 +94,7 @@ class Request:
     fix: Mapping[str, Any] = field(default_factory=dict)
     tries: tuple[Mapping[str, Any], ...] | None = None
     warm_start: Any = None
+    lessons: Mapping[str, Sequence[Lesson]] = field(default_factory=dict)
     constraints: tuple[Constraint, ...] | None = None
     storage: str | None = None
     seed: int | None = None

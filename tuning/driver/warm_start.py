@@ -2,11 +2,13 @@
 
 Owns which configurations are taken from where, and what is said of values that the space does not have. What they were
 on other data is no score on these, so they are tried anew, before the engine proposes anything; it learns from them as
-from its own. They are part of the study from then on, which goes on without the others.
+from its own. Of studies on the same data an engine that can learn from others is told more: many of their trials, with
+their scores. All of it is part of the study from then on, which goes on without the others.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,19 +16,25 @@ from typing import Any
 
 from tuning.driver.request import Request
 from tuning.engines.first import fitting, in_turn
+from tuning.engines.registry import engine_kind
 from tuning.errors import OptionError, must
 from tuning.hyperparameters import Hyperparameter
 from tuning.records.definition import Definition
+from tuning.records.lesson import Lesson
 from tuning.records.ranking import pareto, ranked
+from tuning.records.trial import Trial
 from tuning.storage.folder import DATABASE
 from tuning.storage.store import Store
 
 MOST_EACH, MOST = 3, 5
 """Configurations that are taken of one study, and of all of them."""
 
+MOST_LESSONS, LEAST_LESSONS = 50, 3
+"""Trials that are told of all studies, and the least of one: fewer show nothing of how configurations compare."""
+
 
 def warmed(
-    request: Request, stored: Definition | None, space: Sequence[Hyperparameter]
+    request: Request, stored: Definition | None, space: Sequence[Hyperparameter], data: Mapping[str, Any]
 ) -> tuple[Request, tuple[str, ...]]:
     """Return the request with the configurations of the other studies that it names, and what to say of them.
 
@@ -36,27 +44,33 @@ def warmed(
         request: a continued one.
         stored: the definition of the study that is continued; None for a new one.
         space: what is searched.
+        data: the fingerprint of the data.
 
     Raises:
         OptionError: one of them is no study, or has nothing for this space.
     """
     if not request.warm_start or isinstance(request.warm_start, Mapping):
-        return replace(request, warm_start=dict(request.warm_start or {})), ()
+        lessons = {} if stored is None else stored.lessons
+        return replace(request, warm_start=dict(request.warm_start or {}), lessons=lessons), ()
     paths = [_path_of(given, request) for given in request.warm_start]
     names = [path.name for path in paths]
     if len(set(names)) < len(names) or request.path.name in names:
         rule = "name each study once, and none of the search's own name"
         raise OptionError(must("warm_start", rule, ", ".join(names)))
     if stored is not None and list(stored.warm_start) == names:
-        return replace(request, warm_start=dict(stored.warm_start)), ()
-    found, said = {}, []
+        return replace(request, warm_start=dict(stored.warm_start), lessons=stored.lessons), ()
+    found, lessons, said = {}, {}, []
     for path in paths:
-        found[path.name], left_out = _taken(path, request.storage, space)
+        definition, best = _read(path, request.storage)
+        found[path.name], left_out = _taken(path.name, best, space)
+        if engine_kind(request.engine).learns_from_others and not definition.several and definition.data == data:
+            lessons[path.name] = _lessons(definition, best, space, max(MOST_LESSONS // len(paths), 1))
         text = f"begins with the best {len(found[path.name])} of {path.name}"
         said.append(f"{text}; left out: {', '.join(left_out)}" if left_out else text)
     kept = in_turn(found)[:MOST]
     chosen = {name: [values for values in several if values in kept] for name, several in found.items()}
-    return replace(request, warm_start=chosen), tuple(said)
+    lessons = {name: told for name, told in lessons.items() if len(told) >= LEAST_LESSONS}
+    return replace(request, warm_start=chosen, lessons=lessons), tuple(said)
 
 
 def _path_of(given: Any, request: Request) -> Path:
@@ -72,10 +86,8 @@ def _path_of(given: Any, request: Request) -> Path:
     raise OptionError(must("warm_start", f"name studies in '{request.path.parent}', or their folders", str(given)))
 
 
-def _taken(
-    path: Path, storage: str | None, space: Sequence[Hyperparameter]
-) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Return the best configurations of a study as this space has them, and which values it does not have."""
+def _read(path: Path, storage: str | None) -> tuple[Definition, list[Trial]]:
+    """Return the definition of a study, and its trials with a score, the best first."""
     store = Store.of(path, None if (path / DATABASE).is_file() else storage)
     try:
         definition = store.definition()
@@ -85,6 +97,27 @@ def _taken(
     if definition is None:
         raise OptionError(must("warm_start", "name studies", path.name))
     best = pareto(trials, definition.objectives) if definition.several else ranked(trials, definition.objective)
+    return definition, best
+
+
+def _lessons(
+    definition: Definition, best: Sequence[Trial], space: Sequence[Hyperparameter], most: int
+) -> tuple[Lesson, ...]:
+    """Return what a study teaches: of many trials some from each rank, for what is bad is worth knowing too."""
+    step = math.ceil(len(best) / most)
+    found: dict[str, Lesson] = {}
+    for trial in best[:: max(step, 1)]:
+        complete, missing = fitting(space, trial.values)
+        if trial.score is not None and len(missing) < len(trial.values):
+            score = -definition.objective.sort_key(trial.score)
+            found.setdefault(repr(sorted(complete.items())), Lesson(complete, score))  # equal here: the better one's
+    return tuple(found.values())
+
+
+def _taken(
+    name: str, best: Sequence[Trial], space: Sequence[Hyperparameter]
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return the best configurations of a study as this space has them, and which values it does not have."""
     taken: list[dict[str, Any]] = []
     left_out: dict[str, None] = {}
     for trial in best:
@@ -98,5 +131,5 @@ def _taken(
             break
     if not taken:
         why = "has no trial with a score" if not best else "has no hyperparameter in common with this space"
-        raise OptionError(f"`warm_start` must name studies to learn from, but '{path.name}' {why}.")
+        raise OptionError(f"`warm_start` must name studies to learn from, but '{name}' {why}.")
     return taken, tuple(left_out)

@@ -23,10 +23,12 @@ from scipy.special import log_ndtr, ndtr
 from threadpoolctl import ThreadpoolController
 
 from tuning.engines.cube import Cube
+from tuning.engines.gp_lessons import fitted
 from tuning.engines.gp_scores import excesses_of, scores_of
 from tuning.engines.matern import GaussianProcess
 from tuning.engines.optuna_private import LazyRandomState
 from tuning.hyperparameters import Hyperparameter
+from tuning.records.lesson import Lesson
 from tuning.space.distributions import from_sampled, parameter_names, sampled_distribution, to_sampled
 
 LEAST_SCORES = 3
@@ -52,6 +54,7 @@ class GaussianProcessSampler(BaseSampler):
 
     Attributes:
         space: the hyperparameters, parents before children; may be replaced by one with more of them.
+        lessons: what other studies have come to, for each of them.
 
     References:
         D. R. Jones, M. Schonlau, W. J. Welch, "Efficient Global Optimization of Expensive Black-Box Functions",
@@ -60,8 +63,8 @@ class GaussianProcessSampler(BaseSampler):
         under way are believed to come to what is expected of them.
     """
 
-    def __init__(self, space: Sequence[Hyperparameter]) -> None:
-        self.space = tuple(space)
+    def __init__(self, space: Sequence[Hyperparameter], lessons: Sequence[Sequence[Lesson]] = ()) -> None:
+        self.space, self.lessons = tuple(space), tuple(lessons)
         self._rng = LazyRandomState()
         self._at_random = RandomSampler()
 
@@ -77,7 +80,7 @@ class GaussianProcessSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        cube, names = Cube(self.space), parameter_names(self.space)
+        cube, names = Cube(self.space, len(self.lessons)), parameter_names(self.space)
         others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
         numbers, scores = scores_of(others, study.direction is StudyDirection.MAXIMIZE)
         limits = [(known, beyond) for known, beyond in excesses_of(others) if len(known) >= LEAST_SCORES]
@@ -91,7 +94,7 @@ class GaussianProcessSampler(BaseSampler):
             keeping = Keeping.fit(cube, told) if told else None
             model = None
             if len(scores) >= LEAST_SCORES:
-                model = GaussianProcess.fit(cube.coordinates(seen), scores, cube.groups)
+                model = fitted(cube, seen, scores, self.lessons)
             if running and model is not None:
                 points = cube.coordinates(np.array(running))
                 model = model.with_more(points, model.predict(points)[0])

@@ -27,12 +27,17 @@ def scores_of(trials: Sequence[FrozenTrial], is_max: bool) -> tuple[list[int], n
         is_max: whether larger is better there.
     """
     scored = [t for t in trials if t.values and t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
-    values = np.array([t.values[0] if is_max else -t.values[0] for t in scored])
-    if len(values):
-        middle, best = float(np.median(values)), float(values.max())
-        values = np.maximum(values, middle - DEPTH * (best - middle))
-        values = (values - values.mean()) / (float(values.std()) or 1.0)
-    return [t.number for t in scored], values
+    return [t.number for t in scored], standardised([t.values[0] if is_max else -t.values[0] for t in scored])
+
+
+def standardised(scores: Sequence[float]) -> np.ndarray:
+    """Return scores, of which larger is better, on the scale of a process."""
+    values = np.array(scores)
+    if not len(values):
+        return values
+    middle, best = float(np.median(values)), float(values.max())
+    values = np.maximum(values, middle - DEPTH * (best - middle))
+    return np.asarray((values - values.mean()) / (float(values.std()) or 1.0))
 
 
 def excesses_of(trials: Sequence[FrozenTrial]) -> list[tuple[list[int], np.ndarray]]:

@@ -70,6 +70,7 @@ class EngineKind:
             what may, which is found out where it is not given.
         constrains: whether it proposes what is likely to keep the constraints. Such an engine is given them,
             `constraints`; others find out.
+        learns_from_others: whether it can learn from trials of other studies. Such an engine is given `lessons`.
         own_results: returns the search object that the engine's library would have left behind, of a definition and
             its trials; None where there is none.
     """
@@ -88,6 +89,7 @@ class EngineKind:
     folds: int | None = None
     changes: bool = False
     constrains: bool = False
+    learns_from_others: bool = False
     own_results: Callable[..., Any] | None = None
 
     def default_trials(self, definition: Definition) -> int | None:

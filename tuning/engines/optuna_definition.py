@@ -28,6 +28,7 @@ from tuning.errors import must, raise_all
 from tuning.hyperparameters import Hyperparameter
 from tuning.records.constraint import Constraint
 from tuning.records.definition import Definition
+from tuning.records.lesson import Lesson
 from tuning.records.objective import Objective
 
 
@@ -112,6 +113,7 @@ def make(
     epochs: int,
     max_trials: int | None,
     constraints: Sequence[Constraint] = (),
+    lessons: Sequence[Sequence[Lesson]] = (),
     **options: Any,
 ) -> OptunaEngine:
     """Make the engine of a settled definition.
@@ -120,7 +122,8 @@ def make(
         T. Akiba et al., "Optuna: A Next-generation Hyperparameter Optimization Framework", KDD 2019.
     """
     sampler, pruner = options["sampler"], options["pruner"]
-    request = replace(_request(space, seed, len(objectives), options), is_constrained=bool(constraints))
+    request = _request(space, seed, len(objectives), options)
+    request = replace(request, is_constrained=bool(constraints), lessons=tuple(map(tuple, lessons)))
     is_name = isinstance(sampler, str)
     plan = make_plan(sampler, options["model"], request) if is_name else given_plan(sampler, seed)
     warmup = 0

@@ -87,4 +87,5 @@ OPTUNA = EngineKind(
     remark=_remark,
     many_objectives=True,
     constrains=True,
+    learns_from_others=True,
 )

@@ -22,6 +22,7 @@ from tuning.engines.gp_sampler import GaussianProcessSampler, proposal_seconds
 from tuning.engines.optuna_private import constrained, is_in_grid, is_of_optuna, reseed, set_sequence
 from tuning.errors import must
 from tuning.hyperparameters import Hyperparameter
+from tuning.records.lesson import Lesson
 from tuning.space.distributions import parameter_names, to_sampled
 
 OURS = "gaussian_process"
@@ -54,6 +55,7 @@ class Request:
         n_startup_trials: trials before a model proposes.
         population_size: of the evolutionary samplers.
         is_constrained: whether trials have constraints to keep.
+        lessons: of other studies, for a sampler that can learn from them.
     """
 
     space: tuple[Hyperparameter, ...]
@@ -62,6 +64,7 @@ class Request:
     n_startup_trials: int
     population_size: int
     is_constrained: bool = False
+    lessons: tuple[tuple[Lesson, ...], ...] = ()
 
     @property
     def constraints(self) -> dict[str, Any]:
@@ -123,7 +126,7 @@ def _grid(request: Request) -> BaseSampler:
 
 
 MAKERS: dict[str, Callable[[Request], BaseSampler]] = {
-    OURS: lambda request: GaussianProcessSampler(request.space),
+    OURS: lambda request: GaussianProcessSampler(request.space, request.lessons),
     "tpe": _tpe,
     "gp": _gp,
     "cmaes": _cmaes,
@@ -148,6 +151,7 @@ class Plan:
         defaults_first: whether trial 0 has the default values.
         is_given: whether a person has made the sampler.
         keeps_state: whether its class is not Optuna's, so that it may remember things itself.
+        n_lessons: number of trials of other studies that the model computes with.
     """
 
     model: BaseSampler
@@ -157,6 +161,7 @@ class Plan:
     defaults_first: bool = False
     is_given: bool = False
     keeps_state: bool = False
+    n_lessons: int = 0
 
     def sampler(self, number: int, draw: int, seed: int, space: Sequence[Hyperparameter], is_slow: bool) -> BaseSampler:
         """Return the sampler of a trial, seeded.
@@ -185,7 +190,8 @@ class Plan:
         """
         if self.last is None or number < self.until:
             return False
-        return number >= MAX_MODELLED or 0 < mean_seconds * MAX_SHARE < proposal_seconds(number, len(space))
+        seconds = proposal_seconds(number + self.n_lessons, len(space))
+        return number >= MAX_MODELLED or 0 < mean_seconds * MAX_SHARE < seconds
 
     def can_draw(self, h: Hyperparameter, parameter: str) -> bool:
         """Tell whether the sampler can draw a hyperparameter that may have been found after trial 0."""
@@ -213,6 +219,7 @@ def make_plan(name: str, model: str | None, request: Request) -> Plan:
             until=request.n_startup_trials,
             last=_tpe(learning) if model == OURS else None,
             defaults_first=True,
+            n_lessons=sum(map(len, request.lessons)),
         )
 
 

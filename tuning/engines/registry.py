@@ -116,6 +116,7 @@ def make_engine(definition: Definition, max_trials: int | None, objects: Mapping
     kind = engine_kind(definition.engine)
     more: dict[str, Any] = {} if kind.folds is None else {"n_trainings": len(definition.training_names)}
     more |= {"constraints": definition.constraints} if kind.constrains else {}
+    more |= {"lessons": tuple(definition.lessons.values())} if kind.learns_from_others else {}
     engine: Engine = kind.make(
         definition.hyperparameters,
         definition.objectives if kind.many_objectives else definition.objective,

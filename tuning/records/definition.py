@@ -5,13 +5,14 @@ Owns the record, its JSON form and the comparison that refuses to resume a diffe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tuning.hyperparameters import Hyperparameter
 from tuning.records import arguments, fingerprint
 from tuning.records.constraint import Constraint
+from tuning.records.lesson import Lesson
 from tuning.records.objective import Objective
 
 VERSION = 5
@@ -42,6 +43,7 @@ class Definition:
             `tuning.records.trainings`.
         model: the fingerprint of the default model and of the code that trains it; empty where it is not known.
         warm_start: other studies, and the configurations of each that are tried after `tries`, complete.
+        lessons: what an engine that learns from other studies is told of each.
         constraints: what a trial must keep to be one of the best.
         told: whether a program trains the trials in a loop of its own, and tells what they come to.
     """
@@ -66,6 +68,7 @@ class Definition:
     warm_start: Mapping[str, Any] = field(default_factory=dict)
     constraints: tuple[Constraint, ...] = ()
     told: bool = False
+    lessons: Mapping[str, Sequence[Lesson]] = field(default_factory=dict)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -136,6 +139,7 @@ class Definition:
             **({"warm_start": {k: list(map(dict, v)) for k, v in self.warm_start.items()}} if self.warm_start else {}),
             **({"constraints": list(map(str, self.constraints))} if self.constraints else {}),
             **({"told": True} if self.told else {}),
+            **({"lessons": {k: [*map(_listed_lesson, v)] for k, v in self.lessons.items()}} if self.lessons else {}),
         }
 
     @classmethod
@@ -147,6 +151,7 @@ class Definition:
         fields["several"] = tuple(map(Objective.parse, record.get("several", ())))
         fields["tries"] = tuple(record.get("tries", ()))
         fields["constraints"] = tuple(map(Constraint.parse, record.get("constraints", ())))
+        fields["lessons"] = {k: tuple(Lesson(*one) for one in v) for k, v in record.get("lessons", {}).items()}
         return cls(**fields)
 
     def differences(self, other: Definition) -> list[str]:
@@ -186,6 +191,10 @@ class Definition:
 
 def _listed(things: Iterable[Any]) -> str:
     return ", ".join(map(str, things)) or "none"
+
+
+def _listed_lesson(lesson: Lesson) -> list[Any]:
+    return [dict(lesson.values), lesson.score]
 
 
 def _described(definition: Definition) -> dict[str, Any]:

@@ -19,6 +19,9 @@ from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 from tuning.errors import StudyError
 from tuning.storage.schema import tables
 
+CONSTRAINTS = "constraints"
+"""The attribute in which Optuna's tools look up what a trial's constraints come to."""
+
 
 class Rows:
     """The trials of a database that has Optuna's tables.
@@ -90,8 +93,15 @@ class Rows:
             connection.execute(table.delete().where(table.c.trial_id == row, table.c.step == step))
             _insert(connection, table, [{"trial_id": row, **reported}])
 
-    def close(self, row: int, record: Mapping[str, Any], state: str, scores: Sequence[float]) -> None:
-        """Give a row its last record, its state (a name of Optuna's) and its values, one an objective or none."""
+    def close(
+        self, row: int, record: Mapping[str, Any], state: str, scores: Sequence[float], beyond: Sequence[float] = ()
+    ) -> None:
+        """Give a row its last record, its state (a name of Optuna's) and its values, one an objective or none.
+
+        Args:
+            row, record, state, scores: see above.
+            beyond: how far the trial is beyond each constraint, 0 or less where it is kept.
+        """
         table = self._tables["trial_values"]
         with self._engine.begin() as connection:
             self._save(connection, row, record)
@@ -102,6 +112,11 @@ class Rows:
                 stored, kind = _stored(score)
                 rows.append({"trial_id": row, "objective": objective, "value": stored, "value_type": kind})
             _insert(connection, table, rows)
+            if beyond:
+                table = self._tables["trial_system_attributes"]
+                connection.execute(table.delete().where((table.c.trial_id == row) & (table.c.key == CONSTRAINTS)))
+                limits = {"trial_id": row, "key": CONSTRAINTS, "value_json": json.dumps(list(beyond))}
+                _insert(connection, table, [limits])
 
     def reopen(self, row: int, record: Mapping[str, Any]) -> None:
         """Replace a row's record and let it run, closed or not."""

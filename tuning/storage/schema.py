@@ -22,6 +22,7 @@ COLUMNS = {
     "trials": {"trial_id", "number", "study_id", "state", "datetime_start", "datetime_complete"},
     "trial_params": {"trial_id", "param_name", "param_value", "distribution_json"},
     "trial_user_attributes": {"trial_id", "key", "value_json"},
+    "trial_system_attributes": {"trial_id", "key", "value_json"},
     "trial_intermediate_values": {"trial_id", "step", "intermediate_value", "intermediate_value_type"},
     "trial_values": {"trial_id", "objective", "value", "value_type"},
 }

@@ -284,12 +284,18 @@ class Store:
         """Record the objective of the trial's last epoch, for Optuna's own tools."""
         self._do(lambda: self._trial_rows.report(self._row(trial), trial.epochs - 1, value))
 
-    def close_trial(self, trial: Trial) -> None:
-        """Give a trial its final state; nothing about it is written any more."""
+    def close_trial(self, trial: Trial, beyond: Sequence[float | None] = ()) -> None:
+        """Give a trial its final state; nothing about it is written any more.
+
+        Args:
+            trial: finished.
+            beyond: how far it is beyond each constraint, None of one that is not known, for Optuna's own tools.
+        """
         scores = [score for score in trial.scores or (trial.score,) if score is not None]
         is_scored = trial.state is not State.FAILED and len(scores) == max(len(trial.scores), 1)
         values, state = scores if is_scored else [], _STATES[trial.state]
-        self._do(lambda: self._trial_rows.close(self._row(trial), self._record(trial), state, values))
+        known = [0.0 if value is None else value for value in beyond]  # Optuna has no word for what is not known
+        self._do(lambda: self._trial_rows.close(self._row(trial), self._record(trial), state, values, known))
         self._engine_states.pop(trial.number, None)
 
     @cached_property

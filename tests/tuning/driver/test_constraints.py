@@ -47,6 +47,18 @@ def test_the_best_keeps_them_whatever_its_score_is(search):
     assert {"feasible", "limited.val_loss"} <= set(study.dataframe().columns)
 
 
+def test_optunas_own_tools_know_the_best(search):
+    import optuna
+
+    study = search(constraints=["val_loss>=1.2"])
+    theirs = optuna.load_study(study_name=study.name, storage=f"sqlite:///{study.path}/trials.db")
+    assert min(theirs.trials, key=lambda t: t.value).number != study.best.number, "or nothing would be shown"
+    assert theirs.best_trial.number == study.best.number
+    for trial in study.trials:
+        beyond = theirs.trials[trial.number].system_attrs["constraints"]
+        assert (max(beyond) <= 0) == trial.is_feasible and beyond == [1.2 - trial.score]
+
+
 @pytest.mark.medium
 def test_they_belong_to_the_study(search):
     first = search(trials=3)

@@ -106,6 +106,22 @@ def test_what_this_space_does_not_have_is_left_out_and_said(search, tmp_path):
 
 
 @pytest.mark.medium
+def test_the_process_learns_from_all_trials_of_the_others_and_other_engines_do_not(search):
+    one = search(study="one", trials=12)
+    options = {"sampler": "gaussian_process"}  # in auto it is too slow for trials that take no time
+    arguments = {"engine": "optuna", "trials": 6, "options": options, "warm_start": ["one"]}
+    warm = search(study="warm", **arguments)
+    told = warm.definition.lessons["one"]
+    assert {(lesson.values["a"], -lesson.score) for lesson in told} == {(t.values["a"], t.score) for t in one.trials}
+    assert search(study="random", engine="random", warm_start=["one"]).definition.lessons == {}
+    begun = search(study="tried", **{**arguments, "warm_start": None, "tries": one.best_values(3)})
+    assert values(begun, 3) == values(warm, 3) and values(begun)[3:] != values(warm)[3:]
+    cut = search(study="cut", **{**arguments, "trials": 4})
+    assert cut.definition.lessons == warm.definition.lessons
+    assert outcome(search(study="cut", **{**arguments, "warm_start": None})) == outcome(warm)
+
+
+@pytest.mark.medium
 def test_a_program_may_begin_with_others(search, tmp_path):
     one = search(study="one")
     with pytest.warns(tuning.errors.Remark, match="begins with the best 3 of one"):

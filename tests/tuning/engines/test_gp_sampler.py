@@ -5,14 +5,18 @@ from dataclasses import replace
 import numpy as np
 import optuna
 import pytest
+from scipy.stats import spearmanr
 
 from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals
+from tuning.engines.cube import Cube
+from tuning.engines.gp_lessons import fitted
 from tuning.engines.gp_sampler import GaussianProcessSampler, log_expected_improvement, proposal_seconds
 from tuning.engines.gp_scores import scores_of
 from tuning.engines.optuna import SLOW
 from tuning.engines.registry import engine_kind, make_engine, read_options, settle
 from tuning.hyperparameters import Boolean, Condition, Float
 from tuning.records.definition import Definition
+from tuning.records.lesson import Lesson
 from tuning.records.trial import Training
 
 FLAT = tuple(Float(f"x{i}", 0.1, low=0.0, high=1.0) for i in range(3))
@@ -103,3 +107,31 @@ def test_many_trials_are_left_to_tpe():
     assert engine._plan.is_slow(150, FLAT, 0.0) and not engine._plan.is_slow(149, FLAT, 0.0)
     asked = make_engine(definition(sampler="gaussian_process"), None)
     assert not asked._plan.is_slow(500, FLAT, 0.0)
+
+
+def lessons_of(function, n=30):
+    rng = np.random.default_rng(0)
+    points = [{h.name: float(x) for h, x in zip(FLAT, point, strict=True)} for point in rng.uniform(size=(n, 3))]
+    return tuple(Lesson(point, function(*point.values())) for point in points)
+
+
+def test_other_studies_are_believed_as_far_as_the_own_trials_agree():
+    def hill(x, y, z):
+        return -((x - 0.7) ** 2) - (y - 0.2) ** 2 - 0.01 * z
+
+    rows = np.random.default_rng(2).uniform(size=(12, 3))
+    places = np.random.default_rng(9).uniform(size=(200, 3))
+    truth = [hill(*place) for place in places]
+
+    def learned(lessons, n):
+        own = np.array([hill(*row) for row in rows[:n]])
+        cube = Cube(FLAT, len(lessons))
+        model = fitted(cube, rows[:n], (own - own.mean()) / own.std(), lessons)
+        lengths = np.exp(model.theta[len(FLAT) : -2])
+        return spearmanr(model.predict(cube.coordinates(places))[0], truth).statistic, list(lengths)
+
+    right, wrong = lessons_of(hill), lessons_of(lambda *point: -50 * hill(*point))
+    assert learned([], 3)[0] < 0.8 and learned([right], 3)[0] > 0.95, "three trials know little, and the others much"
+    assert learned([wrong], 12)[0] > 0.95, "what is wrong does no harm"
+    quality, (far, near) = learned([wrong, right], 5)
+    assert quality > 0.95 and far < 0.5 < 1 < near, "each study weighs by itself"

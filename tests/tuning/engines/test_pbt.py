@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from tests.contracts.engine import EngineContract
 from tests.simulation import OBJECTIVE, Simulation, proposals, score_of
 from tuning.engines.base import Done, Wait
 from tuning.engines.pbt import changed
@@ -25,6 +26,20 @@ SPACE = (
     Float("momentum", 0.5, low=0.1, high=0.9, conditions=(Condition("optimizer", ("sgd",)),)),
 )
 CHANGE = ["rate", "dropout", "batch_size", "momentum"]
+
+
+class TestContract(EngineContract):
+    """Twelve runs of four members: three generations."""
+
+    name = "pbt"
+    options = {"population": 4, "ready": 3, "change": ["learning_rate", "momentum", "batch_size"]}
+    limit, length = None, 12
+
+    # A population is of one size and architecture, its members may be equal, and their number is no limit.
+    test_the_limit_counts_trials = None
+    test_a_small_space_is_exhausted_without_duplicates = None
+    test_hyperparameters_that_turn_up_later_are_searched = None
+    test_failed_trials_do_not_stop_it = None
 
 
 def settled(seed=0, epochs=9, space=SPACE, patience=None, **options):
