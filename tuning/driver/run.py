@@ -48,8 +48,9 @@ def run(request: Request) -> Data:
             warnings.warn(remark, Remark, stacklevel=4)  # of the call of `search`, which is behind `briefly`
         if engine_kind(request.engine).changes:
             request = with_changes(request, findings, executor)
-        request, said = warmed(request, stored, findings.hyperparameters, data.fingerprint())
-        definition = plan(request, stored, findings, data.fingerprint(), division)
+        fingerprint = data.fingerprint()
+        request, said = warmed(request, stored, findings.hyperparameters, fingerprint)
+        definition = plan(request, stored, findings, fingerprint, division)
         training = training_options(request, definition, findings)
         search = opened_search(request, definition, executor, resources, training=training, deadline=deadline)
         for observer, text in product(request.observers, (*_remarks(findings), *said)):
