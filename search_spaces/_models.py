@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from search_spaces import _mlp
 
@@ -53,21 +52,9 @@ class LinearClassifier(keras.Model):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         return self.affine(inputs)
 
-    def train_step(self, data: Any) -> dict[str, Any]:
-        """Take one step down the gradient of the loss; return the metrics."""
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        with tf.GradientTape() as tape:
-            scores = self(x, training=True)
-            loss = self.compute_loss(x=x, y=y, y_pred=scores, sample_weight=sample_weight)
-        gradients = tape.gradient(loss, self.trainable_weights)
-        self.optimizer.apply(gradients, self.trainable_weights)
-        for metric in self.metrics:
-            if metric.name == "loss":
-                metric.update_state(loss)
-            else:
-                metric.update_state(y, scores, sample_weight=sample_weight)
-        result: dict[str, Any] = self.get_metrics_result()
-        return result
+    def train_step(self, *given: Any) -> Any:
+        """Take one step down the gradient of the loss; return the metrics, and on JAX the state."""
+        return _step_of_jax(self, *given) if keras.config.backend() == "jax" else _step_of_tensorflow(self, *given)
 
 
 @keras.saving.register_keras_serializable("search_spaces")
@@ -109,3 +96,44 @@ class WideAndDeep(keras.Model):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._config}
+
+
+def _step_of_tensorflow(model: keras.Model, data: Any) -> dict[str, Any]:
+    import tensorflow as tf
+
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    with tf.GradientTape() as tape:
+        scores = model(x, training=True)
+        loss = model.compute_loss(x=x, y=y, y_pred=scores, sample_weight=sample_weight)
+    gradients = tape.gradient(loss, model.trainable_weights)
+    model.optimizer.apply(gradients, model.trainable_weights)
+    _update(model, y, scores, loss, sample_weight)
+    result: dict[str, Any] = model.get_metrics_result()
+    return result
+
+
+def _step_of_jax(model: keras.Model, state: Any, data: Any) -> tuple[dict[str, Any], Any]:
+    import jax
+
+    weights, others, optimizer, metrics = state
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+
+    def loss_of(weights: Any) -> Any:
+        scores, after = model.stateless_call(weights, others, x, training=True)
+        return model.compute_loss(x=x, y=y, y_pred=scores, sample_weight=sample_weight), (scores, after)
+
+    (loss, (scores, others)), gradients = jax.value_and_grad(loss_of, has_aux=True)(weights)
+    weights, optimizer = model.optimizer.stateless_apply(optimizer, gradients, weights)
+    with keras.StatelessScope(state_mapping=list(zip(model.metrics_variables, metrics, strict=True))) as scope:
+        _update(model, y, scores, loss, sample_weight)
+        result = model.get_metrics_result()
+    metrics = [scope.get_current_value(variable) for variable in model.metrics_variables]
+    return result, (weights, others, optimizer, metrics)
+
+
+def _update(model: keras.Model, y: Any, scores: Any, loss: Any, sample_weight: Any) -> None:
+    for metric in model.metrics:
+        if metric.name == "loss":
+            metric.update_state(loss)
+        else:
+            metric.update_state(y, scores, sample_weight=sample_weight)

@@ -23,9 +23,9 @@ os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="state-")  # the key that
 
 ROOT = Path(__file__).parent.parent
 SPACES = Path(__file__).parent / "spaces"
-MAY_BE_MISSING = ("'torch'", "can only be mounted by root", "SCIPY_ARRAY_API is not set")
-"""Of what is skipped even where `TUNING_CI=1`: a package of half a gigabyte, rights that no installation gives, and a
-switch that makes another SciPy of it for the whole process."""
+MAY_BE_MISSING = ("'torch'", "can only be mounted by root", "SCIPY_ARRAY_API is not set", "Keras runs on ")
+"""Of what is skipped even where `TUNING_CI=1`: a package of half a gigabyte, rights that no installation gives, a
+switch that makes another SciPy of it for the whole process, and what is not about the backend of this run."""
 
 
 def pytest_addoption(parser):

@@ -1,7 +1,9 @@
 """`fit` with the meaning of `keras.Model.fit`, in which an epoch is one compiled program.
 
-Owns how a model's epochs are run, and nothing else: no trials, no searches, no checkpoints. TensorFlow is
-loaded when a name of this package is first used.
+Owns how a model's epochs are run, and nothing else: no trials, no searches, no checkpoints. Keras is
+loaded when a name of this package is first used. What differs between TensorFlow and JAX is behind `backends`; what
+follows is true of TensorFlow, and on JAX a short last batch always has a body of its own, convolutions on a CPU are
+compiled batch by batch, and indices are checked no more than Keras checks them there (see `jax_program`).
 
 An epoch, training and validation, is one XLA program over arrays that stay on the device. It calls the
 model's own `train_step` and `test_step`, so losses, metrics, several outputs, regularizers and custom steps

@@ -20,10 +20,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from tuning.compiled import private
-from tuning.compiled.program import constants_of, variables_of
+from tuning.compiled import backends, private
+from tuning.compiled.state import constants_of, variables_of
 
 # What Keras itself sets on a model although its class has a method of that name, and `fit`, which may be this
 # one.
@@ -120,9 +119,10 @@ class _Description:
     def _describe_object(self, value: Any) -> Any:
         if isinstance(value, keras.layers.Layer) and id(value) in self._seen:
             return "layer", self._layer_numbers[id(value)]
-        if isinstance(value, tf.TensorShape):
-            return "shape", tuple(value.as_list())
-        if isinstance(value, (tf.DType, slice, range)):
+        described = backends.current().described(value)
+        if described is not None:
+            return described
+        if isinstance(value, (slice, range)):
             return repr(value)
         if isinstance(value, (keras.random.SeedGenerator, keras.initializers.Initializer)):
             return type(value).__name__ if isinstance(value, keras.random.SeedGenerator) else "initializer"
@@ -210,7 +210,7 @@ class _Description:
         return self._layer_numbers[id(layer)], name, tuple(tensor.shape), tensor.dtype.name
 
     def _settings(self) -> Any:
-        """Return what Keras and TensorFlow are set to that ends up in a trace."""
+        """Return what Keras, and what it runs on, are set to that ends up in a trace."""
         config = keras.config
         return (
             keras.__version__,
@@ -218,7 +218,7 @@ class _Description:
             config.epsilon(),
             config.image_data_format(),
             config.is_flash_attention_enabled(),
-            tf.config.experimental.tensor_float_32_execution_enabled(),
+            *backends.current().settings(),
         )
 
 

@@ -16,9 +16,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from tuning.compiled import private
+from tuning.compiled import backends, private
 
 MAX_PADDED_BYTES = 2**25
 """Larger arrays are not padded: copying them for every trial costs more than a second compilation for another fold."""
@@ -40,7 +39,7 @@ class Samples:
     """
 
     structure: Any
-    tensors: tuple[tf.Tensor, ...]
+    tensors: tuple[Any, ...]
     n_rows: int
     batch_size: int
 
@@ -54,16 +53,12 @@ class Samples:
         return self.n_rows % self.batch_size
 
     @property
-    def specs(self) -> tuple[tf.TensorSpec, ...]:
-        return tuple(tf.TensorSpec(t.shape, t.dtype) for t in self.tensors)
-
-    @property
     def signature(self) -> str:
         """What a program for such samples depends on, besides the number of rows in a short last batch."""
         shapes = [(tuple(t.shape), t.dtype.name) for t in self.tensors]
         return repr((self.structure, shapes, self.batch_size, self.n_short > 0))
 
-    def pack(self, tensors: list[tf.Tensor]) -> Any:
+    def pack(self, tensors: list[Any]) -> Any:
         """Return `tensors` in the structure that a step expects."""
         rest = iter(tensors)
         return keras.tree.map_structure(lambda leaf: None if leaf is None else next(rest), self.structure)
@@ -91,6 +86,9 @@ def load(
     """
     if not private.get("can_convert_arrays")((x, y, sample_weight)):
         raise UnsupportedDataError(f"x is a {type(x).__name__}, not an array")
+    for leaf in keras.tree.flatten((x, y, sample_weight)):
+        if hasattr(leaf, "todense"):
+            raise UnsupportedDataError(f"the data contain a {type(leaf).__name__}, which is sparse")
     adapter = private.get("ArrayDataAdapter")(
         x, y, sample_weight=sample_weight, batch_size=batch_size, class_weight=class_weight
     )
@@ -112,23 +110,19 @@ def split(x: Any, y: Any, sample_weight: Any, fraction: float) -> tuple[Any, Any
     return cut
 
 
-def _tensor(leaf: Any) -> tf.Tensor:
-    if not isinstance(leaf, np.ndarray) and not (tf.is_tensor(leaf) and hasattr(leaf, "numpy")):
-        raise UnsupportedDataError(f"the data contain a {type(leaf).__name__}, not an array")
-    if isinstance(leaf, (tf.SparseTensor, tf.RaggedTensor)):
-        raise UnsupportedDataError(f"the data contain a {type(leaf).__name__}, whose rows differ in size")
+def _tensor(leaf: Any) -> Any:
     if isinstance(leaf, np.ndarray) and leaf.dtype.kind not in "biufc" and leaf.dtype.name != "bfloat16":
         raise UnsupportedDataError(f"the data contain values of type {leaf.dtype}")
-    tensor = tf.convert_to_tensor(leaf)
-    dtype = tensor.dtype
-    if not (dtype.is_floating or dtype.is_integer or dtype.is_bool or dtype.is_complex):
-        raise UnsupportedDataError(f"the data contain values of type {dtype.name}")
-    return tensor
+    return backends.current().tensor(leaf)
 
 
-def _padded(tensor: tf.Tensor, batch_size: int) -> tf.Tensor:
+def _padded(tensor: Any, batch_size: int) -> Any:
     """Fill up the last batch, so that folds of nearly the same size have arrays of the same shape."""
     missing = -int(tensor.shape[0]) % batch_size
-    if missing == 0 or math.prod(tensor.shape) * tensor.dtype.size > MAX_PADDED_BYTES:
+    if missing == 0 or _bytes(tensor) > MAX_PADDED_BYTES:
         return tensor
-    return tf.concat([tensor, tf.zeros([missing, *tensor.shape[1:]], tensor.dtype)], axis=0)
+    return backends.current().padded(tensor, missing)
+
+
+def _bytes(tensor: Any) -> int:
+    return int(math.prod(tensor.shape) * getattr(tensor.dtype, "size", getattr(tensor.dtype, "itemsize", 0)))

@@ -17,11 +17,11 @@ import weakref
 from collections import OrderedDict
 from typing import Any
 
-from tuning.compiled import program as programs
-from tuning.compiled import short_batch
+from tuning.compiled import backends
 from tuning.compiled.architecture import key_of
 from tuning.compiled.arrays import Samples
-from tuning.compiled.program import Program
+from tuning.compiled.backends import Program, ShortBatch
+from tuning.compiled.state import flat
 
 CAPACITY = 64
 """How many shared programs are kept, and at most an eighth as many for one model."""
@@ -75,7 +75,7 @@ def program_for(model: Any, training: Samples, validation: Samples | None) -> tu
 
 def traced_programs() -> int:
     """Return how often the body of a training loop has been traced in this process."""
-    return programs.n_bodies_traced
+    return backends.current().n_traced()
 
 
 def compiled_programs() -> int:
@@ -104,9 +104,9 @@ def _shared_program(
             names = _names(model, program)
             _keep_own(model, key, program, names)
             return program, names, True
-    program = programs.compile_epoch(model, training, validation)
+    program = backends.current().compile_epoch(model, training, validation)
     _compiled += 1
-    key = (*data, *rests) if program.short is short_batch.ShortBatch.SECOND else data
+    key = (*data, *rests) if program.short is ShortBatch.SECOND else data
     _keep_own(model, key, program, program.names)
     if architecture is not None and not program.is_bound:
         shared_key = (architecture, *key)
@@ -126,5 +126,5 @@ def _keep_own(model: Any, key: Any, program: Program, names: Names) -> None:
 
 def _names(model: Any, program: Program) -> Names:
     """Return what this model calls its metrics: Keras numbers names through the process ("auc_3")."""
-    names = tuple(programs.flat(model.get_metrics_result()))
+    names = tuple(flat(model.get_metrics_result()))
     return names, names if program.names[1] else ()

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from tuning.compiled import private
+from tuning.compiled import backends, private
 
 _BATCH_HOOKS = (
     "on_batch_begin",
@@ -36,8 +35,8 @@ def why_not(model: Any, arguments: Mapping[str, Any]) -> str | None:
 
 
 def _model_reason(model: Any) -> str | None:
-    if keras.config.backend() != "tensorflow":
-        return f"Keras runs on {keras.config.backend()}, not on TensorFlow"
+    if backends.name() not in backends.SUPPORTED:
+        return f"Keras runs on {backends.name()}"
     if not model.compiled:
         return "the model is not compiled"
     for name in (*_OWN_LOOPS, private.name_of("make_function")):
@@ -45,32 +44,22 @@ def _model_reason(model: Any) -> str | None:
             return f"{type(model).__name__} has its own `{name}`"
         if name in vars(model) and name != "fit":
             return f"the model has its own `{name}`"
-    if model.run_eagerly or tf.config.functions_run_eagerly():
+    if model.run_eagerly:
         return "run_eagerly is set"
     layers = private.of(model, "flatten_layers")()
     without = next((layer.name for layer in layers if not layer.supports_jit), None)
     if without is not None:
         return f"layer {without} does not support XLA"
-    convolution = next((layer.name for layer in layers if _is_convolution(layer)), None)
-    if convolution is not None and not has_accelerator():
-        return f"XLA is slow at convolutions on a CPU (layer {convolution})"
     if not model.jit_compile and private.of(model, "resolve_auto_jit_compile")():
         return "jit_compile is off"
-    if model.distribute_strategy is not tf.distribute.get_strategy() or tf.distribute.has_strategy():
-        return "a distribution strategy is set"
     if keras.distribution.distribution() is not None:
         return "a distribution is set"
-    return None
+    return backends.current().why_not(model)
 
 
 def has_accelerator() -> bool:
-    """Tell whether TensorFlow sees anything besides CPUs."""
-    return any(device.device_type != "CPU" for device in tf.config.list_physical_devices())
-
-
-def _is_convolution(layer: Any) -> bool:
-    keras_classes = (kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
-    return any("Conv" in kind.__name__ for kind in keras_classes)
+    """Tell whether Keras can compute on anything besides CPUs."""
+    return backends.current().has_accelerator()
 
 
 def _argument_reason(arguments: Mapping[str, Any]) -> str | None:

@@ -15,11 +15,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from tuning.compiled import arrays, cache, eligibility, indices, private, several_steps
+from tuning.compiled import arrays, backends, cache, eligibility, private, several_steps
 from tuning.compiled.arrays import Samples
-from tuning.compiled.program import Program, State, state_of
+from tuning.compiled.backends import Program
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +161,7 @@ class _Prepared:
     training: Samples
     validation: Samples | None
     program: Program
-    state: State
+    state: Any
     names: cache.Names
     order: _Order
 
@@ -179,15 +178,15 @@ def _prepare(model: Any, arguments: Mapping[str, Any]) -> _Prepared:
         if reason is None:
             training, validation = _load(arguments)
             _build(model, training)
-            reason = indices.mistake(model, training)
+            reason = backends.current().mistake(model, training)
             if reason is None and validation is not None:
-                reason = indices.mistake(model, validation)
+                reason = backends.current().mistake(model, validation)
         if reason is None:
             program, names, reused = cache.program_for(model, training, validation)
             spent = (0.0, 0.0) if reused else (program.trace_seconds, program.compile_seconds)
             _reports[model] = FitReport(True, None, reused, *spent, program.short.value)
             order = _Order(training, arguments["shuffle"])
-            return _Prepared(training, validation, program, state_of(model), names, order)
+            return _Prepared(training, validation, program, backends.current().state_of(model), names, order)
     except Exception as error:
         # Whatever it is, Keras gets the same call next and finds it too, or does without what failed here.
         moved = isinstance(error, private.GoneError)
@@ -284,20 +283,20 @@ class _Order:
     def __init__(self, samples: Samples, shuffle: bool) -> None:
         self._n_rows, self._size = samples.n_rows, samples.n_batches * samples.batch_size
         self._seed = _seed() if shuffle else 0
-        self._fixed = None if shuffle else tf.range(self._size)
+        self._fixed = None if shuffle else np.arange(self._size, dtype="int32")
 
-    def of(self, epoch: int) -> tf.Tensor:
+    def of(self, epoch: int) -> np.ndarray:
         """Return int32 [n_batches * batch_size]; entries from `n_rows` on mean nothing."""
         if self._fixed is not None:
             return self._fixed
         order = np.zeros(self._size, "int32")
         order[: self._n_rows] = np.random.default_rng([self._seed, epoch]).permutation(self._n_rows)
-        return tf.constant(order)
+        return order
 
 
 def _seed() -> int:
-    """Return the seed that Keras or TensorFlow has been given, or a random one."""
-    for seed in (private.get("get_random_seed")(), private.get("global_seed")()):
+    """Return the seed that Keras, or what it runs on, has been given, or a random one."""
+    for seed in (private.get("get_random_seed")(), backends.current().seed()):
         if seed is not None:
             return int(seed) % 2**63
     return random.randrange(2**63)

@@ -21,6 +21,8 @@ _XLA = "tensorflow.compiler.tf2xla.python.xla"
 
 MODULES: dict[str, str] = {
     "get_random_seed": "keras.src.utils.rng_utils",
+    "GLOBAL_RANDOM_SEED": "keras.src.utils.rng_utils",
+    "GLOBAL_SEED_GENERATOR": "keras.src.random.seed_generator",
     "global_seed": "tensorflow.python.eager.context",
     "can_convert_arrays": f"{_ADAPTERS}.array_data_adapter",
     "ArrayDataAdapter": f"{_ADAPTERS}.array_data_adapter",

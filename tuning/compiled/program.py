@@ -6,19 +6,19 @@ which models may share a program.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from tuning.compiled import eligibility, lookups, private, short_batch
+from tuning.compiled import eligibility, lookups, short_batch
 from tuning.compiled.arrays import Samples
-from tuning.compiled.short_batch import ShortBatch
+from tuning.compiled.backends import CannotCompileError, NotWorthwhileError, ShortBatch
+from tuning.compiled.state import constants_of, flat, has_own_steps, replaced, variables_of
 
 # What XLA's highest level, its default, adds to this one costs a fifth more time to compile, and no epoch measured got
 # faster by it. XLA reads this before it first compiles anything; what the user has set there stays.
@@ -30,14 +30,6 @@ n_bodies_traced = 0
 
 SLOW_ON_CPU = ("Conv2D", "Conv3D", "DepthwiseConv")
 """How the types of operations begin that XLA runs many times slower on a CPU than TensorFlow does."""
-
-
-class CannotCompileError(Exception):
-    """The model's steps cannot be compiled; the text says why."""
-
-
-class NotWorthwhileError(Exception):
-    """The model's steps would be slower when compiled."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +73,7 @@ class Program:
         state: State,
         training: Samples,
         validation: Samples | None,
-        order: tf.Tensor,
+        order: Any,
         n_rows: int,
         validate: bool,
     ) -> tuple[list[Any], list[Any]]:
@@ -102,6 +94,7 @@ class Program:
         Raises:
             tf.errors.InvalidArgumentError: an index is beyond the table that it is looked up in.
         """
+        order = tf.constant(order, tf.int32)
         n_validation_rows = validation.n_rows if validation is not None and validate else 0
         *results, found = self.function(
             state.variables,
@@ -141,12 +134,6 @@ def state_of(model: Any) -> State:
     return State(_resources(model), [vars(layer)[name] for layer, name in constants_of(model)])
 
 
-def variables_of(model: Any) -> list[Any]:
-    """Return all state that a step may change, in an order that depends on the architecture alone."""
-    optimizer = [] if model.optimizer is None else model.optimizer.variables
-    return list({id(v): v for v in (*model.variables, *optimizer, *model.metrics_variables)}.values())
-
-
 def _resources(model: Any) -> list[Any]:
     """Return TensorFlow's variables behind those of Keras."""
     return [v.value if isinstance(v, keras.Variable) else v for v in variables_of(model)]
@@ -156,23 +143,8 @@ def _specs(model: Any) -> tuple[tuple[Any, ...], ...]:
     return tuple((tuple(v.shape), v.dtype.name, v.trainable) for v in _resources(model))
 
 
-def flat(logs: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-    """Return the entries of logs and of the logs within, as Keras flattens them for callbacks."""
-    result = {}
-    for name, value in logs.items():
-        result.update(flat(value) if isinstance(value, Mapping) else {name: tf.convert_to_tensor(value)})
-    return result
-
-
-def constants_of(model: Any) -> list[tuple[Any, str]]:
-    """Return where layers keep statistics as tensors, which a trace would take for constants."""
-    return [
-        (layer, name)
-        for layer in private.of(model, "flatten_layers")(include_self=False)
-        if type(layer) is keras.layers.Normalization
-        for name in ("mean", "variance")
-        if tf.is_tensor(vars(layer).get(name))
-    ]
+def _specs_of(samples: Samples) -> list[tf.TensorSpec]:
+    return [tf.TensorSpec(t.shape, t.dtype) for t in samples.tensors]
 
 
 def _compile(model: Any, training: Samples, validation: Samples | None, short: ShortBatch) -> Program:
@@ -196,7 +168,7 @@ class _Trace:
         self.names: dict[str, tuple[str, ...]] = {"train": (), "test": ()}
         self.lookups: dict[str, list[Any]] = {"train": [], "test": []}
         self._model, self._training, self._validation, self._short = model, training, validation, short
-        self._has_own_steps = short_batch.has_own_steps(model)
+        self._has_own_steps = has_own_steps(model)
         self._last_logs: dict[str, dict[str, tf.TensorSpec]] = {"train": {}, "test": {}}
 
     def function(self) -> Any:
@@ -215,10 +187,10 @@ class _Trace:
         return tf.function(self._epoch, jit_compile=True, autograph=False).get_concrete_function(
             _resources(self._model),
             [tf.TensorSpec(vars(layer)[name].shape, vars(layer)[name].dtype) for layer, name in constants],
-            [*training.specs],
+            _specs_of(training),
             tf.TensorSpec([training.n_batches * training.batch_size], tf.int32),
             number,
-            [*validation.specs] if validation is not None else [],
+            _specs_of(validation) if validation is not None else [],
             number,
         )
 
@@ -237,7 +209,7 @@ class _Trace:
         del variables
         model = self._model
         nothing: Any = [], tf.constant(lookups.NOTHING, tf.int64)
-        with _replaced(constants_of(model), constants):
+        with replaced(constants_of(model), constants):
             train = self._phase("train", model.train_step, self._training, tensors, order, n_rows)
             test = nothing
             if self._validation is not None:
@@ -310,15 +282,3 @@ class _CarriesLastLogsError(Exception):
     def __init__(self, phase: str, specs: dict[str, tf.TensorSpec]) -> None:
         super().__init__(phase)
         self.phase, self.specs = phase, specs
-
-
-@contextlib.contextmanager
-def _replaced(places: list[tuple[Any, str]], tensors: list[tf.Tensor]) -> Iterator[None]:
-    before = [vars(layer)[name] for layer, name in places]
-    try:
-        for (layer, name), tensor in zip(places, tensors, strict=True):
-            vars(layer)[name] = tensor
-        yield
-    finally:
-        for (layer, name), tensor in zip(places, before, strict=True):
-            vars(layer)[name] = tensor

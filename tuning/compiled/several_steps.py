@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from tuning.compiled import eligibility, private
 
@@ -38,6 +37,8 @@ def number_of(model: Any, arguments: Mapping[str, Any]) -> int:
 def _number_of(model: Any, arguments: Mapping[str, Any]) -> int:
     if keras.config.backend() != "tensorflow" or not model.compiled or model.steps_per_execution != 1:
         return 1
+    import tensorflow as tf
+
     if model.run_eagerly or tf.config.functions_run_eagerly() or tf.distribute.has_strategy():
         return 1
     if model.distribute_strategy is not tf.distribute.get_strategy():

@@ -1,19 +1,13 @@
 """Takes batches out of arrays on the device, and decides how the short last one is done.
 
-Owns the four ways below, which of them a model allows, and the list of operations that have been checked with
-arrays of bounded size.
-
-    WHOLE    there is no short batch
-    PER_ROW  layers see whole batches; the step's data and the model's outputs are declared shorter
-    BOUNDED  the data are declared shorter, and all that follows from them
-    SECOND   the last batch has a body of its own
+Owns which of the ways of `ShortBatch` a model allows, and the list of operations that have been checked with arrays of
+bounded size.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import enum
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,16 +16,8 @@ import tensorflow as tf
 
 from tuning.compiled import private
 from tuning.compiled.arrays import Samples
-
-
-class ShortBatch(enum.Enum):
-    """How the short last batch is done."""
-
-    WHOLE = "whole"
-    PER_ROW = "per row"
-    BOUNDED = "bounded"
-    SECOND = "second body"
-
+from tuning.compiled.backends import ShortBatch
+from tuning.compiled.state import has_own_steps
 
 # Layers whose output for a row depends on this row alone, in training too.
 _ROW_BY_ROW_NAMES = """
@@ -209,12 +195,6 @@ def _first_rows(output: tf.Tensor, n_valid: tf.Tensor) -> tf.Tensor:
         return _shortened(whole, n_valid), gradient
 
     return first_rows(output)
-
-
-def has_own_steps(model: Any) -> bool:
-    """Tell whether a training or test step, or what it calls, is not Keras's."""
-    theirs = ("train_step", "test_step", "compute_loss", "compute_metrics", "get_metrics_result", "__call__")
-    return any(name in vars(model) or getattr(type(model), name) is not getattr(keras.Model, name) for name in theirs)
 
 
 def _draws_random_numbers(model: Any) -> bool:

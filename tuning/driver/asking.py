@@ -32,6 +32,7 @@ from tuning.records.objective import RESOURCES, Objective
 from tuning.records.ranking import ranked
 from tuning.records.trial import RETURNED, State, Trial
 from tuning.space import HyperParameters, SearchSpace
+from tuning.space.imports import backend
 from tuning.training.messages import Decision, Failed, Finished, Report, Task
 from tuning.training.outcome import is_number
 
@@ -296,7 +297,9 @@ def _search_of(
     """Open the study; return its search, which has not begun."""
     request, stored = looked_up(request)
     # A program says itself what its models cost, so an objective may be that.
-    findings = Findings(with_fixed(list(hyperparameters), request.fix), (), True, Objective.parse(request.goal))
+    findings = Findings(
+        with_fixed(list(hyperparameters), request.fix), (), True, Objective.parse(request.goal), backend=backend()
+    )
     request, said = warmed(request, stored, findings.hyperparameters, {})
     for text in said:
         warnings.warn(text, Remark, stacklevel=5)  # of the call of `open`, which is behind `briefly`

@@ -99,6 +99,10 @@ def plan(
     """
     if request.log and not findings.uses_keras:
         raise OptionError("`log` must be left out for this space: it builds no Keras model to log anything about.")
+    unknown = request.log.unknown_to(findings.backend)
+    if unknown:
+        left = "histograms or a profile" if findings.backend == "jax" else "histograms"
+        raise OptionError(must("log", f"be {left} where Keras runs on {findings.backend}", ", ".join(unknown)))
     raise_all(constraint_mistakes(request.constraints or (), findings.metrics, findings.uses_keras))
     options, objects = stored_options(request.options)
     definition = Definition(
@@ -122,6 +126,7 @@ def plan(
         lessons=request.lessons,
         constraints=request.constraints or (),
         told=request.told,
+        backend=findings.backend,
         **({} if stored is None else {"scoring": stored.scoring}),
     )
     definition = settle(definition, objects)

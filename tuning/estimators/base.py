@@ -41,7 +41,7 @@ from tuning.training.fit import assembled, fit_space
 from tuning.training.models import ensure_built
 from tuning.training.options import TrainingOptions
 from tuning.training.outcome import is_number, returned_epochs
-from tuning.training.seeding import generators_kept
+from tuning.training.seeding import generators_kept, seed_keras
 
 take_share()  # TensorFlow counts its threads once, at its first operation
 
@@ -157,7 +157,7 @@ class KerasEstimator(SpaceParameters, Wrapper):
             drawn = self.random_state if is_seed else check_random_state(self.random_state).randint(2**31 - 1)
             self._seed = int(drawn)
         with ONE_THREAD, generators_kept():
-            keras.utils.set_random_seed(self._seed)
+            seed_keras(self._seed)
             yield
 
     @property

@@ -9,16 +9,34 @@ SciKeras.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import keras
 from sklearn.base import BaseEstimator
 
 from tuning.errors import OptionError, moved, must
 
+
+@contextlib.contextmanager
+def _without_tensorflow() -> Iterator[None]:
+    """Let an import find no TensorFlow where Keras runs on something else: SciKeras takes it if it is installed."""
+    if keras.config.backend() == "tensorflow" or "tensorflow" in sys.modules:
+        yield
+        return
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["tensorflow"]
+
+
 try:
-    from scikeras.wrappers import BaseWrapper
+    with _without_tensorflow():
+        from scikeras.wrappers import BaseWrapper
 except ImportError as error:  # installed it is, or scikit-learn has broken it
     raise moved("scikeras", f"importable scikeras.wrappers.BaseWrapper ({error})") from error
 

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -68,10 +69,10 @@ def shared(workers: int) -> int:
 
 
 def take_share() -> None:
-    """Let TensorFlow, where it is not loaded yet, take no more threads than joblib leaves to this process."""
+    """Let TensorFlow or JAX, where it is not loaded yet, take no more threads than joblib leaves to this process."""
     share = share_of_joblib()
     if share is not None:
-        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC"):
             os.environ.setdefault(name, str(share))
 
 
@@ -150,9 +151,13 @@ def environment(slot: int, slots: int, devices: Sequence[str] = ()) -> dict[str,
         "TF_NUM_INTRAOP_THREADS": threads,
         "TF_NUM_INTEROP_THREADS": threads,
         "OMP_NUM_THREADS": threads,
+        "NPROC": threads,  # which is what JAX goes by
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }
     mine = {name: value for name, value in os.environ.items() if name not in SECRETS}
+    if "keras" in sys.modules:  # what it runs on may have been chosen in a program, or in its file of settings
+        mine["KERAS_BACKEND"] = sys.modules["keras"].config.backend()
     return {**shares, **mine, **_device(slot, devices)}
 
 

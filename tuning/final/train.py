@@ -37,7 +37,7 @@ from tuning.final.record import Final
 from tuning.records.schedule import Piece, schedule_of
 from tuning.records.trial import Trial
 from tuning.space import HyperParameters
-from tuning.space.imports import import_keras
+from tuning.space.imports import backend, import_keras
 from tuning.storage.folder import CALLBACKS, FINAL_MODEL, MODEL_FILE
 from tuning.storage.lock import locked
 from tuning.storage.store import Store
@@ -49,7 +49,7 @@ from tuning.training.messages import Decision
 from tuning.training.models import fixed_batch, go_on_from, is_keras_model, one_batch
 from tuning.training.options import TrainingOptions
 from tuning.training.outcome import is_number
-from tuning.training.seeding import generators_kept
+from tuning.training.seeding import generators_kept, seed_keras
 from tuning.training.shapes import shapes_of
 from tuning.training.vocabularies import vocabularies_of
 
@@ -276,10 +276,9 @@ def _trained(
 ) -> Any:
     """Return a model of the trial's values, trained from scratch; its callbacks may write into `folder`."""
     import_keras()
-    import keras
 
     with generators_kept(), numbered_afresh():
-        keras.utils.set_random_seed(seed)
+        seed_keras(seed)
         model, epochs = None, _epochs(trial)
         told = TrainingOptions(anneal=epochs if anneal else None, fit_options=options)
         try:
@@ -353,5 +352,5 @@ def _keep(study: Study, store: Store, model: Any, final: Final) -> Final:
 
 
 def _versions() -> dict[str, str]:
-    named = {name: import_module(name).__version__ for name in ("tuning", "keras", "tensorflow", "numpy")}
+    named = {name: import_module(name).__version__ for name in ("tuning", "keras", backend(), "numpy")}
     return {"python": platform.python_version(), **named}

@@ -18,7 +18,7 @@ from tuning.preflight.scout import Scout, with_fixed
 from tuning.preflight.verdict import CHECKS, Verdict
 from tuning.records.objective import Objective
 from tuning.space import SearchSpace
-from tuning.space.imports import import_keras
+from tuning.space.imports import backend, import_keras
 from tuning.training.seeding import generators_kept
 
 
@@ -34,6 +34,7 @@ class Findings:
         outputs: names of the model's outputs, if it has several.
         model: the fingerprint of the default model and of the code that trains it.
         remarks: what is odd, and no proof that the search can only waste time.
+        backend: what Keras computes with.
     """
 
     hyperparameters: tuple[Hyperparameter, ...]
@@ -43,6 +44,7 @@ class Findings:
     outputs: tuple[str, ...] = ()
     model: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    backend: str = "tensorflow"
 
 
 def check(
@@ -94,6 +96,7 @@ def check(
         outputs,
         scout.fingerprint,
         tuple(verdict.remarks),
+        backend() if scout.uses_keras else "tensorflow",
     )
 
 

@@ -46,6 +46,7 @@ class Definition:
         lessons: what an engine that learns from other studies is told of each.
         constraints: what a trial must keep to be one of the best.
         told: whether a program trains the trials in a loop of its own, and tells what they come to.
+        backend: what Keras computes with.
     """
 
     study: str
@@ -69,6 +70,7 @@ class Definition:
     constraints: tuple[Constraint, ...] = ()
     told: bool = False
     lessons: Mapping[str, Sequence[Lesson]] = field(default_factory=dict)
+    backend: str = "tensorflow"
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -140,6 +142,7 @@ class Definition:
             **({"constraints": list(map(str, self.constraints))} if self.constraints else {}),
             **({"told": True} if self.told else {}),
             **({"lessons": {k: [*map(_listed_lesson, v)] for k, v in self.lessons.items()}} if self.lessons else {}),
+            **({"backend": self.backend} if self.backend != "tensorflow" else {}),
         }
 
     @classmethod
@@ -174,6 +177,8 @@ class Definition:
         if self.told != other.told:
             by = {False: "by the toolkit", True: "by a program (tuning.open)"}
             found.append(f"trials are trained {by[self.told]}, in the study {by[other.told]}")
+        if self.backend != other.backend:
+            found.append(f"Keras runs on {self.backend} (KERAS_BACKEND), in the study on {other.backend}")
         found += _differing("option", self.options, other.options)
         found += _differing("data", self.data, other.data)
         found += _differing("cv", self.cv or {}, other.cv or {})

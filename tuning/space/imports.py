@@ -26,6 +26,12 @@ def import_keras() -> None:
             sys.modules["tensorflow"].config.list_logical_devices()
 
 
+def backend() -> str:
+    """Return what Keras computes with, or will where it is not loaded yet."""
+    keras = sys.modules.get("keras")
+    return os.environ.get("KERAS_BACKEND", "tensorflow") if keras is None else str(keras.config.backend())
+
+
 @contextlib.contextmanager
 def _stderr_aside() -> Iterator[None]:
     """Send file descriptor 2 to a scratch file; the lines come from C++, out of reach of `sys.stderr`."""

@@ -27,6 +27,7 @@ from tuning.space.imports import import_keras
 from tuning.tools.picture import curve_picture
 from tuning.training.fit import fit_space
 from tuning.training.models import is_keras_model
+from tuning.training.seeding import seed_keras
 
 LOW, HIGH, ITERATIONS = 1e-5, 10.0, 500
 SMOOTHING = 0.95
@@ -109,9 +110,8 @@ def range_test(
     )
     problem = as_space(resolve(space) if isinstance(space, str) else space)
     import_keras()
-    import keras
 
-    keras.utils.set_random_seed(seed)
+    seed_keras(seed)
     hp = HyperParameters(fix)
     model = problem.build(hp)
     _prepare(problem.name, model, low)

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from tuning.errors import guess, must, raise_all
+from tuning.space.imports import backend
+from tuning.training.histograms import histograms_callback
 
 KINDS = {
     "graph": "the model's graph",
@@ -71,6 +73,11 @@ class Log:
     def __bool__(self) -> bool:
         return self != Log()
 
+    def unknown_to(self, backend: str) -> list[str]:
+        """Return what of it cannot be had where Keras runs on `backend`."""
+        missing = {"tensorflow": (), "jax": ("graph", "summaries")}.get(backend, ("graph", "summaries", "profile"))
+        return [kind for kind in missing if getattr(self, kind)]
+
 
 @contextlib.contextmanager
 def written(log: Log, folder: str | None, trained: int, one_sample: Callable[[], Any]) -> Iterator[list[Any]]:
@@ -88,21 +95,35 @@ def written(log: Log, folder: str | None, trained: int, one_sample: Callable[[],
     if folder is None or not log:
         yield []
         return
-    import tensorflow as tf
+    import keras
 
     if not trained:
         shutil.rmtree(folder, ignore_errors=True)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    writer = tf.summary.create_file_writer(folder)
-    step = tf.Variable(trained, dtype=tf.int64, trainable=False)  # a variable, so that a traced step sees its changes
     profile = None if log.profile is None or trained else _profile(folder, *log.profile)
-    callbacks = [_log_callback(log, writer, step, None if trained else one_sample), *([profile] if profile else [])]
+    callbacks = [profile] if profile else []
     try:
-        with writer.as_default(step=step) if log.summaries else contextlib.nullcontext():
-            yield callbacks
+        if keras.config.backend() == "tensorflow":
+            with _written_by_tensorflow(log, folder, trained, one_sample) as callback:
+                yield [callback, *callbacks]
+        else:
+            yield [*([histograms_callback(Path(folder))] if log.histograms else []), *callbacks]
     finally:
         if profile is not None:
             profile.stop()
+
+
+@contextlib.contextmanager
+def _written_by_tensorflow(log: Log, folder: str, trained: int, one_sample: Callable[[], Any]) -> Iterator[Any]:
+    """Write all but the profile; yield the callback that does it."""
+    import tensorflow as tf
+
+    writer = tf.summary.create_file_writer(folder)
+    step = tf.Variable(trained, dtype=tf.int64, trainable=False)  # a variable, so that a traced step sees its changes
+    try:
+        with writer.as_default(step=step) if log.summaries else contextlib.nullcontext():
+            yield _log_callback(log, writer, step, None if trained else one_sample)
+    finally:
         writer.close()
 
 
@@ -144,7 +165,8 @@ def _write_graph(model: Any, one_sample: Callable[[], Any]) -> None:
 def _profile(folder: str, first: int, last: int) -> Any:
     """Return the callback that profiles batches. It looks at single batches, so Keras's own `fit` trains the trial."""
     import keras
-    import tensorflow as tf
+
+    start, stop = _profiler()
 
     class Profile(keras.callbacks.Callback):
         def __init__(self) -> None:
@@ -154,7 +176,7 @@ def _profile(folder: str, first: int, last: int) -> Any:
         def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
             self._n_begun += 1
             if self._n_begun == first:
-                tf.profiler.experimental.start(folder)
+                start(folder)
                 self._is_running = True
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -164,6 +186,17 @@ def _profile(folder: str, first: int, last: int) -> Any:
         def stop(self) -> None:
             if self._is_running:
                 self._is_running = False
-                tf.profiler.experimental.stop()
+                stop()
 
     return Profile()
+
+
+def _profiler() -> tuple[Callable[[str], Any], Callable[[], Any]]:
+    """Return what begins a profile in a folder, and what ends it."""
+    if backend() == "jax":
+        import jax
+
+        return jax.profiler.start_trace, jax.profiler.stop_trace
+    import tensorflow as tf
+
+    return tf.profiler.experimental.start, tf.profiler.experimental.stop

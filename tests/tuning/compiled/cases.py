@@ -1,8 +1,12 @@
-"""Small models and data that the tests of `tuning.compiled` share."""
+"""Small models and data that the tests of `tuning.compiled` share, whatever Keras runs on."""
 
 import keras
 import numpy as np
-import tensorflow as tf
+import pytest
+
+BACKEND = keras.config.backend()
+on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason=f"Keras runs on {BACKEND}")
+on_jax = pytest.mark.skipif(BACKEND != "jax", reason=f"Keras runs on {BACKEND}")
 
 layers, metrics = keras.layers, keras.metrics
 
@@ -99,16 +103,44 @@ def subclassed():
 class CustomStep(keras.Model):
     """Its step depends on the number of rows, and reports its metrics as in Keras's guides."""
 
-    def train_step(self, data):
+    def train_step(self, *given):
+        return self.step_of_jax(*given) if BACKEND == "jax" else self.step_of_tensorflow(*given)
+
+    def step_of_tensorflow(self, data):
+        import tensorflow as tf
+
         x, y = data
         with tf.GradientTape() as tape:
             predicted = self(x, training=True)
-            loss = tf.reduce_mean(tf.square(predicted - y)) + 0.1 * tf.math.reduce_std(predicted)
+            loss = spread_loss(y, predicted)
         gradients = tape.gradient(loss, self.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return self.update(loss, y, predicted)
+
+    def step_of_jax(self, state, data):
+        import jax
+
+        (weights, others, optimizer, metrics), (x, y) = state, data
+
+        def loss_of(weights):
+            predicted, after = self.stateless_call(weights, others, x, training=True)
+            return spread_loss(y, predicted), (predicted, after)
+
+        (loss, (predicted, others)), gradients = jax.value_and_grad(loss_of, has_aux=True)(weights)
+        weights, optimizer = self.optimizer.stateless_apply(optimizer, gradients, weights)
+        with keras.StatelessScope(list(zip(self.metrics_variables, metrics, strict=True))) as scope:
+            logs = self.update(loss, y, predicted)
+        metrics = [scope.get_current_value(variable) for variable in self.metrics_variables]
+        return logs, (weights, others, optimizer, metrics)
+
+    def update(self, loss, y, predicted):
         for metric in self.metrics:
             metric.update_state(loss) if metric.name == "loss" else metric.update_state(y, predicted)
         return {metric.name: metric.result() for metric in self.metrics}
+
+
+def spread_loss(y, predicted):
+    return keras.ops.mean(keras.ops.square(predicted - y)) + 0.1 * keras.ops.std(predicted)
 
 
 def custom_step():

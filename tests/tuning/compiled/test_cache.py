@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tests.tuning.compiled import cases
-from tests.tuning.compiled.cases import CLASSES, N, X, Y
+from tests.tuning.compiled.cases import BACKEND, CLASSES, N, X, Y
 from tuning import compiled as training
-from tuning.compiled import arrays, cache, fitting, program
+from tuning.compiled import arrays, backends, cache, fitting
 
 layers, optimizers, losses, metrics = keras.layers, keras.optimizers, keras.losses, keras.metrics
 PLAIN = {"x": X[:N], "y": Y[:N], "validation_data": (X[N:], Y[N:]), "verbose": 0}
@@ -34,8 +34,10 @@ def test_one_trace_serves_learning_rates_seeds_folds_repeats_and_promotions():
         training.fit(model, epochs=2, **arguments)
         training.fit(model, epochs=3, initial_epoch=2, **arguments)
     assert training.last_report(model).reused
-    assert training.traced_programs() - traced == 1
-    assert training.compiled_programs() - compiled == 1
+    # On JAX a short last batch has a body of its own, for its own number of rows.
+    programs, bodies = (1, 1) if BACKEND == "tensorflow" else (3, 6)
+    assert training.traced_programs() - traced == bodies
+    assert training.compiled_programs() - compiled == programs
 
 
 @pytest.mark.slow
@@ -139,7 +141,7 @@ def test_a_kept_program_keeps_no_model():
 @pytest.mark.medium
 def test_no_more_programs_are_kept_than_the_capacity(monkeypatch):
     monkeypatch.setattr(cache, "CAPACITY", 16)
-    monkeypatch.setattr(program, "compile_epoch", lambda *_: _StandIn())
+    monkeypatch.setattr(backends.current(), "compile_epoch", lambda *_: _StandIn())
     for units in range(1, 25):
         model = cases.mlp(units=units)
         samples = arrays.load(X[:N], Y[:N])

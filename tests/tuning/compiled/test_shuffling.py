@@ -13,7 +13,7 @@ from tuning.compiled import arrays, fitting, private
 def orders(seed, epochs, n=N):
     keras.utils.set_random_seed(seed)
     order = fitting._Order(arrays.load(X[:n], Y[:n], batch_size=16), shuffle=True)
-    return [order.of(epoch).numpy()[:n] for epoch in epochs]
+    return [order.of(epoch)[:n] for epoch in epochs]
 
 
 def test_every_sample_is_seen_once_an_epoch():

@@ -81,6 +81,11 @@ def test_what_does_not_fit_what_was_found_is_refused():
     plain = replace(FOUND, uses_keras=False)
     with pytest.raises(OptionError, match="`log` must be left out"):
         planned(findings=plain, log=["graph"])
+    on_jax = replace(FOUND, backend="jax")
+    with pytest.raises(
+        OptionError, match="`log` must be histograms or a profile where Keras runs on jax, but got 'graph'"
+    ):
+        planned(findings=on_jax, log=["graph", "histograms"])
     with pytest.raises(ObjectiveError, match="be a metric of training where models are not Keras's"):
         planned(findings=plain, engine="optuna", objective=["val_loss", "n_params"])
     with pytest.raises(ObjectiveError, match="Did you mean 'val_loss'"):

@@ -20,6 +20,7 @@ FULL = dataclasses.replace(
     repeats=2,
     several=(Objective("n_params", "min"), PLAIN.objective),
     tries=({"units": 16, "kind": "b"},),
+    backend="jax",
 )
 
 
@@ -37,6 +38,7 @@ def test_what_is_written_is_read_again(definition):
         ({"engine": "bayesian"}, "engine is bayesian, in the study random"),
         ({"epochs": 6}, "epochs is 6, in the study 5"),
         ({"objective": Objective("val_loss", "max")}, "objective is val_loss:max, in the study val_loss:min"),
+        ({"backend": "jax"}, "Keras runs on jax (KERAS_BACKEND), in the study on tensorflow"),
         ({"repeats": 2}, "repeats is 2, in the study None"),
         ({"options": {"factor": 3}}, "option 'factor' is 3, in the study absent"),
         ({"data": {"x": "9 x 1"}}, "data 'x' is 9 x 1, in the study absent"),

@@ -1,0 +1,332 @@
+"""Traces and compiles an epoch of a model on JAX, and runs it.
+
+Owns the two ways below, their arguments and their results. Keras's own `train_step` and `test_step` on JAX are pure
+functions of the model's state, so an epoch is a loop over them.
+
+    one program     a loop over the batches within one XLA program
+    batch by batch  a compiled step for a batch, called from here: XLA is many times slower at convolutions inside a
+                    loop on a CPU than outside of one
+
+A short last batch has a body of its own: JAX knows no arrays of unknown size.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+from jax import lax
+
+from tuning.compiled import eligibility
+from tuning.compiled.arrays import Samples
+from tuning.compiled.backends import CannotCompileError, ShortBatch
+from tuning.compiled.state import constants_of, flat, has_own_steps, replaced
+
+n_bodies_traced = 0
+"""How often a training step has been traced in this process."""
+
+Values = tuple[list[Any], list[Any], list[Any], list[Any]]
+"""Of a model's variables, as Keras's steps take them: trainable, not trainable, the optimizer's, the metrics'."""
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What a program gets of a model.
+
+    Attributes:
+        variables: Keras's, by kind, as in `Values`.
+        constants: the tensors that are statistics of its layers.
+    """
+
+    variables: tuple[list[Any], list[Any], list[Any], list[Any]]
+    constants: list[Any]
+
+    def read(self) -> Values:
+        """Return the variables' values."""
+        a, b, c, d = ([variable.value for variable in kind] for kind in self.variables)
+        return a, b, c, d
+
+    def write(self, values: Values) -> None:
+        """Give the variables other values."""
+        for kind, new in zip(self.variables, values, strict=True):
+            for variable, value in zip(kind, new, strict=True):
+                variable.assign(value)
+
+
+def state_of(model: Any) -> State:
+    """Return what a program trains."""
+    optimizer = [] if model.optimizer is None else model.optimizer.variables
+    kinds = (model.trainable_variables, model.non_trainable_variables, optimizer, model.metrics_variables)
+    a, b, c, d = map(list, kinds)
+    return State((a, b, c, d), [vars(layer)[name] for layer, name in constants_of(model)])
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A compiled epoch.
+
+    Attributes:
+        epoch: takes values, constants, tensors to train on, their order, number of batches, whether to train on the
+            short one, tensors to validate on, and likewise; returns values, and those of both kinds of metrics.
+        names, short, is_bound, trace_seconds, compile_seconds: see `backends.Program`.
+        variables: shapes and types of the model's variables.
+    """
+
+    epoch: Callable[..., Any]
+    names: tuple[tuple[str, ...], tuple[str, ...]]
+    short: ShortBatch
+    is_bound: bool
+    variables: Any
+    trace_seconds: float
+    compile_seconds: float
+
+    def fits(self, model: Any) -> bool:
+        """Tell whether `model` has variables such as the program expects."""
+        return bool(_specs(state_of(model)) == self.variables)
+
+    def run(
+        self, state: State, training: Samples, validation: Samples | None, order: Any, n_rows: int, validate: bool
+    ) -> tuple[list[Any], list[Any]]:
+        """Train a model for an epoch and validate it; see `backends.Program`."""
+        n_validation = validation.n_rows if validation is not None and validate else 0
+        values, *results = self.epoch(
+            state.read(),
+            state.constants,
+            [*training.tensors],
+            jnp.asarray(order),
+            *_counts(training, n_rows),
+            [*validation.tensors] if validation is not None else [],
+            *_counts(validation, n_validation),
+        )
+        state.write(values)
+        train, test = jax.device_get(results)
+        return train, test
+
+
+def compile_epoch(model: Any, training: Samples, validation: Samples | None) -> Program:
+    """Return a program for a model that is built and compiled; the model does not change.
+
+    Raises:
+        CannotCompileError: the steps cannot be traced or compiled.
+    """
+    try:
+        return _compile(model, training, validation)
+    except Exception as error:  # `model.fit` shows what is wrong
+        raise CannotCompileError(f"{type(error).__name__}: {error}") from error
+
+
+def _compile(model: Any, training: Samples, validation: Samples | None) -> Program:
+    started = time.perf_counter()
+    state, steps = state_of(model), _Steps(model, training, validation)
+    arguments = (
+        state.read(),
+        state.constants,
+        [*training.tensors],
+        jnp.zeros(training.n_batches * training.batch_size, "int32"),
+        *_counts(training, 0),
+        [*validation.tensors] if validation is not None else [],
+        *_counts(validation, 0),
+    )
+    before = n_bodies_traced
+    traced = jax.jit(_one_program(steps)).trace(*arguments)
+    held = {id(value) for value in jax.tree.leaves((state.read(), state.constants))}
+    is_bound = any(id(const) in held for const in traced.jaxpr.consts)
+    if not eligibility.has_accelerator() and _has_convolution(traced.jaxpr.jaxpr):
+        _count(before + 1)
+        epoch, traced_at = _batch_by_batch(steps, arguments)
+    else:
+        traced_at = time.perf_counter()
+        epoch = traced.lower().compile()
+    has_short = training.n_short or (validation is not None and validation.n_short)
+    return Program(
+        epoch,
+        (steps.names["train"], steps.names["test"]),
+        ShortBatch.SECOND if has_short else ShortBatch.WHOLE,
+        is_bound,
+        _specs(state),
+        traced_at - started,
+        time.perf_counter() - traced_at,
+    )
+
+
+def _specs(state: State) -> Any:
+    return [[(tuple(v.shape), v.dtype) for v in kind] for kind in state.variables]
+
+
+def _counts(samples: Samples | None, n_rows: int) -> tuple[int, int]:
+    """Return how many whole batches and how many short ones there are among the first `n_rows` samples."""
+    return (0, 0) if samples is None else (n_rows // samples.batch_size, int(n_rows % samples.batch_size > 0))
+
+
+def _has_convolution(jaxpr: Any) -> bool:
+    """Tell whether anything in a trace is a convolution, which XLA is slow at inside a loop on a CPU."""
+    return any(
+        equation.primitive.name == "conv_general_dilated" or any(map(_has_convolution, _inner(equation)))
+        for equation in jaxpr.eqns
+    )
+
+
+def _inner(equation: Any) -> Iterator[Any]:
+    for parameter in equation.params.values():
+        for part in parameter if isinstance(parameter, (list, tuple)) else (parameter,):
+            part = getattr(part, "jaxpr", part)
+            if hasattr(part, "eqns"):
+                yield part
+
+
+def _as(old: Any, new: Any) -> Any:
+    """Return `new` with the types of `old`, which a loop needs."""
+    return jax.tree.map(lambda before, after: jnp.asarray(after, before.dtype), old, new)
+
+
+def _count(n: int) -> None:
+    global n_bodies_traced
+    n_bodies_traced = n
+
+
+class _Steps:
+    """The pieces of an epoch, as pure functions of the model's values."""
+
+    def __init__(self, model: Any, training: Samples, validation: Samples | None) -> None:
+        self.names: dict[str, tuple[str, ...]] = {"train": (), "test": ()}
+        self.samples: dict[str, Any] = {"train": training, "test": validation}
+        self._model, self._has_own = model, has_own_steps(model)
+        self._last: dict[str, Any] = {}
+
+    def begin(self, values: Values) -> Values:
+        """Return the values with metrics that have seen nothing."""
+        variables = self._model.metrics_variables
+        with keras.StatelessScope(state_mapping=list(zip(variables, values[3], strict=True))) as scope:
+            self._model.reset_metrics()
+            fresh = [scope.get_current_value(variable) for variable in variables]
+        return *values[:3], fresh
+
+    def first_logs(self, phase: str, values: Values, constants: Any, tensors: Any) -> Any:
+        """Return logs to begin with, where Keras reports those of the last batch; None where it reports metrics."""
+        if not self._has_own:
+            return None
+        rows = jnp.zeros(self.samples[phase].batch_size, "int32")
+        returned = jax.eval_shape(lambda v: self._step(phase, v, constants, tensors, rows)[1], values)
+        with self._scope(values):
+            if set(returned) == set(self._model.get_metrics_result()):
+                return None
+        self._last[phase] = returned
+        return jax.tree.map(lambda spec: jnp.zeros(spec.shape, spec.dtype), returned)
+
+    def whole(self, phase: str, index: Any, carried: Any, constants: Any, tensors: Any, order: Any) -> Any:
+        """Run batch number `index`, which is not the short one."""
+        size = self.samples[phase].batch_size
+        if order is None:
+            rows: Any = index * size + jnp.arange(size)
+        else:
+            rows = lax.dynamic_slice_in_dim(order, index * size, size)
+        return self._carry(phase, carried, constants, tensors, rows)
+
+    def rest(self, phase: str, _: Any, carried: Any, constants: Any, tensors: Any, order: Any) -> Any:
+        """Run the short batch."""
+        samples = self.samples[phase]
+        start, stop = samples.n_rows - samples.n_short, samples.n_rows
+        return self._carry(
+            phase, carried, constants, tensors, jnp.arange(start, stop) if order is None else order[start:stop]
+        )
+
+    def end(self, phase: str, carried: Any) -> tuple[Values, list[Any]]:
+        """Return the values, and what Keras would report."""
+        values, logs = carried
+        with self._scope(values):
+            results = flat(self._model.get_metrics_result() if logs is None else logs)
+        self.names[phase] = tuple(results)
+        return values, [jnp.asarray(value) for value in results.values()]
+
+    def _carry(self, phase: str, carried: Any, constants: Any, tensors: Any, rows: Any) -> Any:
+        values, logs = carried
+        after, returned = self._step(phase, values, constants, tensors, rows)
+        return _as(values, after), None if logs is None else _as(logs, returned)
+
+    def _step(self, phase: str, values: Values, constants: Any, tensors: Any, rows: Any) -> tuple[Values, Any]:
+        """Return what a model's step on some rows makes of the values, and its logs."""
+        _count(n_bodies_traced + (phase == "train"))
+        samples = self.samples[phase]
+        data = samples.pack([tensor.at[rows].get(mode="promise_in_bounds") for tensor in tensors])
+        with replaced(constants_of(self._model), constants):
+            if phase == "train":
+                logs, (a, b, c, d) = self._model.train_step(values, data)
+                return (list(a), list(b), list(c), list(d)), logs
+            logs, (a, b, d) = self._model.test_step((values[0], values[1], values[3]), data)
+            return (list(a), list(b), values[2], list(d)), logs
+
+    def _scope(self, values: Values) -> Any:
+        variables = self._model.metrics_variables
+        return keras.StatelessScope(state_mapping=list(zip(variables, values[3], strict=True)))
+
+
+def _one_program(steps: _Steps) -> Callable[..., Any]:
+    """Return an epoch as one function that can be traced."""
+
+    def phase(name: str, values: Any, constants: Any, tensors: Any, order: Any, n_whole: Any, n_rest: Any) -> Any:
+        values = steps.begin(values)
+        carried = values, steps.first_logs(name, values, constants, tensors)
+        for part, n in ((steps.whole, n_whole), (steps.rest, n_rest)):
+            if part == steps.whole or steps.samples[name].n_short:
+
+                def body(index: Any, carried: Any, part: Any = part) -> Any:
+                    return part(name, index, carried, constants, tensors, order)
+
+                carried = lax.fori_loop(0, n, body, carried)
+        return steps.end(name, carried)
+
+    def epoch(
+        values: Any, constants: Any, tensors: Any, order: Any, n_whole: Any, n_rest: Any, validation: Any, *n_test: Any
+    ) -> Any:
+        values, train = phase("train", values, constants, tensors, order, n_whole, n_rest)
+        test: Sequence[Any] = []
+        if steps.samples["test"] is not None:
+            values, test = phase("test", values, constants, validation, None, *n_test)
+        return values, train, list(test)
+
+    return epoch
+
+
+def _batch_by_batch(steps: _Steps, arguments: tuple[Any, ...]) -> tuple[Callable[..., Any], float]:
+    """Return an epoch that calls a compiled function for each batch, and when all of them had been traced."""
+    values, constants, tensors, order, _, _, validation, *_ = arguments
+    pieces = {("begin", ""): jax.jit(steps.begin).trace(values)}
+    first: dict[str, Any] = {}
+    for phase, arrays, its_order in (("train", tensors, order), ("test", validation, None)):
+        if steps.samples[phase] is None:
+            continue
+        first[phase] = steps.first_logs(phase, values, constants, arrays)
+        carried = values, first[phase]
+        for part in (steps.whole, steps.rest) if steps.samples[phase].n_short else (steps.whole,):
+            function = jax.jit(functools.partial(part, phase), donate_argnums=1)
+            pieces[part.__name__, phase] = function.trace(np.int32(0), carried, constants, arrays, its_order)
+        pieces["end", phase] = jax.jit(functools.partial(steps.end, phase)).trace(carried)
+    traced_at = time.perf_counter()
+    compiled = {which: piece.lower().compile() for which, piece in pieces.items()}
+
+    def run(phase: str, values: Any, constants: Any, arrays: Any, order: Any, n_whole: int, n_rest: int) -> Any:
+        carried = compiled["begin", ""](values), jax.tree.map(jnp.copy, first[phase])
+        for part, n in (("whole", n_whole), ("rest", n_rest)):
+            for index in range(n):
+                carried = compiled[part, phase](np.int32(index), carried, constants, arrays, order)
+        return compiled["end", phase](carried)
+
+    def epoch(
+        values: Any, constants: Any, tensors: Any, order: Any, n_whole: int, n_rest: int, validation: Any, *n_test: int
+    ) -> Any:
+        # A batch's values take the place of those before, which must not be the model's own.
+        values = jax.tree.map(jnp.copy, values)
+        values, train = run("train", values, constants, tensors, order, n_whole, n_rest)
+        test: list[Any] = []
+        if "test" in first:
+            values, test = run("test", values, constants, validation, None, *n_test)
+        return values, train, test
+
+    return epoch, traced_at

@@ -1,0 +1,77 @@
+"""Compiled epochs on JAX: the implementation of `backends.Backend`.
+
+Owns what is asked of JAX besides the program itself; see `jax_program`. Indices are not looked at: JAX checks none, so
+Keras does not complain either.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tuning.compiled import jax_program
+from tuning.compiled.arrays import UnsupportedDataError
+from tuning.compiled.jax_program import compile_epoch, state_of
+
+_SETTINGS = (
+    "jax_enable_x64",
+    "jax_default_matmul_precision",
+    "jax_default_prng_impl",
+    "jax_threefry_partitionable",
+    "jax_numpy_dtype_promotion",
+    "jax_debug_nans",
+)
+
+__all__ = ["compile_epoch", "state_of"]
+
+
+def why_not(model: Any) -> str | None:
+    """Return why a model's epochs cannot be compiled, or None."""
+    del model
+    return "JAX's jit is off" if getattr(jax.config, "jax_disable_jit", False) else None
+
+
+def has_accelerator() -> bool:
+    """Tell whether JAX computes on anything besides CPUs."""
+    return jax.default_backend() != "cpu"
+
+
+def seed() -> int | None:
+    """Return None: JAX has no seed of its own."""
+    return None
+
+
+def settings() -> tuple[Any, ...]:
+    """Return what JAX is set to that ends up in a trace."""
+    return jax.__version__, *(getattr(jax.config, name, None) for name in _SETTINGS)
+
+
+def described(value: Any) -> Any:
+    """Return plain data that say everything about a type; None for any other value."""
+    return repr(value) if isinstance(value, np.dtype) else None
+
+
+def tensor(leaf: Any) -> Any:
+    """Put an array on the device."""
+    if not isinstance(leaf, (np.ndarray, jax.Array)):
+        raise UnsupportedDataError(f"the data contain a {type(leaf).__name__}, not an array")
+    return jnp.asarray(leaf)
+
+
+def padded(tensor: Any, n_rows: int) -> Any:
+    """Return a tensor with so many rows more, of zeros."""
+    return jnp.concatenate([tensor, jnp.zeros((n_rows, *tensor.shape[1:]), tensor.dtype)])
+
+
+def mistake(model: Any, samples: Any) -> str | None:
+    """Return None: Keras trains with any index on JAX."""
+    del model, samples
+    return None
+
+
+def n_traced() -> int:
+    """Return how often a training step has been traced in this process."""
+    return jax_program.n_bodies_traced

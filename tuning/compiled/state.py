@@ -1,0 +1,58 @@
+"""What of a model a step may read and change: its variables, and statistics that layers keep as tensors.
+
+Owns the order in which they are listed, which depends on the architecture alone, and what Keras makes of logs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+
+from tuning.compiled import private
+
+
+def variables_of(model: Any) -> list[Any]:
+    """Return all state that a step may change."""
+    optimizer = [] if model.optimizer is None else model.optimizer.variables
+    return list({id(v): v for v in (*model.variables, *optimizer, *model.metrics_variables)}.values())
+
+
+def constants_of(model: Any) -> list[tuple[Any, str]]:
+    """Return where layers keep statistics as tensors, which a trace would take for constants."""
+    return [
+        (layer, name)
+        for layer in private.of(model, "flatten_layers")(include_self=False)
+        if type(layer) is keras.layers.Normalization
+        for name in ("mean", "variance")
+        if keras.ops.is_tensor(vars(layer).get(name))
+    ]
+
+
+@contextlib.contextmanager
+def replaced(places: list[tuple[Any, str]], tensors: list[Any]) -> Iterator[None]:
+    """Let layers have other tensors in these places meanwhile."""
+    before = [vars(layer)[name] for layer, name in places]
+    try:
+        for (layer, name), tensor in zip(places, tensors, strict=True):
+            vars(layer)[name] = tensor
+        yield
+    finally:
+        for (layer, name), tensor in zip(places, before, strict=True):
+            vars(layer)[name] = tensor
+
+
+def flat(logs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of logs and of the logs within, as Keras flattens them for callbacks, as tensors."""
+    result = {}
+    for name, value in logs.items():
+        result.update(flat(value) if isinstance(value, Mapping) else {name: keras.ops.convert_to_tensor(value)})
+    return result
+
+
+def has_own_steps(model: Any) -> bool:
+    """Tell whether a training or test step, or what it calls, is not Keras's."""
+    theirs = ("train_step", "test_step", "compute_loss", "compute_metrics", "get_metrics_result", "__call__")
+    return any(name in vars(model) or getattr(type(model), name) is not getattr(keras.Model, name) for name in theirs)
