@@ -138,6 +138,7 @@ def test_a_kept_program_keeps_no_model():
     assert len(cache._shared) == 1 and len(cache._own) == 0
 
 
+@cases.on_tensorflow  # as it is on JAX, where building so many models takes long
 @pytest.mark.medium
 def test_no_more_programs_are_kept_than_the_capacity(monkeypatch):
     monkeypatch.setattr(cache, "CAPACITY", 16)
