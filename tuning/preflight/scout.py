@@ -24,6 +24,7 @@ from tuning.preflight.sample import Sample, sample_of
 from tuning.preflight.verdict import Verdict
 from tuning.preflight.watch import TRAINING, VALIDATION, Watch
 from tuning.space import HyperParameters, SearchSpace
+from tuning.space.imports import backend
 from tuning.training.fit import assembled, fit_space
 from tuning.training.messages import Decision
 from tuning.training.models import is_keras_model
@@ -187,7 +188,7 @@ class Scout:
         data = self._data.fresh()
         rows = {split: [r for odd in self._odd if odd.split == split for r in odd.rows] for split in SPLITS}
         sample = Sample(data, is_small=False) if self._tries_whole else sample_of(data, rows)
-        if self.uses_keras and not self._tries_whole:
+        if self.uses_keras and not self._tries_whole and backend() != "jax":  # which compiles each operation then
             model.run_eagerly = True
         watch = Watch(sample, self._data)
         try:

@@ -7,7 +7,7 @@ the training would not call, and all of it gets what it would get without being 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,6 +105,7 @@ class Watch:
             return type(model).fit(model, *args, **kwargs)
         finally:
             vars(model).pop("compute_loss", None)
+            wait_for_values()
 
     def _look_at(self, arguments: Mapping[str, Any]) -> None:
         x, y, data = arguments.get("x"), arguments.get("y"), self._sample.data
@@ -122,15 +123,24 @@ class Watch:
             self.given[VALIDATION] = y
 
     def _before_loss(self, model: Any, given: Mapping[str, Any]) -> None:
-        self.model = model
-        self.labels.setdefault(self._split, (given.get("y"), given.get("sample_weight")))
-        if not self.outputs and given.get("y_pred") is not None:
-            self.outputs = _outputs(model, given["y_pred"])
+        self.model, split = model, self._split
+
+        def take(y: Any, y_pred: Any, sample_weight: Any) -> None:
+            self.labels.setdefault(split, (y, sample_weight))
+            if not self.outputs and y_pred is not None:
+                self.outputs = _outputs(model, y_pred)
+
+        with_values(take, *(given.get(name) for name in ("y", "y_pred", "sample_weight")))
 
     def _after_loss(self, loss: Any) -> None:
-        value = concrete(loss)
-        if value is not None and not np.isfinite(value).all():
-            self.not_finite.add(self._split)
+        split = self._split
+
+        def take(loss: Any) -> None:
+            value = concrete(loss)
+            if value is not None and not np.isfinite(value).all():
+                self.not_finite.add(split)
+
+        with_values(take, loss)
 
 
 def judge_generators(arguments: Mapping[str, Any], shared: Data) -> tuple[list[str], list[str]]:
@@ -159,6 +169,29 @@ def judge_generators(arguments: Mapping[str, Any], shared: Data) -> tuple[list[s
                 f"{FRESH} One without end needs {steps}=N as well."
             )
     return mistakes, remarks
+
+
+def with_values(take: Callable[..., None], *tensors: Any) -> None:
+    """Call `take` with tensors of a step; on JAX, where a step is traced, when they have values."""
+    import keras
+
+    if keras.config.backend() == "jax":
+        import jax
+
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tensors)):
+            jax.debug.callback(take, *tensors)
+            return
+    take(*tensors)
+
+
+def wait_for_values() -> None:
+    """Return when all that `with_values` was asked for has been called."""
+    import keras
+
+    if keras.config.backend() == "jax":
+        import jax
+
+        jax.effects_barrier()  # type: ignore[no-untyped-call]
 
 
 def is_generator(data: Any) -> bool:
