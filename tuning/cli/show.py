@@ -68,7 +68,7 @@ def show(
     keeps += f", begun with the best of {' and '.join(definition.warm_start)}" if definition.warm_start else ""
     console.print(
         f"{found.name}: {definition.engine} on {definition.space}, {' and '.join(map(str, definition.objectives))}, "
-        f"seed {definition.seed}{keeps}{division(definition)}{', ' + options if options else ''}",
+        f"seed {definition.seed}{definition.elsewhere}{keeps}{division(definition)}{', ' + options if options else ''}",
     )
     top = MAX_ROWS if top is None else top
     console.print(trials_table(found, top, console.width))

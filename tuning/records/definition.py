@@ -78,6 +78,11 @@ class Definition:
         return self.several or (self.objective,)
 
     @property
+    def elsewhere(self) -> str:
+        """What Keras computes with, as a few words to append, where it is not TensorFlow."""
+        return "" if self.backend == "tensorflow" else f", on {self.backend}"
+
+    @property
     def further(self) -> list[tuple[int, Objective]]:
         """The objectives besides `objective`, each with its place among all: a trial's `scores` are in that order."""
         return [(i, o) for i, o in enumerate(self.objectives) if o != self.objective]

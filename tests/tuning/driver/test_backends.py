@@ -25,6 +25,7 @@ def is_there():
 study = tuning.search(SPACE, engine="random", study="s", trials=3)  # goes on with two trials of worker processes
 assert [t.compiled for t in study.trials] == [True] * 3, [t.compiled_reason for t in study.trials]
 assert not is_there(), "search"
+assert "seed 1, on jax" in str(study.summary())
 data = study.space.load_data()
 loss, accuracy = study.best_model.evaluate(*data.validation, verbose=0)
 assert abs(accuracy - study.best_trial.score) < 1e-6
