@@ -38,7 +38,8 @@ def summary(study: Study, top: int = TOP) -> Shown:
     """Return what a study is, its best trial, and a line for each of its best trials."""
     d = study.definition
     lines = [
-        f"study {study.name}: {d.engine} on {d.space}, {' and '.join(map(str, d.objectives))}, seed {d.seed}{d.elsewhere}",
+        f"study {study.name}: {d.engine} on {d.space}, {' and '.join(map(str, d.objectives))}, seed {d.seed}"
+        f"{d.elsewhere}",
         f"{counts(study.trials)}; {_totals(study.trials)}",
         best_line(d, study.trials),
         *feasibility(d, study.trials),
