@@ -83,6 +83,7 @@ def _lines_of(command: list[str], env: dict[str, str]) -> list[dict[str, Any]]:
 def measure(given: argparse.Namespace) -> None:
     """Measure on the backend that Keras runs on; print a record for each row."""
     import keras
+
     from scripts.breadth_models import BREADTH
 
     ends = time.monotonic() + 60 * given.minutes
@@ -154,8 +155,8 @@ def many_trials(n_trials: int, n_rows: int, n_epochs: int) -> dict[str, Any]:
     import jax
     import jax.numpy as jnp
     import keras
-    from scripts.breadth_models import BREADTH
 
+    from scripts.breadth_models import BREADTH
     from tuning.compiled import arrays, fitting
     from tuning.compiled.jax_program import one_epoch, state_of
 
