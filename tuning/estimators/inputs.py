@@ -159,6 +159,11 @@ def is_sparse(X: Any) -> bool:
     return isinstance(X, (dict, list, tuple)) and any(hasattr(part, "tocsr") for part in keras.tree.flatten(X))
 
 
+def dense_rows(array: Any, start: int, stop: int) -> Any:
+    """Return rows of one input as an array."""
+    return array.tocsr()[start:stop].toarray() if hasattr(array, "tocsr") else array[start:stop]
+
+
 def chosen(X: Any, rows: Any) -> Any:
     """Return some rows of samples, or of each of several inputs."""
     return of_all(lambda a: a[rows], X)

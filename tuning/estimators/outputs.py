@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tuning.estimators.inputs import blank_rows, is_sparse, n_samples, of_all
+from tuning.estimators.inputs import blank_rows, dense_rows, is_sparse, n_samples, of_all
 
 ROWS = 256
 """Samples in a batch of predictions."""
@@ -33,14 +33,14 @@ def outputs(model: Any, X: Any) -> Any:
         model: built.
         X: samples, [n, ...], or a structure of them.
     """
-    if is_sparse(X):  # which nothing is filled up with
+    if is_sparse(X) and not _takes_arrays(model):  # nothing is filled up with sparse rows
         return model.predict(X, batch_size=ROWS, verbose=0)
     n = n_samples(X)
     batches = -(-n // ROWS)
     is_traced = batches > 1 and batches * _calls(model) > CALLS
     parts = []
     for start in range(0, n, ROWS):
-        rows = of_all(lambda a, start=start: a[start : start + ROWS], X)
+        rows = of_all(lambda a, start=start: dense_rows(a, start, start + ROWS), X)
         length = n_samples(rows)
         filled = of_all(_filler((ROWS - length) if is_traced else -length % MULTIPLE), rows)
         made = model.predict_on_batch(filled) if is_traced else model(filled, training=False)
@@ -48,6 +48,12 @@ def outputs(model: Any, X: Any) -> Any:
     if isinstance(parts[0], (dict, list, tuple)):
         return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays), *parts)
     return np.concatenate(parts)
+
+
+def _takes_arrays(model: Any) -> bool:
+    """Tell whether a model's inputs are known, and dense."""
+    inputs = keras.tree.flatten(getattr(model, "inputs", None) or [])
+    return bool(inputs) and not any(getattr(one, "sparse", False) for one in inputs)
 
 
 def _filler(missing: int) -> Any:
