@@ -132,7 +132,7 @@ class KerasEstimator(SpaceParameters, Wrapper):
         goes_on = (warm_start or self.warm_start) and self.initialized_
         with self._seeded(afresh=not goes_on):
             X, y = self._validate_data(X, y) if goes_on else self._initialize(X, y)
-            self._refuse_uncompiled()
+            _refuse_uncompiled(self.model_)
             if sample_weight is not None:
                 X, y, sample_weight = _weighted(X, y, sample_weight)
             y = self.target_encoder_.transform(y)
@@ -175,11 +175,12 @@ class KerasEstimator(SpaceParameters, Wrapper):
         for encoder in (self.target_encoder_, self.feature_encoder_):
             self.__dict__.update(getattr(encoder, "get_metadata", dict)())
         self._sample = blank(self.feature_encoder_.transform(chosen(X, slice(1))))
-        self.model_ = self._build_keras_model()
-        self._initialize_callbacks()
-        self._refuse_uncompiled()
+        model = self._build_keras_model()
+        _refuse_uncompiled(model)
         if hasattr(self.target_encoder_, "suit"):
-            self.target_encoder_.suit(self.model_, width_of(self.model_, self._sample))
+            self.target_encoder_.suit(model, width_of(model, self._sample))
+        self._initialize_callbacks()
+        self.model_ = model
         return X, y
 
     def _initialize_callbacks(self) -> None:
@@ -204,10 +205,6 @@ class KerasEstimator(SpaceParameters, Wrapper):
         """Return what a `build(hp, meta)` is told: what `fit` has found out, without the objects in it."""
         public = {name: value for name, value in vars(self).items() if name[0] != "_" and name[-1] == "_"}
         return {name: value for name, value in public.items() if name != "model_" and not name.endswith("encoder_")}
-
-    def _refuse_uncompiled(self) -> None:
-        if not self.model_.compiled:
-            raise SpaceError("the model must be compiled, but is not. Call model.compile(...) in build_model(hp).")
 
     def check_model(self) -> None:
         """Refuse a model whose output does not fit the targets; builds one that builds itself."""
@@ -335,6 +332,11 @@ class KerasEstimator(SpaceParameters, Wrapper):
             checkpoints.restore(model, path)
         self.model_ = model
         self._initialize_callbacks()
+
+
+def _refuse_uncompiled(model: Any) -> None:
+    if not model.compiled:
+        raise SpaceError("the model must be compiled, but is not. Call model.compile(...) in build_model(hp).")
 
 
 def is_indicator(y: Any) -> bool:

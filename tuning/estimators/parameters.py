@@ -21,6 +21,7 @@ from tuning.estimators.sci_keras import PREFIXES, routed
 from tuning.hyperparameters import Hyperparameter, Int, Number, unknown
 from tuning.space import BoundSpace, HyperParameters, active_values
 from tuning.space.imports import import_keras
+from tuning.training.models import is_keras_model
 from tuning.training.seeding import generators_kept
 
 MAX_VISITS = 50
@@ -85,6 +86,8 @@ def _asked(space: BoundSpace, values: Mapping[str, Any]) -> HyperParameters:
     hp = HyperParameters(values)
     with contextlib.suppress(Exception):
         model = space.build(hp)
+        if not is_keras_model(model):  # what was returned instead may be shared, such as a class
+            return hp
         model.fit = _stop
         shape = model.inputs[0].shape[1:] if getattr(model, "inputs", None) else (2,)
         x = np.zeros((2, *(size or 1 for size in shape)), "float32")
@@ -110,14 +113,22 @@ def checked(found: tuple[Hyperparameter, ...], values: Mapping[str, Any]) -> dic
     Raises:
         OptionError: (a `ValueError`) names every value that is not allowed.
     """
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in values.items()}
-    mistakes = []
-    for name, value in plain.items():
+    given, mistakes = {name: plain(value) for name, value in values.items()}, []
+    for name, value in given.items():
         known = [h for h in found if h.name == name]
         if known and not any(h.contains(value) for h in known):
             mistakes.append(must(name, f"be {' or '.join(dict.fromkeys(h.describe() for h in known))}", value))
     raise_all(mistakes, OptionError)
-    return plain
+    return given
+
+
+def plain(value: Any) -> Any:
+    """Return a number of NumPy's as Python's, as grids of scikit-learn's searches hold them; also inside of dicts."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) is dict:
+        return {name: plain(one) for name, one in value.items()}
+    return [plain(one) for one in value] if type(value) is list else value
 
 
 class SpaceParameters:

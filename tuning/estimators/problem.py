@@ -24,7 +24,7 @@ class Problem(BoundSpace):
 
     Args:
         given: what a person calls a space.
-        template: an estimator that has learned what samples and targets are like.
+        template: an estimator that has learned what samples and targets are like, and has no model.
         data: what is searched on, targets as numbers.
         scorers: scikit-learn's, by name, which are called at the end of each training; empty for none.
         scores_training: whether they score the training rows, too.
@@ -36,8 +36,7 @@ class Problem(BoundSpace):
         super().__init__(given, template._get_metadata())
         self.imports = ("keras",)
         self._data: Data | None = data
-        self._template = copy.copy(template)
-        vars(self._template).pop("model_", None)
+        self._template = template
         self._scorers, self._scores_training = dict(scorers), scores_training
 
     @property

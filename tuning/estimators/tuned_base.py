@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from tuning.errors import OptionError, SearchFailedError, must
 from tuning.estimators import inputs
 from tuning.estimators.base import is_indicator, sample_weights
 from tuning.estimators.keras_estimators import KerasClassifier, KerasRegressor
-from tuning.estimators.parameters import ONE_THREAD
+from tuning.estimators.parameters import ONE_THREAD, plain
 from tuning.estimators.problem import Problem
 from tuning.estimators.results import cv_results, signed
 from tuning.estimators.scores import is_several, scorers_of
@@ -60,7 +61,7 @@ def has_model(tuned: Any) -> bool:
     Raises:
         AttributeError: `refit` is False.
     """
-    if tuned.refit is False:
+    if not tuned.refit:
         raise AttributeError('`refit` must be "retrain" or "weights" for predictions, but got False.')
     return True
 
@@ -195,6 +196,7 @@ class Tuned(BaseEstimator):
             if not hasattr(template, "_sample") or isinstance(error, OptionError):
                 raise
             _log.info("the default configuration cannot be built: %s", error)
+        vars(template).pop("model_", None)  # it has been looked at
         return template
 
     def _objective(self) -> Any:
@@ -224,7 +226,7 @@ class Tuned(BaseEstimator):
         objective = BoundSpace(self.space).objective if self.objective is None else self.objective
         if isinstance(objective, (list, tuple)):
             raise OptionError(must("objective", "be one metric, because an estimator has one score", objective))
-        if self.cv is None and not (isinstance(self.validation_fraction, float) and 0 < self.validation_fraction < 1):
+        if self.cv is None and not (isinstance(self.validation_fraction, Real) and 0 < self.validation_fraction < 1):
             raise OptionError(must("validation_fraction", "be a number between 0 and 1", self.validation_fraction))
 
     def _checked(self, X: Any, y: Any) -> Any:
@@ -278,8 +280,8 @@ class Tuned(BaseEstimator):
                 logs=logs,
                 seed=self._seed,
                 cv=self._folds(problem.load_data(), y, groups),
-                **{name: getattr(self, name) for name in _OF_SEARCH},
-                workers=shared(self.workers),
+                **{name: plain(getattr(self, name)) for name in _OF_SEARCH},
+                workers=shared(plain(self.workers)),
                 **self._fit_options(),
             )
         except SearchFailedError as error:
@@ -298,7 +300,7 @@ class Tuned(BaseEstimator):
     def _folds(self, data: Data, y: Any, groups: Any) -> Any:
         """Return `cv`; with groups the rows that it gives."""
         if groups is None:
-            return self.cv
+            return plain(self.cv)
         if not hasattr(self.cv, "split"):
             rule = "be a splitter of scikit-learn's that keeps groups together"
             raise OptionError(must("cv", rule, self.cv, "GroupKFold() is one."))
@@ -307,7 +309,7 @@ class Tuned(BaseEstimator):
     def _fit_options(self) -> dict[str, Any]:
         """Return what else trials are trained with."""
         given = {"batch_size": self.batch_size, "callbacks": self.callbacks}
-        return {name: value for name, value in given.items() if value is not None}
+        return {name: plain(value) for name, value in given.items() if value is not None}
 
     def _advice(self, y: Any) -> str:
         """Return what may help where training diverged."""
@@ -317,7 +319,7 @@ class Tuned(BaseEstimator):
 
     def _refit(self, best: Trial, X: Any, y: Any, sample_weight: Any) -> None:
         self.n_epochs_ = _best_epochs(best)
-        if self.refit is False:
+        if not self.refit:
             self.refit_ = "no model: refit is False"
             return
         estimator = self._estimator(best.values, seed_of_trial(self._seed, best.number))

@@ -197,9 +197,11 @@ def raises():
     [
         raises,
         lambda: model_of("mse", 2),
+        keras.Sequential,
+        *slowly(lambda: keras.Sequential([keras.layers.Dense(3)]), lambda: keras.Sequential),
         *slowly(lambda: model_of("mape", 3), lambda: model_of("no_such_loss", 3), int),
     ],
-    ids=["raises", "outputs", "meaningless", "unknown", "no model"],
+    ids=["raises", "outputs", "empty", "uncompiled", "class", "meaningless", "unknown", "no model"],
 )
 def test_a_default_that_is_no_model_ends_no_search(default):
     def build(hp):
