@@ -1,10 +1,15 @@
-"""scikit-learn's own judgement of the estimators: all of `check_estimator`, but for weights of samples."""
+"""scikit-learn's own judgement of the four estimators: all of `check_estimator`.
+
+On every landing with linear models whose weights are solved for, because training networks on data of some fifty shapes
+takes minutes, whether programs are compiled for it or not; by hand with networks that are trained, but for weights of
+samples.
+"""
 
 import pytest
-from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
-import tuning
 from tests.spaces import tiny
+from tests.spaces.solved import Solved, Space
 from tuning import KerasClassifier, KerasRegressor, TunedClassifier, TunedRegressor
 
 WEIGHTS = (
@@ -12,75 +17,50 @@ WEIGHTS = (
     "test_weights has the checks where neither is so"
 )
 EXPECTED = {f"check_sample_weight_equivalence_on_{kind}_data": WEIGHTS for kind in ("dense", "sparse")}
-LINEAR = {"units": 0}  # a program for each shape of data is compiled, and this one is compiled soonest
-SEARCH = {"engine": "random", "trials": 1, "epochs": 20}
+MANY_SEARCHES = ("check_estimator_sparse_array", "check_estimator_sparse_matrix")
+"""Those that search in a dozen formats of sparse matrices."""
 
 
-class Space(tuning.SearchSpace):
-    """A space whose name is the same in every process: the names of the tests are made of it."""
-
-    def __init__(self, build):
-        super().__init__(build.__name__)
-        self._build_model = build
-
-    def __repr__(self):
-        return self.name
-
-    def build(self, hp, meta):
-        return self._build_model(hp, meta)
+def estimators(space, n_epochs):
+    of_labels, of_quantities = space(tiny.build_classifier), space(tiny.build_regressor)
+    linear = {"units": 0}
+    search = {"engine": "random", "trials": 1, "epochs": n_epochs, "fix": linear, "objective": "val_loss"}
+    return [
+        KerasClassifier(of_labels, epochs=2 * n_epochs, **linear),
+        KerasRegressor(of_quantities, epochs=n_epochs, **linear),
+        TunedClassifier(of_labels, **search),
+        TunedRegressor(of_quantities, **search),
+    ]
 
 
-CLASSIFIER, REGRESSOR = Space(tiny.build_classifier), Space(tiny.build_regressor)
+def checks(space, n_epochs=1, expected=None):
+    """Return the parameters of the tests of the four estimators, those that are expected to fail marked."""
+    found = []
+    for estimator in estimators(space, n_epochs):
+        all_of_it = estimator_checks_generator(
+            estimator, legacy=True, expected_failed_checks=expected or {}, mark="xfail"
+        )
+        for one in all_of_it:
+            is_slow = isinstance(estimator, (TunedClassifier, TunedRegressor)) and _check_of(one) in MANY_SEARCHES
+            found.append(pytest.param(*one, marks=pytest.mark.slow) if is_slow else one)
+    return found
 
 
-SLOW = """
-    check_classifier_data_not_an_array check_class_weight_classifiers check_classifiers_classes
-    check_classifiers_one_label_sample_weights check_dont_overwrite_parameters check_dtype_object
-    check_estimators_dtypes check_estimators_overwrite_params check_estimators_partial_fit_n_features
-    check_fit2d_1feature check_fit_idempotent check_fit_score_takes_y check_n_features_in_after_fitting
-    check_positive_only_tag_during_fit check_sample_weight_equivalence_on_dense_data
-    check_sample_weight_equivalence_on_sparse_data check_sample_weights_list check_estimator_sparse_array
-    check_estimator_sparse_matrix check_sample_weights_pandas_series check_sample_weights_shape
-"""
-"""Those with data of a shape of their own, for which a program is compiled."""
+def _check_of(one):
+    return named(getattr(one, "values", one)[1])
 
 
-def expected(estimator):
-    return EXPECTED
-
-
-def checks(are_slow):
-    """Return the parameters of those of scikit-learn's checks that are slow, or of the others."""
-    found = estimator_checks_generator(
-        KerasClassifier(CLASSIFIER, epochs=40, **LINEAR), legacy=True, expected_failed_checks=EXPECTED, mark="xfail"
-    )
-    return [one for one in found if (name_of(getattr(one, "values", one)[1]) in SLOW.split()) == are_slow]
-
-
-def name_of(value):
-    return value.func.__name__ if hasattr(value, "func") else ""
+def named(value):
+    return value.func.__name__ if hasattr(value, "func") else type(value).__name__
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize(("estimator", "check"), checks(are_slow=False), ids=name_of)
-def test_the_classifier(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("estimator", "check"), checks(are_slow=True), ids=name_of)
-def test_the_classifier_with_data_of_other_shapes(estimator, check):
+@pytest.mark.parametrize(("estimator", "check"), checks(Solved), ids=named)
+def test_the_estimators_are_scikit_learn_s(estimator, check):
     check(estimator)
 
 
 @pytest.mark.exhaustive
-@parametrize_with_checks(
-    [
-        KerasRegressor(REGRESSOR, epochs=20),
-        TunedClassifier(CLASSIFIER, **SEARCH),
-        TunedRegressor(REGRESSOR, **SEARCH),
-    ],
-    expected_failed_checks=expected,
-)
-def test_the_others(estimator, check):
+@pytest.mark.parametrize(("estimator", "check"), checks(Space, 20, EXPECTED), ids=named)
+def test_the_estimators_of_trained_networks_are_scikit_learn_s(estimator, check):
     check(estimator)
