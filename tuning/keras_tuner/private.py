@@ -34,6 +34,13 @@ _NEEDED = {
 }
 _OF_AN_ORACLE = ("_retry_queue", "ongoing_trials", "trials", "start_order", "end_order")
 
+_IN_THE_PROGRAM = {
+    *("search", "on_search_begin", "on_search_end", "pre_create_trial", "on_trial_begin", "on_trial_end"),
+    *("get_best_models", "get_best_hyperparameters", "search_space_summary", "results_summary"),
+    *("_populate_initial_space", "_activate_all_conditions", "get_state", "set_state", "save", "reload"),
+}
+"""What a tuner does around its trials, which is done in the program itself wherever they are trained."""
+
 
 def missing() -> list[str]:
     """Name what the installed KerasTuner has elsewhere; an empty list where everything is found."""
@@ -88,10 +95,14 @@ def has_chief() -> bool:
     return bool(_of("keras_tuner.src.distribute.utils", "has_chief_oracle")())
 
 
-def runs_standard_trials(tuner: Any) -> bool:
-    """Tell whether `run_trial`, and all that is called around it, are KerasTuner's own."""
-    own = "keras_tuner."
-    return type(tuner).__module__.startswith(own) and type(tuner.oracle).__module__.startswith(own)
+def own_part(tuner: Any) -> str | None:
+    """Name a part of a tuner's trials that is not KerasTuner's own, such as "run_trial"; None where all of it is."""
+    classes = [c for c in type(tuner).__mro__ if c is not object]
+    genuine = {name for c in classes if c.__module__.startswith("keras_tuner.") for name in vars(c)}
+    own = {name for c in classes if not c.__module__.startswith("keras_tuner.") for name in vars(c)}
+    functions = {name for name, value in vars(tuner).items() if callable(value)}
+    found = sorted(n for n in (own | functions) & genuine - _IN_THE_PROGRAM if not n.startswith("__"))
+    return "run_trial" if "run_trial" in found else next(iter(found), None)
 
 
 def has_standard_run_trial(tuner: Any) -> bool:

@@ -48,13 +48,23 @@ def asked_for() -> int | None:
 
 
 def chosen(tuner: Any) -> tuple[int, str]:
-    """Return the number of workers for a search, and why it is one, where somebody may wonder."""
+    """Return the number of workers for a search, and why it is one, where the machine holds more."""
     wanted = asked_for()
     if wanted is not None:
         return wanted, ""
-    if not private.runs_standard_trials(tuner):
-        return 1, ""
-    if getattr(tuner, "distribution_strategy", None) is not None:
-        return 1, "a distribution strategy cannot be sent to other processes"
     remaining = tuner.remaining_trials
-    return default_workers(None if remaining is None else max(remaining, 1)), ""
+    possible = default_workers(None if remaining is None else max(remaining, 1))
+    reason = "" if possible == 1 else _why_not_sent(tuner)
+    return (1 if reason else possible), reason
+
+
+def _why_not_sent(tuner: Any) -> str:
+    own = private.own_part(tuner)
+    if own is not None:
+        return (
+            f"{type(tuner).__name__} has a `{own}` of its own, and what that leaves behind on the tuner would stay in "
+            f"another process. {VARIABLE}=N in the environment, or kt.workers(N), has it sent there all the same."
+        )
+    if getattr(tuner, "distribution_strategy", None) is not None:
+        return "a distribution strategy cannot be sent to other processes."
+    return ""
