@@ -28,6 +28,8 @@ SEARCHES = {
     "BayesianOptimization 10 x 10 epochs": ["--engine", "bayesian", "--trials", "10", "--epochs", "10"],
 }
 
+ENGINES = tuple(search[1] for search in SEARCHES.values())
+
 
 @dataclass
 class Compared:
@@ -63,11 +65,12 @@ def run_program(before: Sequence[str], arguments: Sequence[str], workers: int) -
     return seconds, json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(seeds: Sequence[int] = (42, 43, 44)) -> list[Compared]:
-    """Run each search in turns, once a seed."""
-    found, ours = [Compared(title) for title in SEARCHES], ["-m", "tuning.keras_tuner"]
+def measure(seeds: Sequence[int] = (42, 43, 44), engines: Sequence[str] = ENGINES) -> list[Compared]:
+    """Run the searches of some engines in turns, once a seed."""
+    wanted = {title: search for title, search in SEARCHES.items() if search[1] in engines}
+    found, ours = [Compared(title) for title in wanted], ["-m", "tuning.keras_tuner"]
     for seed in seeds:
-        for compared, search in zip(found, SEARCHES.values(), strict=True):
+        for compared, search in zip(found, wanted.values(), strict=True):
             arguments = [*search, "--seed", str(seed)]
             seconds, theirs = run_program([], arguments, 1)
             compared.theirs.append(seconds)
@@ -98,7 +101,9 @@ def _scores(scores: Sequence[float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44], help="seeds of the searches")
-    print_results(measure(parser.parse_args().seeds))
+    parser.add_argument("--engines", choices=ENGINES, nargs="+", default=ENGINES, help="whose searches; default: all")
+    options = parser.parse_args()
+    print_results(measure(options.seeds, options.engines))
 
 
 if __name__ == "__main__":
