@@ -12,7 +12,7 @@ from tests.conftest import SPACES
 CURVE = SPACES / "curve.py"
 COMMANDS = (
     *("demo", "new", "run", "show", "list", "board", "best", "finalize", "predict", "report", "compare", "export"),
-    *("spaces", "engines", "lr", "baseline", "rename", "clean", "rm"),
+    *("spaces", "engines", "lr", "baseline", "rename", "clean", "rm", "dashboard"),
 )
 
 

@@ -66,11 +66,11 @@ def usual(made, n=24):
 
 
 def divided(made, n=6):
-    """Return a study of three folds and two repeats."""
+    """Return a study of three folds and two repeats, trained on two machines."""
     trials = []
     for k in range(n):
         parts = tuple(trained(1 / (k + 1) + p / 100) for p in range(6))
-        parts = tuple(replace(part, untils=(3,)) for part in parts)
+        parts = tuple(replace(part, untils=(3,), worker=f"machine-{p % 2}:{k % 3}") for p, part in enumerate(parts))
         joint = trained(1 / (k + 1) + 0.025)
         counted = tuple((2, part.score) for part in parts)
         trials.append(trial(k, "sgd", None, trainings=parts, joint=joint, counted=counted))
