@@ -112,6 +112,11 @@ def _take(file: IO[bytes], study: str, shared: bool = False) -> None:
             if time.monotonic() > deadline:
                 file.seek(0)
                 raise held_by(study, _read(file.read())) from None
+        except OSError as error:
+            raise StudyError(
+                f"study '{study}' must lie where files can be locked, but got: {error}. Some network file systems have "
+                "no locks: choose a folder on another one with --logs (logs=...); a study can be copied back."
+            ) from None
         time.sleep(0.02)
 
 

@@ -1,6 +1,7 @@
 """The lock on a study's folder."""
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -136,3 +137,12 @@ def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path):
     with pytest.raises(StudyError, match="must be a folder that can be written to"), locked(tmp_path / "study"):
         pass
     assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("tuning.storage.lock.fcntl.flock", no_locks)
+    with pytest.raises(StudyError, match="must lie where files can be locked, .* No locks available.*--logs"):
+        locked(tmp_path / "s").__enter__()
