@@ -35,6 +35,7 @@ def report(
     """
     from tuning.errors import OptionError
     from tuning.report import write_report
+    from tuning.storage.reading import unswept
     from tuning.study import load
 
     if watch and (out is not None or as_json):
@@ -44,8 +45,9 @@ def report(
     if watch:
         _serve(study_path(study, logs, storage), storage, port)
         return
-    found = load(study_path(study, logs, storage), storage=storage)
-    path = write_report(found, out)
+    with unswept():
+        found = load(study_path(study, logs, storage), storage=storage)
+        path = write_report(found, out)
     if as_json:
         print_json({"study": found.name, "report": str(path), "trials": len(found.trials)})
     else:

@@ -67,19 +67,23 @@ def checked(record: _Record) -> _Record:
     Raises:
         TypeError: one is not.
     """
-    for name, allowed in _types_of(cast(Hashable, type(record))):
-        value = getattr(record, name)
-        kind = type(value)
-        if kind not in allowed and (kind is bool or not isinstance(value, allowed)):
-            raise TypeError(f"{name} is {value!r}")
+    names, allowed, seen = _types_of(cast(Hashable, type(record)))
+    values = [getattr(record, name) for name in names]
+    pattern = tuple(map(type, values))
+    if pattern not in seen:  # thousands of records have the same few patterns
+        for name, value, kinds in zip(names, values, allowed, strict=True):
+            if type(value) not in kinds and (isinstance(value, bool) or not isinstance(value, kinds)):
+                raise TypeError(f"{name} is {value!r}")
+        seen.add(pattern)
     return record
 
 
 @cache
-def _types_of(kind: Hashable) -> list[tuple[str, tuple[type, ...]]]:
+def _types_of(kind: Hashable) -> tuple[list[str], list[tuple[type, ...]], set[tuple[type, ...]]]:
+    """Return the fields whose types are checked, what they may be, and what they were found to be, for `checked`."""
     hints = typing.get_type_hints(kind)
-    allowed = [(f.name, _allowed(hints[f.name])) for f in fields(kind)]  # type: ignore[arg-type]
-    return [(name, kinds) for name, kinds in allowed if kinds]
+    allowed = {f.name: kinds for f in fields(kind) if (kinds := _allowed(hints[f.name]))}  # type: ignore[arg-type]
+    return list(allowed), list(allowed.values()), set()
 
 
 def _allowed(hint: Any) -> tuple[type, ...]:

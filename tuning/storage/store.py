@@ -53,6 +53,7 @@ _ROW_OF_TRIAL = (
     "SELECT t.trial_id, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
     "WHERE t.study_id = :study AND a.key = :key AND t.number >= :number"
 )
+_FLOATS = {float}
 _FIELDS_OF_TRIAL = frozenset(f.name for f in fields(Trial))
 _STATES = {State.COMPLETED: "COMPLETE", State.PRUNED: "PRUNED", State.FAILED: "FAIL"}  # as Optuna calls them
 
@@ -346,8 +347,12 @@ def _encoded(curve: Curve) -> list[dict[str, Any]]:
     return [{name: _encode(value) for name, value in epoch.items()} for epoch in curve.epochs]
 
 
-def _decoded(epochs: Sequence[Mapping[str, Any]]) -> Curve:
-    return Curve(tuple(dict(zip(epoch, map(float, epoch.values()), strict=True)) for epoch in epochs))
+def _decoded(epochs: Sequence[dict[str, Any]]) -> Curve:
+    return Curve(tuple(epoch if set(map(type, epoch.values())) == _FLOATS else _as_floats(epoch) for epoch in epochs))
+
+
+def _as_floats(epoch: Mapping[str, Any]) -> dict[str, float]:
+    return dict(zip(epoch, map(float, epoch.values()), strict=True))
 
 
 def _encode(value: float) -> float | str:
