@@ -67,11 +67,11 @@ def checked(record: _Record) -> _Record:
     Raises:
         TypeError: one is not.
     """
-    names, allowed, seen = _types_of(cast(Hashable, type(record)))
-    values = [getattr(record, name) for name in names]
-    pattern = tuple(map(type, values))
+    allowed, seen = _types_of(cast(Hashable, type(record)))
+    pattern = tuple(map(type, vars(record).values()))
     if pattern not in seen:  # thousands of records have the same few patterns
-        for name, value, kinds in zip(names, values, allowed, strict=True):
+        for name, kinds in allowed.items():
+            value = getattr(record, name)
             if type(value) not in kinds and (isinstance(value, bool) or not isinstance(value, kinds)):
                 raise TypeError(f"{name} is {value!r}")
         seen.add(pattern)
@@ -79,11 +79,11 @@ def checked(record: _Record) -> _Record:
 
 
 @cache
-def _types_of(kind: Hashable) -> tuple[list[str], list[tuple[type, ...]], set[tuple[type, ...]]]:
-    """Return the fields whose types are checked, what they may be, and what they were found to be, for `checked`."""
+def _types_of(kind: Hashable) -> tuple[dict[str, tuple[type, ...]], set[tuple[type, ...]]]:
+    """Return what the fields that are checked may be, and the patterns of types that were found good."""
     hints = typing.get_type_hints(kind)
     allowed = {f.name: kinds for f in fields(kind) if (kinds := _allowed(hints[f.name]))}  # type: ignore[arg-type]
-    return list(allowed), list(allowed.values()), set()
+    return allowed, set()
 
 
 def _allowed(hint: Any) -> tuple[type, ...]:

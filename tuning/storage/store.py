@@ -323,7 +323,9 @@ def _to_record(trial: Trial) -> dict[str, Any]:
 
 
 def _from_record(record: Mapping[str, Any]) -> Trial:
-    values = {name: value for name, value in record.items() if name in _FIELDS_OF_TRIAL}
+    values = dict(record)
+    for name in record.keys() - _FIELDS_OF_TRIAL:
+        del values[name]
     values["state"] = State(record["state"])
     values["trainings"] = tuple(map(_to_training, record["trainings"]))
     values["joint"] = None if record["joint"] is None else _to_training(record["joint"])
