@@ -51,7 +51,10 @@ NOTEBOOK = ROOT / "docs" / "notebooks" / "first_search.ipynb"
 
 
 def notebook_page(folder: Path) -> Path:
-    """Run the notebook in a folder; return it as a page that has all that it needs."""
+    """Run the notebook in a folder; return it as a page that has all that it needs.
+
+    What TensorFlow says to standard error about the machine is left out.
+    """
     import nbclient
     import nbconvert
     import nbformat
@@ -59,6 +62,8 @@ def notebook_page(folder: Path) -> Path:
     os.environ |= {"PLOTLY_RENDERER": "notebook", "PYTHONPATH": str(ROOT)}
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbclient.NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     exporter = nbconvert.HTMLExporter(mathjax_url="", require_js_url="", jquery_url="")
     page = folder / "notebook.html"
     page.write_text(exporter.from_notebook_node(notebook)[0], encoding="utf-8")

@@ -5,8 +5,10 @@ An observer. It is drawn a few times a second at most, in the colours of the not
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
+import warnings
 from collections import deque
 from collections.abc import Sequence
 from html import escape
@@ -43,6 +45,12 @@ class NotebookProgress(PlainProgress):
 
     def __enter__(self) -> PlainProgress:
         shown: Any = import_module("IPython.display")
+        with (
+            warnings.catch_warnings(),
+            contextlib.suppress(ImportError),
+        ):  # it warns that there are no widgets
+            warnings.simplefilter("ignore")
+            import_module("tqdm.auto")
         self._html = shown.HTML
         self._handle = shown.display(
             shown.HTML(_page(["importing, and starting what trains"], "", [], [])), display_id=True
