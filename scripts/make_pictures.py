@@ -42,7 +42,7 @@ PICTURES = {
     "report_dark.png": ("report", 1280, 900, True),
     "report_phone.png": ("report", 390, 1400, False),
     "compare.png": ("compare", 1280, 1040, False),
-    "notebook.png": ("notebook", 1000, 1680, False),
+    "notebook.png": ("notebook", 1000, 1655, False),
 }
 """The page, the width and height of the window, and whether it is dark, by the file's name."""
 

@@ -22,6 +22,7 @@ def test_it_runs_and_shows_what_it_says(path, tmp_path, monkeypatch):
     if path.stem == SMALL:
         assert "<svg role='img' aria-label='val_accuracy of 6 trials" in shown, "the study's history"
         assert "aria-label='val_loss by epoch" in shown, "the best trial's curves"
+        assert "IProgress" not in "".join(output.get("text", "") for output in outputs), "no warning of missing widgets"
         pictures = [o for o in outputs if "application/vnd.plotly.v1+json" in o.get("data", {})]
         assert len(pictures) == 2 and all(o["data"]["application/vnd.plotly.v1+json"]["data"] for o in pictures)
 

@@ -28,12 +28,12 @@ def board(
     from tuning.study import find_studies
     from tuning.tensorboard import serve
 
-    end_on_signals()
     if bool(study) == everything:
         raise OptionError("`tune board` must be given studies or --all. `tune list` shows their names.")
     paths = find_studies(logs) if everything else [study_path(name, logs) for name in study]
     if not paths:
         raise StudyError(f"`--logs` must be a folder with studies, but '{logs}' has none. `tune run` makes one.")
+    end_on_signals()
     with serve(paths, port) as running:
         results().print(f"TensorBoard  {running.url}#hparams   (Ctrl-C to end)")
         if len(paths) > 1:  # of many runs TensorBoard shows none at first

@@ -26,7 +26,6 @@ def dashboard(
     from tuning.errors import OptionError, StudyError
     from tuning.study import find_studies
 
-    end_on_signals()
     chosen = [study_path(name, logs, storage) for name in study or ()]
     if not chosen and storage is not None:
         raise OptionError("`tune dashboard` must be told which studies of a database to show. Give their names.")
@@ -34,6 +33,7 @@ def dashboard(
         raise StudyError(f"`--logs` must be a folder with studies, but '{logs}' has none. `tune run` makes one.")
     from tuning.report.dashboard import Dashboard
 
+    end_on_signals()
     running = Dashboard((lambda: chosen) if chosen else (lambda: find_studies(logs)), storage, port)
     with running, contextlib.suppress(KeyboardInterrupt):
         results().print(f"dashboard  {running.url}   (Ctrl-C to end)")
