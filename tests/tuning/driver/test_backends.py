@@ -35,8 +35,8 @@ assert not is_there(), "finalize"
 
 settings = dict(engine="hyperband", epochs=3, seed=3, options={"factor": 3})
 scores = []
-for workers in (1, 2):
-    found = tuning.search(SPACE, study=f"hyperband-{workers}", workers=workers, **settings)
+for here in (True, False):
+    found = tuning.search(SPACE, study=f"hyperband-{here}", in_process=here, **settings)
     assert max(len(t.runs) for t in found.trials) == 2, "one is promoted"
     scores.append([t.score for t in found.trials])
 assert scores[0] == scores[1], scores
@@ -51,7 +51,7 @@ assert not is_there(), "estimator"
 
 
 @pytest.mark.medium
-def test_a_search_on_jax_is_like_any_other_and_imports_no_tensorflow(tune, tmp_path):
+def test_a_search_on_jax_is_like_any_other_and_imports_no_tensorflow(tune, tmp_path, monkeypatch):
     told = tmp_path / "told"
     env = {"KERAS_BACKEND": "jax", "TOLD": str(told)}
     arguments = ["--engine", "random", "--trials", 2, "--epochs", 2, "--workers", 2, "--seed", 1, "--study", "s"]
@@ -72,5 +72,6 @@ def test_a_search_on_jax_is_like_any_other_and_imports_no_tensorflow(tune, tmp_p
     )  # fmt: skip
     if keras.config.backend() != "tensorflow":
         pytest.skip(f"Keras runs on {keras.config.backend()}")
+    monkeypatch.setenv("TOLD", str(told))
     with pytest.raises(StudyError, match=r"Keras runs on tensorflow \(KERAS_BACKEND\), in the study on jax"):
         tuning.search(str(SPACE), engine="random", study="s", trials=4, logs=tmp_path / "logs")
