@@ -28,7 +28,7 @@ assert not is_there(), "search"
 assert "seed 1, on jax" in str(study.summary())
 data = study.space.load_data()
 loss, accuracy = study.best_model.evaluate(*data.validation, verbose=0)
-assert abs(accuracy - study.best_trial.score) < 1e-6
+assert abs(accuracy - study.best.score) < 1e-6
 assert not is_there(), "best model"
 assert tuning.finalize(study).versions["jax"]
 assert not is_there(), "finalize"
