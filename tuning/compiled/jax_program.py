@@ -24,13 +24,16 @@ import keras
 import numpy as np
 from jax import lax
 
-from tuning.compiled import eligibility
+from tuning.compiled import eligibility, private
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import CannotCompileError, ShortBatch
 from tuning.compiled.state import constants_of, flat, has_own_steps, replaced
 
 n_bodies_traced = 0
 """How often a training step has been traced in this process."""
+
+_EPOCH = "epoch", ""
+"""Which piece a whole epoch is, where it is one."""
 
 Values = tuple[list[Any], list[Any], list[Any], list[Any]]
 """Of a model's variables, as Keras's steps take them: trainable, not trainable, the optimizer's, the metrics'."""
@@ -134,16 +137,15 @@ def _compile(model: Any, training: Samples, validation: Samples | None) -> Progr
         [*validation.tensors] if validation is not None else [],
         *_counts(validation, 0),
     )
-    before = n_bodies_traced
-    traced = jax.jit(_one_program(steps)).trace(*arguments)
+    on_cpu, first = not eligibility.has_accelerator(), dict[str, Any]()
+    pieces = {} if on_cpu and _has_convolutions(model) else _in_one(steps, arguments)
+    if not pieces or (on_cpu and any(_is_convolving(piece.jaxpr.jaxpr) for piece in pieces.values())):
+        pieces = _in_pieces(steps, arguments, first)
     held = {id(value) for value in jax.tree.leaves((state.read(), state.constants))}
-    is_bound = any(id(const) in held for const in traced.jaxpr.consts)
-    if not eligibility.has_accelerator() and _has_convolution(traced.jaxpr.jaxpr):
-        _count(before + 1)
-        epoch, traced_at = _batch_by_batch(steps, arguments)
-    else:
-        traced_at = time.perf_counter()
-        epoch = traced.lower().compile()
+    is_bound = any(id(const) in held for piece in pieces.values() for const in piece.jaxpr.consts)
+    traced_at = time.perf_counter()
+    compiled = {which: piece.lower().compile() for which, piece in pieces.items()}
+    epoch = compiled[_EPOCH] if _EPOCH in compiled else _batch_by_batch(compiled, first)
     has_short = training.n_short or (validation is not None and validation.n_short)
     return Program(
         epoch,
@@ -165,10 +167,16 @@ def _counts(samples: Samples | None, n_rows: int) -> tuple[int, int]:
     return (0, 0) if samples is None else (n_rows // samples.batch_size, int(n_rows % samples.batch_size > 0))
 
 
-def _has_convolution(jaxpr: Any) -> bool:
+def _has_convolutions(model: Any) -> bool:
+    """Tell whether a layer of Keras's convolves, so that nothing need be traced to see it."""
+    kinds = {kind for layer in private.of(model, "flatten_layers")() for kind in type(layer).__mro__}
+    return any("Conv" in kind.__name__ for kind in kinds if kind.__module__.startswith("keras."))
+
+
+def _is_convolving(jaxpr: Any) -> bool:
     """Tell whether anything in a trace is a convolution, which XLA is slow at inside a loop on a CPU."""
     return any(
-        equation.primitive.name == "conv_general_dilated" or any(map(_has_convolution, _inner(equation)))
+        equation.primitive.name == "conv_general_dilated" or any(map(_is_convolving, _inner(equation)))
         for equation in jaxpr.eqns
     )
 
@@ -299,11 +307,15 @@ def _one_program(steps: _Steps) -> Callable[..., Any]:
     return epoch
 
 
-def _batch_by_batch(steps: _Steps, arguments: tuple[Any, ...]) -> tuple[Callable[..., Any], float]:
-    """Return an epoch that calls a compiled function for each batch, and when all of them had been traced."""
+def _in_one(steps: _Steps, arguments: tuple[Any, ...]) -> dict[tuple[str, str], Any]:
+    """Return the trace of an epoch that is one program."""
+    return {_EPOCH: jax.jit(_one_program(steps)).trace(*arguments)}
+
+
+def _in_pieces(steps: _Steps, arguments: tuple[Any, ...], first: dict[str, Any]) -> dict[tuple[str, str], Any]:
+    """Return the traces of what an epoch is made of, batch by batch; put what each phase begins with into `first`."""
     values, constants, tensors, order, _, _, validation, *_ = arguments
     pieces = {("begin", ""): jax.jit(steps.begin).trace(values)}
-    first: dict[str, Any] = {}
     for phase, arrays, its_order in (("train", tensors, order), ("test", validation, None)):
         if steps.samples[phase] is None:
             continue
@@ -313,8 +325,11 @@ def _batch_by_batch(steps: _Steps, arguments: tuple[Any, ...]) -> tuple[Callable
             function = jax.jit(functools.partial(part, phase), donate_argnums=1)
             pieces[part.__name__, phase] = function.trace(np.int32(0), carried, constants, arrays, its_order)
         pieces["end", phase] = jax.jit(functools.partial(steps.end, phase)).trace(carried)
-    traced_at = time.perf_counter()
-    compiled = {which: piece.lower().compile() for which, piece in pieces.items()}
+    return pieces
+
+
+def _batch_by_batch(compiled: dict[tuple[str, str], Any], first: dict[str, Any]) -> Callable[..., Any]:
+    """Return an epoch that calls a compiled function for each batch."""
 
     def run(phase: str, values: Any, constants: Any, arrays: Any, order: Any, n_whole: int, n_rest: int) -> Any:
         carried = compiled["begin", ""](values), jax.tree.map(jnp.copy, first[phase])
@@ -334,4 +349,4 @@ def _batch_by_batch(steps: _Steps, arguments: tuple[Any, ...]) -> tuple[Callable
             values, test = run("test", values, constants, validation, None, *n_test)
         return values, train, test
 
-    return epoch, traced_at
+    return epoch
