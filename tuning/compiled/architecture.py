@@ -52,7 +52,8 @@ def key_of(model: Any, x_is_named: bool) -> str | None:
         x_is_named: whether the inputs are given by name.
     """
     try:
-        parts = _Description(model).parts(x_is_named)
+        with private.without_tensorflow():
+            parts = _Description(model).parts(x_is_named)
     except Exception:
         # Not being able to describe a model costs a compilation, nothing else.
         return None

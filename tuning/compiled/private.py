@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -21,8 +22,6 @@ _XLA = "tensorflow.compiler.tf2xla.python.xla"
 
 MODULES: dict[str, str] = {
     "get_random_seed": "keras.src.utils.rng_utils",
-    "GLOBAL_RANDOM_SEED": "keras.src.utils.rng_utils",
-    "GLOBAL_SEED_GENERATOR": "keras.src.random.seed_generator",
     "global_seed": "tensorflow.python.eager.context",
     "can_convert_arrays": f"{_ADAPTERS}.array_data_adapter",
     "ArrayDataAdapter": f"{_ADAPTERS}.array_data_adapter",
@@ -30,6 +29,7 @@ MODULES: dict[str, str] = {
     "train_validation_split": f"{_ADAPTERS}.array_slicing",
     "get_global_attribute": "keras.src.backend.common.global_state",
     "set_global_attribute": "keras.src.backend.common.global_state",
+    "tensorflow": "keras.src.utils.module_utils",
     "set_dynamic_dimension_size": _XLA,
     "remove_dynamic_dimension_size": _XLA,
 }
@@ -58,6 +58,7 @@ ATTRIBUTES: dict[str, tuple[str, str]] = {
     "adapted_size": ("adapter", "batch_size"),
     "should_trace": ("TensorBoard", "_should_trace"),
     "name_counters": ("global state", "object_name_uids"),
+    "is_available": ("lazy module", "_available"),
 }
 """Attributes by what they are called here: whose they are, and what Keras calls them."""
 
@@ -161,6 +162,29 @@ def fresh_name_counters() -> Iterator[None]:
         set_attribute(name, before)
 
 
+@contextmanager
+def without_tensorflow() -> Iterator[None]:
+    """Let Keras, where it runs on something else, not import TensorFlow to see whether an object is one of its types.
+
+    Where TensorFlow has been imported already, nothing changes.
+    """
+    import keras
+
+    spared, name = None, ATTRIBUTES["is_available"][1]
+    if keras.config.backend() != "tensorflow" and "tensorflow" not in sys.modules:
+        with suppress(GoneError):
+            of(get("tensorflow"), "is_available")
+            spared = get("tensorflow")
+    before = None if spared is None else getattr(spared, name)
+    try:
+        if spared is not None:
+            setattr(spared, name, False)
+        yield
+    finally:
+        if spared is not None:
+            setattr(spared, name, before)
+
+
 def missing() -> list[str]:
     """Return which of the names the installed versions do not have, or not where they can be reached."""
     owners = _owners()
@@ -181,6 +205,8 @@ def _owners() -> dict[str, Any]:
     found: dict[str, Any] = {"model": model, "layer": layer, "variable": layer.kernel, "loss": _a_loss()}
     found["optimizer"] = model.optimizer
     found["TensorBoard"] = keras.callbacks.TensorBoard()
+    with suppress(GoneError):
+        found["lazy module"] = get("tensorflow")
     with suppress(GoneError):
         x = np.zeros((1, 1), "float32")
         found["adapter"] = get("ArrayDataAdapter")(x, x)

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from types import CodeType
 from typing import Any
 
+from tuning.compiled import private
 from tuning.records.fingerprint import CODE, VERSIONS
 from tuning.space import SearchSpace
 
@@ -42,7 +43,7 @@ def fingerprint_of(space: SearchSpace, model: Any, uses_keras: bool) -> dict[str
     versions = {"python": f"{sys.version_info[0]}.{sys.version_info[1]}"}
     if uses_keras:
         versions["keras"] = sys.modules["keras"].__version__
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), private.without_tensorflow():
             warnings.simplefilter("ignore")  # that a lambda could not be loaded again
             parts["model"] = _limited(dict(_flat("", _configuration(model))))
             parts["compile"] = _limited(dict(_flat("", _compile_configuration(model))))

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
+from tuning.compiled import private
 from tuning.errors import OptionError, SpaceError, StudyError, must, one_line
 from tuning.files import remove, replaced
 
@@ -55,8 +56,9 @@ def save(model: Any, path: str | Path, x: Any = None) -> Path:
     try:
         with replaced(path, draft):
             if kind == "keras":
-                refuse_unsavable(model)
-                model.save(draft)
+                with private.without_tensorflow():
+                    refuse_unsavable(model)
+                    model.save(draft)
             elif kind == "weights":
                 model.save_weights(draft)
             else:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import sys
 from collections.abc import Iterator
 
 from tuning.compiled import private
@@ -38,19 +37,8 @@ def seed_everything(seed: int, uses_keras: bool) -> None:
 
 
 def seed_keras(seed: int) -> None:
-    """Do what `keras.utils.set_random_seed` does, which would import TensorFlow whatever Keras runs on."""
+    """Call `keras.utils.set_random_seed`, which would import TensorFlow whatever Keras runs on."""
     import keras
-    import numpy as np
 
-    try:
-        if keras.config.backend() != "jax" or "tensorflow" in sys.modules:
-            raise private.GoneError("not needed")
-        random_seed, generator = private.get("GLOBAL_RANDOM_SEED"), private.get("GLOBAL_SEED_GENERATOR")
-        set_attribute = private.get("set_global_attribute")
-    except private.GoneError:
+    with private.without_tensorflow():
         keras.utils.set_random_seed(seed)
-        return
-    set_attribute(random_seed, seed)
-    set_attribute(generator, None)
-    random.seed(seed)
-    np.random.seed(seed)
