@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +22,17 @@ def histograms_callback(folder: Path) -> Any:
 
     path = folder / f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}.{os.getpid()}"
 
-    def write(*events: Any) -> None:
+    def write(events: Iterable[Any]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)  # who tidies the trial's folder when it begins may do so just now
+        is_new = not path.exists()
         with open(path, "ab") as file:
             writer = RecordWriter(file)
-            for event in events:
+            for event in [Event(wall_time=time.time(), file_version="brain.Event:2")] * is_new + [*events]:
                 writer.write(event.SerializeToString())
 
     class Histograms(keras.callbacks.Callback):
-        def on_train_begin(self, logs: Any = None) -> None:
-            if not path.exists():
-                write(Event(wall_time=time.time(), file_version="brain.Event:2"))
-
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            write(*(
-                Event(
-                    wall_time=time.time(),
-                    step=epoch,
-                    summary=histogram_pb(weight.path, keras.ops.convert_to_numpy(weight)),
-                )
-                for weight in self.model.weights
-            ))  # fmt: skip
+            weights = [(weight.path, keras.ops.convert_to_numpy(weight)) for weight in self.model.weights]
+            write(Event(wall_time=time.time(), step=epoch, summary=histogram_pb(*weight)) for weight in weights)
 
     return Histograms()
