@@ -20,7 +20,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tuning.errors import OptionError, StudyError, TuningError
-from tuning.report.server import HOST, bound, is_for_this_machine, stamp
+from tuning.report.server import Served, bound, is_for_this_machine, stamp
 from tuning.storage.store import METRIC_NAMES
 from tuning.study import Study
 from tuning.study.told import directions, silenced, told_trials
@@ -32,7 +32,7 @@ ROOM = 10_000_000
 """Numbers of trials that each study has for itself, because Optuna tells all trials apart by one number."""
 
 
-class Dashboard:
+class Dashboard(Served):
     """A server of optuna-dashboard; a context manager.
 
     Args:
@@ -53,24 +53,8 @@ class Dashboard:
                 "pip install 'keras-tuning[dashboard]' installs it."
             ) from None
         shown: Any = wsgi(Looking(find, storage))
-        self._server = bound(lambda address: _Server(address, _Quiet), port, FIRST_PORT)
+        super().__init__(bound(lambda address: _Server(address, _Quiet), port, FIRST_PORT))
         self._server.set_app(_guarded(shown, self._server.server_port))
-        self.url = f"http://{HOST}:{self._server.server_port}/"
-
-    def __enter__(self) -> Dashboard:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def wait(self) -> None:
-        """Serve until somebody interrupts."""
-        while self._thread.is_alive():
-            self._thread.join(1.0)
 
 
 class Looking(BaseStorage):

@@ -18,7 +18,7 @@ from typing import Any
 
 from tuning.errors import StudyError, TuningError
 from tuning.report.page import html
-from tuning.report.server import HOST, bound, is_for_this_machine, stamp
+from tuning.report.server import Served, bound, is_for_this_machine, stamp
 from tuning.storage.lock import refuse_if_locked
 from tuning.study import Study
 
@@ -37,7 +37,7 @@ LEAST_SECONDS = 2.0
 """Between two looks at a study in a database that does not tell when it has changed."""
 
 
-class Live:
+class Live(Served):
     """A server of a report; a context manager.
 
     Args:
@@ -54,23 +54,7 @@ class Live:
         self._lock = threading.Lock()
         self._made: tuple[Any, bytes, str] | None = None
         handler = _handler(self.page)
-        self._server = bound(lambda address: _Server(address, handler), port, FIRST_PORT)
-        self.url = f"http://{HOST}:{self._server.server_port}/"
-
-    def __enter__(self) -> Live:
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def wait(self) -> None:
-        """Serve until somebody interrupts."""
-        while self._thread.is_alive():
-            self._thread.join(1.0)
+        super().__init__(bound(lambda address: _Server(address, handler), port, FIRST_PORT))
 
     def page(self) -> tuple[bytes, str]:
         """Return the page as it is by now, and a tag that changes with it."""

@@ -1,4 +1,4 @@
-"""Servers on this machine: which port they have, whom they answer, and when what they show has changed.
+"""Servers on this machine: which port they have, how long they answer and whom, and when what they show has changed.
 
 Owns what the live report and the dashboard share. A page from elsewhere could reach a server on 127.0.0.1 by a name of
 its own that leads there; so a server answers only to whom its address was given.
@@ -6,6 +6,7 @@ its own that leads there; so a server answers only to whom its address was given
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,37 @@ N_PORTS = 50
 """Ports that are tried where none is asked for."""
 
 _Server = TypeVar("_Server")
+_Served = TypeVar("_Served", bound="Served")
+
+
+class Served:
+    """A server that answers while it is entered; a context manager.
+
+    Args:
+        server: one of the standard library's, which is bound to a port.
+
+    Attributes:
+        url: where it answers.
+    """
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.url = f"http://{HOST}:{server.server_port}/"
+
+    def __enter__(self: _Served) -> _Served:
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def wait(self) -> None:
+        """Serve until somebody interrupts."""
+        while self._thread.is_alive():
+            self._thread.join(1.0)
 
 
 def bound(make: Callable[[tuple[str, int]], _Server], port: int | None, first: int) -> _Server:
