@@ -180,7 +180,19 @@ def print_regrets(n_seeds: int, slots: int, jobs: int, paths: Sequence[Path] | N
     with ProcessPoolExecutor(jobs) as pool:
         found = list(pool.map(searched, *zip(*tasks, strict=True)))
     regrets = np.array(found).reshape(len(ROWS), len(paths), n_seeds, len(BUDGETS))
-    print(f"Mean regret and its standard error, {len(paths)} tables, {n_seeds} seeds, {slots} at a time:\n")
+    print_table(regrets, [path.stem for path in paths], slots)
+
+
+def print_table(regrets: np.ndarray, names: Sequence[str], slots: int) -> None:
+    """Print regrets, float [rows, tables, seeds, budgets], as tables in Markdown.
+
+    Args:
+        regrets: of the rows of `ROWS`.
+        names: of the tables.
+        slots: trainings at once.
+    """
+    n_seeds = regrets.shape[2]
+    print(f"Mean regret and its standard error, {len(names)} tables, {n_seeds} seeds, {slots} at a time:\n")
     print(f"| | {' | '.join(f'n={n}' for n in BUDGETS)} | mean rank | p at {', '.join(map(str, TESTED))} |")
     print(f"| --- |{' --- |' * (len(BUDGETS) + 2)}")
     pairs = regrets.reshape(len(ROWS), -1, len(BUDGETS))
@@ -189,8 +201,8 @@ def print_regrets(n_seeds: int, slots: int, jobs: int, paths: Sequence[Path] | N
         mean, error = pairs[index].mean(0), pairs[index].std(0, ddof=1) / np.sqrt(pairs.shape[1])
         cells = [f"{m:.3f} ± {e:.3f}" for m, e in zip(mean, error, strict=True)]
         print(f"| {row} | {' | '.join(cells)} | {ranks[index]:.2f} | {_tests(pairs, index)} |")
-    print(f"\n| n={TESTED[0]} / {TESTED[1]} / {TESTED[2]} | {' | '.join(path.stem for path in paths)} |")
-    print(f"| --- |{' --- |' * len(paths)}")
+    print(f"\n| n={TESTED[0]} / {TESTED[1]} / {TESTED[2]} | {' | '.join(names)} |")
+    print(f"| --- |{' --- |' * len(names)}")
     chosen = [BUDGETS.index(n) for n in TESTED]
     for index, row in enumerate(ROWS):
         means = regrets[index].mean(1)[:, chosen]
