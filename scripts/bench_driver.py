@@ -1,11 +1,12 @@
 """Time what a search costs besides training.
 
-Run `python scripts/bench_driver.py [--json PATH]` from the repository's root. A trial's cost is the processor's time
-from the end of one trial to the end of the next, in a search whose training takes no time: the store's transactions,
-TensorBoard's files, and asking and telling the engine, which is told apart, because what a proposal costs is the
-affair of KerasTuner and Optuna. It is measured on studies that have several numbers of recorded trials, copies of a
-few real ones; a goal says by how much a trial of a large study may cost more than one of a small. The live display
-is timed on as many trials, and `tune show` as a whole command.
+Run `python scripts/bench_driver.py [--json PATH] [--slots 1000]` from the repository's root. A trial's cost is the
+processor's time from the end of one trial to the end of the next, in a search whose training takes no time: the
+store's transactions, TensorBoard's files, and asking and telling the engine, which is told apart, because what a
+proposal costs is the affair of KerasTuner and Optuna. It is measured on studies that have several numbers of recorded
+trials, copies of a few real ones; a goal says by how much a trial of a large study may cost more than one of a small.
+The live display is timed on as many trials, and `tune show` as a whole command. With `--slots` it is a search on as
+many workers, in simulated time, and nothing else.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import tuning  # noqa: E402
+from scripts.simulated import measured  # noqa: E402
 from tuning.display import progress  # noqa: E402
 from tuning.driver.observer import Observer  # noqa: E402
 from tuning.records.trial import State, Trial  # noqa: E402
@@ -43,6 +45,9 @@ GOAL_GROWTH = 1.5
 
 GOAL_DISPLAY_MILLISECONDS = 2.0
 """Of the live display, an epoch."""
+
+GOALS_OF_SLOTS = {"share_of_core": 0.5, "p99_ms": 50.0, "megabytes": 500.0, "resume_seconds": 5.0}
+"""Of a driver with a thousand workers, each with an epoch in 10 s."""
 
 GOAL_SHOW_SECONDS = 3.0
 N_SHOWN = 5000
@@ -252,6 +257,17 @@ def _copied(record: dict[str, Any], number: int) -> dict[str, Any]:
     return record
 
 
+def costs_of_slots(slots: int, trials: int, sampler: str, storage: str | None) -> list[Row]:
+    """Return what the driver of so many workers costs; see `scripts.simulated`."""
+    arguments: dict[str, Any] = {"engine": "random", "storage": storage}
+    if sampler != "random":
+        arguments |= {"engine": "optuna", "options": {"sampler": sampler, "pruner": "none"}}
+    with tempfile.TemporaryDirectory(prefix="bench-slots-") as name:
+        found = measured(Formula(), Path(name), slots, trials, **arguments)
+    title = f"{slots} slots, {trials} trials, {sampler}"
+    return [Row(f"{title}: {what}", value, "", GOALS_OF_SLOTS.get(what)) for what, value in found.items()]
+
+
 def measure() -> list[Row]:
     """Return all measurements."""
     with tempfile.TemporaryDirectory(prefix="bench-driver-") as name:
@@ -276,8 +292,16 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", metavar="PATH", type=Path, help="write the measurements there, too")
+    parser.add_argument("--slots", metavar="N", type=int, help="a search on so many workers, in simulated time")
+    parser.add_argument("--trials", metavar="N", type=int, default=RECORDED[-1], help="of that search")
+    parser.add_argument("--sampler", default="random", help="of that search: random, or one of engine optuna's")
+    parser.add_argument("--storage", metavar="URL", help="of that search; default: a file in the study's folder")
     arguments = parser.parse_args()
-    rows = measure()
+    rows = (
+        measure()
+        if arguments.slots is None
+        else costs_of_slots(arguments.slots, arguments.trials, arguments.sampler, arguments.storage)
+    )
     print_rows(rows)
     if arguments.json is not None:
         record = {"machine": platform.machine(), "python": platform.python_version()}

@@ -54,6 +54,8 @@ def search(
     keep: int = 3,
     workers: int = 1,
     in_process: bool | None = None,
+    cluster: Any = None,
+    retries: int = 1,
     time_limit: float | None = None,
     silence_limit: float | None = None,
     cv: Any = None,
@@ -106,6 +108,11 @@ def search(
         in_process: whether to train in this process; default: with one worker. TensorFlow never frees what it has
             compiled, so a search of hundreds of architectures should have a worker process, which is replaced
             when it has grown, even if it is a single one.
+        cluster: train on the machines of a cluster of dask.distributed: the address of its scheduler, such as
+            "tcp://host:8786", its scheduler file, or a `distributed.Client`. As many trials at once as it has threads,
+            or `workers` of them where that is more than 1.
+        retries: how many worker processes may die in a run before its trial has failed. A machine that leaves the
+            cluster does not count.
         time_limit: seconds after which running trials end their epoch and the search pauses.
         silence_limit: seconds without an ended epoch after which a worker is taken for dead, infinity for never;
             default: ten times the longest epoch that was seen, and at least five minutes.

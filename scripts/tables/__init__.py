@@ -119,7 +119,7 @@ class TableExecutor:
     _tasks: dict[int, tuple[Task, int, np.ndarray]] = field(default_factory=dict)
     _best: float = -np.inf
 
-    def load(self, source: str | None, space: Any, data: Any) -> None:
+    def load(self, source: str | None, space: Any, data: Any, is_own: bool = False) -> None:
         """Take nothing: the table has all."""
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:

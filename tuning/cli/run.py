@@ -83,6 +83,20 @@ def run(
         help="Worker processes; default: as many as cores, memory and GPUs allow.",
         rich_help_panel=TRAINING,
     ),
+    cluster: str = typer.Option(
+        None,
+        "--cluster",
+        metavar="ADDRESS|FILE",
+        help="Train on the machines of this scheduler of dask.distributed, in as many workers as they have threads.",
+        rich_help_panel=TRAINING,
+    ),
+    retries: int = typer.Option(
+        1,
+        "--retries",
+        min=0,
+        help="Worker processes that may die in a run before its trial has failed.",
+        rich_help_panel=TRAINING,
+    ),
     time_limit: str = typer.Option(
         None,
         "--time-limit",
@@ -221,6 +235,8 @@ def run(
         "seed": seed,
         "storage": storage,
         **({} if workers is None else {"workers": workers}),
+        "cluster": cluster,
+        "retries": retries,
         "time_limit": seconds(time_limit, "--time-limit"),
         "silence_limit": seconds(silence_limit, "--silence-limit"),
         "options": pairs(option, "-o"),
@@ -255,7 +271,7 @@ def run_search(space: str, arguments: Mapping[str, Any], quiet: bool) -> Study:
 
     Args:
         space: its name.
-        arguments: those of `search`; without `workers` as many as there is room for.
+        arguments: those of `search`; without `workers` as many as there is room for, here or on the cluster.
         quiet: show no progress.
     """
     from tuning.display import BY_BUDGET, display_of
@@ -267,7 +283,8 @@ def run_search(space: str, arguments: Mapping[str, Any], quiet: bool) -> Study:
             from tuning.api import search
             from tuning.executors.processes import default_workers
 
-            given = {"workers": default_workers(trials), **arguments}
+            is_here = arguments.get("cluster") is None
+            given = {"workers": default_workers(trials) if is_here else 1, **arguments}
             with _remarks_as_lines():
                 return search(space, observers=[] if shown is None else [shown], verbose=0, in_process=False, **given)
     except KeyboardInterrupt:

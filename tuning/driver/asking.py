@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Any
 
 from tuning.data import Data
-from tuning.driver.loop import CLOSED, Search
+from tuning.driver.interruption import CLOSED
+from tuning.driver.loop import Search
 from tuning.driver.opening import looked_up, opened_search
 from tuning.driver.plan import plan
 from tuning.driver.request import Request
@@ -275,7 +276,7 @@ class _Program:
         self.slots = 1
         self.tasks: list[Task] = []
 
-    def load(self, source: str | None, space: SearchSpace, data: Data) -> None:
+    def load(self, source: str | None, space: SearchSpace, data: Data, is_own: bool = False) -> None:
         """The program has them."""
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -1,4 +1,7 @@
-"""Ctrl-C, and the signals of whoever stops a job, told to a search instead of raised somewhere inside it."""
+"""Ctrl-C, and the signals of whoever stops a job, told to a search instead of raised somewhere inside it.
+
+Owns the reasons for which a search pauses, too.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,29 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
+
+INTERRUPTED = "interrupted"
+OUT_OF_TIME = "the time limit is reached"
+CLOSED = "closed by the program"
+PAUSES = (INTERRUPTED, OUT_OF_TIME, CLOSED)
+"""Reasons to stop that leave the search unfinished."""
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that pause a search."""
 
+GRACE_SECONDS = 0.3
+"""Whoever ends a whole job, and so workers and driver alike, does it within that time; so does who sends it twice."""
+
 PATIENCE_SECONDS = 20.0
 """How long whoever stops a job is kept waiting for the end of an epoch; soon after that such jobs are killed."""
+
+
+def wait_for_stop() -> None:
+    """Wait a moment: who has ended a process of the search may be about to stop, or kill, this one."""
+    time.sleep(GRACE_SECONDS)
 
 
 @contextlib.contextmanager

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from tuning.driver.budget import Limits
-from tuning.driver.interruption import interruptible
+from tuning.driver.interruption import GRACE_SECONDS, INTERRUPTED, OUT_OF_TIME, PAUSES, interruptible, wait_for_stop
 from tuning.driver.known_space import KnownSpace
-from tuning.driver.observer import Observer, notify
+from tuning.driver.observer import Observer, notify, remark
 from tuning.driver.outcome import judged, raise_if_all_failed
+from tuning.driver.proposals import Proposals
 from tuning.driver.task import task_of
 from tuning.driver.weights import Weights
 from tuning.engines.base import Done, Engine
@@ -33,18 +34,6 @@ from tuning.storage.store import Store
 from tuning.training.messages import Decision, Failed, Finished, Key, Lost, Message, Report
 from tuning.training.options import TrainingOptions
 
-INTERRUPTED = "interrupted"
-OUT_OF_TIME = "the time limit is reached"
-CLOSED = "closed by the program"
-PAUSES = (INTERRUPTED, OUT_OF_TIME, CLOSED)
-"""Reasons to stop that leave the search unfinished."""
-
-MAX_LOST = 1
-"""Workers that a run may lose before its trial has failed."""
-
-GRACE_SECONDS = 0.3
-"""Whoever ends a whole job, and so workers and driver alike, does it within that time; so does who sends it twice."""
-
 
 @dataclass
 class Search:
@@ -57,9 +46,8 @@ class Search:
         keep: number of best trials whose weights are kept.
         training: what all runs have in common.
         deadline: `time.monotonic()` after which running trials pause; None for no limit.
-        limits: when nothing more is asked for.
-        stopping: why no more is asked for; running trials pause after their epoch.
-        stopped_at: `time.monotonic()` when that was.
+        limits, retries: when nothing more is asked for; processes that may die in a run before its trial has failed.
+        stopping, stopped_at: why no more is asked for, and `time.monotonic()` then; running trials pause.
     """
 
     definition: Definition
@@ -72,6 +60,7 @@ class Search:
     training: TrainingOptions = TrainingOptions()
     deadline: float | None = None
     limits: Limits = Limits()
+    retries: int = 1
     stopping: str = ""
     stopped_at: float = 0.0
 
@@ -82,6 +71,7 @@ class Search:
         self._under_way: set[Key] = set()
         self._verdicts: dict[Key, tuple[State, str | None]] = {}  # what was told to stop, and as what
         self._events = 0
+        self._proposals = Proposals(self.engine)
         self._space = KnownSpace(self.definition.hyperparameters)
         self._weights = Weights(self.definition, self.path / CHECKPOINTS, self.keep, self.engine.may_continue)
 
@@ -101,6 +91,7 @@ class Search:
                 while self.start_runs():
                     self.executor.poll(self.handle)
             finally:
+                self._proposals.close()
                 self.executor.close()
         self.end()
         if self.stopping == INTERRUPTED:
@@ -129,14 +120,21 @@ class Search:
         """
         if self.deadline is not None and time.monotonic() > self.deadline and not self.stopping:
             self._stop(OUT_OF_TIME)
-        if self.stopping and time.monotonic() - self.stopped_at > self.executor.pause_seconds:
-            return False  # what has not reported since is hung; its run is taken up again with the study
-        while not self.stopping and (len(self._under_way) < self.executor.slots or self._is_idle):
+        if self.stopping:
+            self._proposals.drop()
+            if time.monotonic() - self.stopped_at > self.executor.pause_seconds:
+                return False  # what has not reported since is hung; its run is taken up again with the study
+        while True:
+            for message in self._proposals.released():
+                self._handle(message)
+            slots = self.executor.slots
+            if self.stopping or len(self._under_way) >= max(slots, not self._waiting):
+                break
             if self._waiting:
                 self._start_training(*self._waiting.pop(0))
                 continue
-            enough = self.limits.reached(self.trials.values(), self.executor.slots, self.definition)
-            answer = Done(enough) if enough else self.engine.ask()
+            enough = self.limits.reached(self.trials.values(), slots, self.definition)
+            answer = self._proposals.enough(enough) if enough else self._proposals.ask(len(self.trials), slots)
             if isinstance(answer, Run):
                 self._begin_run(answer)
                 continue
@@ -144,13 +142,13 @@ class Search:
                 self._stop(answer.reason)
                 return False
             break
-        return bool(self._under_way) or (bool(self._waiting) and not self.stopping)
-
-    @property
-    def _is_idle(self) -> bool:
-        return not self._under_way and not self._waiting
+        return bool(self._under_way) or self._proposals.is_busy or (bool(self._waiting) and not self.stopping)
 
     def handle(self, message: Message) -> Decision:
+        """Deal with a message; with the end of a run, while the engine thinks, as soon as it has answered."""
+        return Decision.GO if self._proposals.holds(message) else self._handle(message)
+
+    def _handle(self, message: Message) -> Decision:
         trial = self.trials[message.number]
         if not isinstance(message, Report):
             self._under_way.discard((message.number, message.training))
@@ -263,8 +261,8 @@ class Search:
         return grown
 
     def _run_finished(self, trial: Trial, message: Finished) -> None:
-        training = trial.trainings[message.training]
-        training = replace(training, seconds=training.seconds + message.seconds, checkpoint=message.checkpoint)
+        training, restarted = trial.trainings[message.training], message.restarted
+        training = trainings.after(training, message.seconds, message.checkpoint, restarted)
         trial = replace(
             trial,
             values=trainings.kept(trial.values, message.values),
@@ -274,6 +272,8 @@ class Search:
             resources={**trial.resources, **message.resources},
         )
         self._weights.written(message.number, message.training, message.checkpoint)
+        if restarted is not None:
+            remark(self.observers, f"trial {message.number} began again at epoch 0: {restarted}")
         verdict, error = self._verdicts.pop((message.number, message.training), (State.RUNNING, None))
         if message.is_refused:
             verdict = State.PRUNED
@@ -305,41 +305,38 @@ class Search:
     def _run_failed(self, trial: Trial, message: Failed) -> None:
         if message.is_fatal:
             raise StudyError(message.error)
-        if message.by_signal and trial.trainings[message.training].lost < MAX_LOST:
+        if message.by_signal and trial.trainings[message.training].lost < self.retries:
             self._run_lost(trial, Lost(message.number, message.error, message.training))
             return
-        if message.has_lost:
-            self._wait_for_stop()
+        if message.has_lost and not self.stopping:
+            wait_for_stop()
         if self.stopping == INTERRUPTED:
             # Its own processes may have got the signal: the run has not ended, and is trained again.
             self.store.save(trial)
             return
         self._verdicts.pop((message.number, message.training), None)
-        training = trial.trainings[message.training]
-        trial = self._update(trial, message.training, replace(training, seconds=training.seconds + message.seconds))
+        training = trainings.after(trial.trainings[message.training], message.seconds)
+        trial = self._update(trial, message.training, training)
         self._end_run(replace(trial, state=State.FAILED, error=message.error, traceback=message.traceback))
 
     def _run_lost(self, trial: Trial, message: Lost) -> None:
         """Train the run again from its checkpoint, unless that was tried before.
 
-        What a stop of the whole job takes with it is no fault of the trial's.
+        What a stop of the whole job, or a machine that leaves, takes with it is no fault of the trial's.
         """
-        self._wait_for_stop()
+        if message.counts and not self.stopping:
+            wait_for_stop()
         training = trial.trainings[message.training]
-        if training.lost >= MAX_LOST and not self.stopping:
+        counts = message.counts and not self.stopping
+        if counts and training.lost >= self.retries:
             again = f"{training.lost + 1} times, the last time because {message.reason}"
             failed = Failed(message.number, f"training was lost {again}", "", 0.0, training=message.training)
             self._run_failed(trial, failed)
             return
         self._verdicts.pop((message.number, message.training), None)
-        training = replace(training, lost=training.lost + (not self.stopping))
+        training = replace(training, lost=training.lost + counts)
         self.store.save(self._update(trial, message.training, training))
         self._waiting.append((message.number, message.training))
-
-    def _wait_for_stop(self) -> None:
-        """Wait a moment: who has ended a process of the search may be about to stop, or kill, this one."""
-        if not self.stopping:
-            time.sleep(GRACE_SECONDS)
 
     # Endings ----------------------------------------------------------------------------------------------
 

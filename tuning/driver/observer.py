@@ -17,7 +17,8 @@ from tuning.records.trial import Trial
 class Observer(Protocol):
     """Override what is of interest; the rest does nothing.
 
-    One that also has `remarked(text)` is told, before the search begins, what is legal but hardly what was meant.
+    One that also has `remarked(text)` is told what is legal but hardly what was meant, before the search begins, and
+    later of a trial that had to begin again.
     """
 
     def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
@@ -50,6 +51,12 @@ class Observer(Protocol):
     def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
         """The search is over; `reason` is empty unless it ended before its budget was spent."""
         return
+
+
+def remark(observers: Sequence[Observer], text: str) -> None:
+    """Tell those observers of something odd that want to know."""
+    for observer in observers:
+        getattr(observer, "remarked", lambda _: None)(text)
 
 
 def notify(observers: Sequence[Observer], event: str, *records: Any) -> None:

@@ -63,6 +63,7 @@ def opened_search(
         path=path,
         observers=[TensorBoardObserver(path / TENSORBOARD), *request.observers],
         keep=request.keep,
+        retries=request.retries,
         limits=Limits(None if request.budget is None else Budget.read(request.budget), request.tolerance),
         **more,
     )

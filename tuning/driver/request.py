@@ -30,8 +30,11 @@ from tuning.training.summaries import Log
 
 STUDY_NAME = re.compile(r"[A-Za-z0-9._-]*[A-Za-z0-9][A-Za-z0-9._-]*")
 
-LEAST = {"trials": 1, "epochs": 1, "seed": 0, "keep": 0, "patience": 0, "workers": 1, "repeats": 1}
+LEAST = {"trials": 1, "epochs": 1, "seed": 0, "keep": 0, "patience": 0, "workers": 1, "repeats": 1, "retries": 0}
 """Arguments that are whole numbers, each with the least that it may be."""
+
+RETRIES = 1
+"""Worker processes that may die in a run, where nothing else is asked for."""
 
 SECONDS = ("time_limit", "silence_limit")
 
@@ -105,6 +108,8 @@ class Request:
     keep: int = 3
     workers: int = 1
     in_process: bool = True
+    cluster: Any = None
+    retries: int = RETRIES
     time_limit: float | None = None
     silence_limit: float | None = None
     cv: Any = None
@@ -165,7 +170,7 @@ class Request:
                 "fix": dict(given["fix"] or {}),
                 "tries": None if given["tries"] is None else tuple(given["tries"]),
                 "constraints": None if given["constraints"] is None else constraints,
-                "in_process": given["workers"] == 1 if given["in_process"] is None else given["in_process"],
+                "in_process": _is_in_process(given),
                 "observers": tuple(given["observers"]),
             }
         )
@@ -196,6 +201,12 @@ class _Mistakes:
             raise OptionError(f"{len(self._errors)} things do not fit: {listed}")
 
 
+def _is_in_process(given: Mapping[str, Any]) -> bool:
+    if given["in_process"] is None:
+        return given["workers"] == 1 and given["cluster"] is None
+    return bool(given["in_process"])
+
+
 def _number_mistakes(given: Mapping[str, Any]) -> list[str]:
     mistakes = []
     for name, least in LEAST.items():
@@ -212,6 +223,8 @@ def _number_mistakes(given: Mapping[str, Any]) -> list[str]:
         mistakes.append(must("tolerance", "be a number > 0", tolerance))
     if given["in_process"] and given["workers"] != 1:
         mistakes.append("`in_process` must be False with several workers.")
+    if given["in_process"] and given["cluster"] is not None:
+        mistakes.append("`in_process` must be False with a cluster.")
     return mistakes
 
 

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from itertools import product
 from typing import Any
 
 from tuning.data import Data, with_folds
@@ -23,9 +22,11 @@ from tuning.engines.registry import engine_kind
 from tuning.errors import OptionError, Remark, must
 from tuning.executors.base import Executor
 from tuning.executors.in_process import InProcessExecutor
-from tuning.executors.processes import ProcessExecutor, visible_gpus
+from tuning.executors.machine import Share, visible_gpus
+from tuning.executors.processes import ProcessExecutor
 from tuning.preflight import Findings, check
 from tuning.preflight.changeable import changeable
+from tuning.records.objective import TIMES, Objective
 from tuning.training.fit import data_of
 
 
@@ -42,7 +43,7 @@ def run(request: Request) -> Data:
         executor = resources.enter_context(closing(executor_for(request)))
         engine_kind(request.engine).load()  # while worker processes start
         data, division = load_data(request)
-        executor.load(request.source, request.space, data)
+        executor.load(request.source, request.space, data, request.data is None)
         findings = executor.call(check, request.goal, request.fix, request.fit_options, request.anneal, request.checks)
         for remark in findings.remarks:
             warnings.warn(remark, Remark, stacklevel=4)  # of the call of `search`, which is behind `briefly`
@@ -53,8 +54,8 @@ def run(request: Request) -> Data:
         definition = plan(request, stored, findings, fingerprint, division)
         training = training_options(request, definition, findings)
         search = opened_search(request, definition, executor, resources, training=training, deadline=deadline)
-        for observer, text in product(request.observers, (*_remarks(findings), *said)):
-            getattr(observer, "remarked", lambda _: None)(text)
+        for text in (*_remarks(findings), *said):
+            remark(request.observers, text)
         search.run()
     return data
 
@@ -87,7 +88,27 @@ def executor_for(request: Request) -> Executor:
     imports = request.space.imports
     if request.in_process:
         return InProcessExecutor(imports)
-    return ProcessExecutor(request.workers, imports, request.silence_limit, visible_gpus())
+    if request.cluster is not None:
+        return _on_cluster(request)
+    share = Share(request.workers, devices=visible_gpus())
+    return ProcessExecutor(request.workers, imports, request.silence_limit, share)
+
+
+def _on_cluster(request: Request) -> Executor:
+    """Return the executor that trains on a cluster.
+
+    Raises:
+        OptionError: dask.distributed is not installed, or no scheduler answers.
+    """
+    try:
+        from tuning.executors.cluster.executor import ClusterExecutor
+    except ImportError as error:
+        advice = "It is an extra: pip install 'keras-tuning[cluster]'."
+        raise OptionError(must("cluster", "be None without dask.distributed", request.cluster, advice)) from error
+    most = request.workers if request.workers > 1 else None
+    wanted = [Objective.split(goal)[0] if isinstance(goal, str) else goal.name for goal in request.goals]
+    alike = any(name in TIMES for name in (*wanted, *(c.name for c in request.constraints or ())))
+    return ClusterExecutor(request.cluster, request.path, request.space.imports, request.silence_limit, most, alike)
 
 
 def load_data(request: Request) -> tuple[Data, Mapping[str, Any] | None]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tuning.driver.seeds import seed_of_trial
 from tuning.records.definition import Definition
 from tuning.records.trial import Trial
-from tuning.storage.folder import CALLBACKS, CHECKPOINTS, TENSORBOARD
+from tuning.storage.folder import CALLBACKS, CHECKPOINTS, TENSORBOARD, output_path
 from tuning.tensorboard.layout import Layout
 from tuning.training.messages import Task
 from tuning.training.options import TrainingOptions
@@ -47,5 +47,6 @@ def task_of(
         is_divided=definition.is_divided,
         fold=fold,
         files=str(path / CALLBACKS / f"trial_{trial.number:04d}" / name),
+        output=str(output_path(path, trial.number, name)),
         log_folder=str(Layout(path / TENSORBOARD).log(trial.number, name)),
     )

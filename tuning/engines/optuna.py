@@ -62,7 +62,12 @@ class OptunaEngine:
         plan: which sampler proposes which trial.
         judge: None when nothing is pruned.
         constraints: which trials had better keep.
+
+    Attributes:
+        thinks_long: its samplers look at all trials, so that `ask` may be called in a thread of its own meanwhile.
     """
+
+    thinks_long = True
 
     def __init__(
         self,

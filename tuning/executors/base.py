@@ -28,13 +28,14 @@ class Executor(Protocol):
     def slots(self) -> int:
         """Number of tasks that can be under way at once, now."""
 
-    def load(self, source: str | None, space: SearchSpace, data: Data) -> None:
+    def load(self, source: str | None, space: SearchSpace, data: Data, is_own: bool = False) -> None:
         """Take the space and its data, for every task and call to come; called once, before them.
 
         Args:
             source: the name by which `resolve` finds the space elsewhere; None for one that was made in a program.
             space: the space itself.
             data: what it is trained and validated on.
+            is_own: whether they are the space's own, which it can load elsewhere, too.
 
         Raises:
             TuningError: they cannot be taken to where runs are trained.

@@ -35,7 +35,7 @@ class InProcessExecutor:
         if "keras" in imports:
             import_keras()
 
-    def load(self, source: str | None, space: SearchSpace, data: Data) -> None:
+    def load(self, source: str | None, space: SearchSpace, data: Data, is_own: bool = False) -> None:
         self._space, self._data = space, data
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 BYTES_A_WORKER = 1_200_000_000
@@ -135,7 +136,34 @@ def visible_gpus() -> list[str]:
     return [str(index) for index, line in enumerate(line for line in listed.splitlines() if line.startswith("GPU "))]
 
 
-def environment(slot: int, slots: int, devices: Sequence[str] = ()) -> dict[str, str]:
+def users_variables() -> dict[str, str]:
+    """Return the environment of this process, with the backend that it runs on."""
+    if "keras" not in sys.modules:
+        return dict(os.environ)
+    # It may have been chosen in a program, or in its file of settings.
+    return {**os.environ, "KERAS_BACKEND": sys.modules["keras"].config.backend()}
+
+
+@dataclass(frozen=True)
+class Share:
+    """What an executor's workers may take of a machine that they share with those of others.
+
+    Attributes:
+        slots: number of all workers on the machine.
+        first: place of the executor's first worker among them, from 0.
+        devices: ids of GPUs to share out.
+        variables: the user's environment; None for that of this process.
+    """
+
+    slots: int
+    first: int = 0
+    devices: Sequence[str] = ()
+    variables: Mapping[str, str] | None = None
+
+
+def environment(
+    slot: int, slots: int, devices: Sequence[str] = (), variables: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the environment of one worker.
 
     What the user has set stays, except for the choice of the GPU.
@@ -144,6 +172,7 @@ def environment(slot: int, slots: int, devices: Sequence[str] = ()) -> dict[str,
         slot: place of the worker, from 0.
         slots: number of workers, which share the cores.
         devices: ids of GPUs to share out; with fewer than two the choice is left to TensorFlow.
+        variables: what the user has set; None for the environment of this process.
     """
     threads = str(max(1, n_cores() // slots))
     shares = {
@@ -155,9 +184,8 @@ def environment(slot: int, slots: int, devices: Sequence[str] = ()) -> dict[str,
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }
-    mine = {name: value for name, value in os.environ.items() if name not in SECRETS}
-    if "keras" in sys.modules:  # what it runs on may have been chosen in a program, or in its file of settings
-        mine["KERAS_BACKEND"] = sys.modules["keras"].config.backend()
+    given = users_variables() if variables is None else variables
+    mine = {name: value for name, value in given.items() if name not in SECRETS}
     return {**shares, **mine, **_device(slot, devices)}
 
 

@@ -15,23 +15,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from multiprocessing.connection import wait
-from typing import Any
+from multiprocessing.connection import Connection, wait
+from typing import Any, BinaryIO, cast
 
 import cloudpickle
 
 from tuning.data import Data
 from tuning.errors import TuningError
-from tuning.executors.base import Handler
 from tuning.executors.channel import Call, Load, Loaded, Memory, Returned, Setup, Train, Unable, write_payload
 from tuning.executors.guardian import Guardian
 from tuning.executors.handle import WorkerHandle
-from tuning.executors.machine import default_workers, environment, free_bytes, visible_gpus, worker_name
+from tuning.executors.machine import Share, default_workers, environment, free_bytes, worker_name
 from tuning.executors.patience import Patience
 from tuning.space import SearchSpace
-from tuning.training.messages import Failed, Finished, Key, Lost, Report, Task
+from tuning.training.messages import Decision, Failed, Finished, Key, Lost, Message, Report, Task
 
-__all__ = ["ProcessExecutor", "default_workers", "visible_gpus"]
+__all__ = ["ProcessExecutor", "default_workers"]
 
 MAX_FALSE_STARTS = 3
 """Workers in a row that may die before they are ready; one more ends the search."""
@@ -53,7 +52,8 @@ class ProcessExecutor:
         imports: modules that every worker imports ahead.
         silence_seconds: a worker that reports nothing for so long is killed; infinity for never, None for what
             follows from the epochs that were seen; see `Patience`.
-        devices: ids of GPUs to share out; None to leave the choice to TensorFlow.
+        share: what the workers may take of this machine; None for all of it.
+        payload: the file for the space and the data; None for one of its own.
     """
 
     def __init__(
@@ -61,19 +61,20 @@ class ProcessExecutor:
         slots: int,
         imports: Sequence[str] = (),
         silence_seconds: float | None = None,
-        devices: Sequence[str] | None = None,
+        share: Share | None = None,
+        payload: BinaryIO | None = None,
     ) -> None:
         self.slots = slots
         self._patience = Patience(silence_seconds)
-        self._devices = devices or ()
+        self._place = Share(slots) if share is None else share
         self._setup = Setup([path or os.getcwd() for path in sys.path], tuple(imports))
-        # The file has no name: it cannot be cleaned away while workers need it, nor stay behind when all are killed.
-        self._payload = tempfile.TemporaryFile(prefix="tuning-")  # noqa: SIM115
-        self._is_loaded = False
+        self._payload = unnamed_file() if payload is None else payload
+        self._is_loaded = self._is_closed = False
         self._false_starts = 0
         self._tasks: dict[Key, Train] = {}  # under way
+        self._unanswered: set[Key] = set()
         self._workers: list[WorkerHandle] = []
-        self._share = free_bytes() // slots
+        self._share = free_bytes() // self._place.slots
         self._mark = os.urandom(8).hex()
         self._starts = itertools.count()
         self._guardian = Guardian(self._mark)
@@ -84,17 +85,25 @@ class ProcessExecutor:
             self.close()
             raise
 
-    def load(self, source: str | None, space: SearchSpace, data: Data) -> None:
+    def load(self, source: str | None, space: SearchSpace, data: Data, is_own: bool = False) -> None:
         record = (source, None if source is not None else space, data)
-        with _sendable("the space and its data"), _files_by_value():
+        with sendable("the space and its data"), _files_by_value():
             write_payload(self._payload, record)
+        self.payload_is_written()
+
+    def payload_is_written(self) -> None:
+        """Have the workers read the payload, now that it is complete."""
         self._is_loaded = True
         for worker in self._workers:
             worker.send(Load())
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        with _sendable("what is passed to fit"), _files_by_value():
+        with sendable("what is passed to fit"), _files_by_value():
             message = Call(cloudpickle.dumps((function, arguments)))
+        return result_of(self.call_pickled(message))
+
+    def call_pickled(self, message: Call) -> Returned:
+        """Have a worker make a call that is pickled already."""
         self._workers[0].send(message)
         is_retry = False
         while True:
@@ -113,22 +122,42 @@ class ProcessExecutor:
                 self._replace(worker).send(message)
                 continue
             if isinstance(returned, Returned):
-                return _result(returned)
+                return returned
             self._take_note(worker, returned)
 
     def submit(self, task: Task) -> str:
-        with _sendable("what is passed to fit"), _files_by_value():
+        with sendable("what is passed to fit"), _files_by_value():
             message = Train(task.key, cloudpickle.dumps(task))
+        slot = self.submit_pickled(message)
+        return worker_name(self._place.first + slot)
+
+    def submit_pickled(self, message: Train) -> int:
+        """Take a task that is pickled already; return the slot of its worker."""
         slot, worker = next((i, w) for i, w in enumerate(self._workers) if w.task is None)
         worker.task = message.key
         self._tasks[message.key] = message
         worker.send(message)
-        return worker_name(slot)
+        return slot
 
-    def poll(self, handle: Handler) -> None:
+    def answer(self, key: Key, decision: Decision) -> None:
+        """Answer the report of a task whose handler has put that off."""
+        self._unanswered.discard(key)
+        for worker in self._workers:
+            if worker.task == key:
+                worker.send(decision)
+
+    def poll(self, handle: Callable[[Message], Decision | None], bell: Connection | None = None) -> None:
+        """Wait a moment for messages and pass them to `handle`.
+
+        Args:
+            handle: as of every executor; where it returns None for a report, `answer` follows.
+            bell: ends the wait, too, when there is something to be read from it.
+        """
         by_channel = {id(worker.channel): worker for worker in self._workers}
-        for channel in wait([worker.channel for worker in self._workers], timeout=_POLL_SECONDS):
-            self._receive(by_channel[id(channel)], handle)
+        channels = [*(worker.channel for worker in self._workers), *([] if bell is None else [bell])]
+        for channel in wait(channels, timeout=_POLL_SECONDS):
+            if channel is not bell:
+                self._receive(by_channel[id(channel)], handle)
         for worker in list(self._workers):
             if worker.has_ended and not worker.channel.poll():  # what a trial has started lives on and holds its end
                 self._bury(worker, handle, f"its worker process died: {worker.epitaph()}")
@@ -141,6 +170,7 @@ class ProcessExecutor:
         return self._patience.pause_limit
 
     def close(self) -> None:
+        self._is_closed = True
         for worker in self._workers:
             worker.hang_up()
         deadline = time.monotonic() + CLOSE_SECONDS
@@ -150,10 +180,15 @@ class ProcessExecutor:
         self._payload.close()
 
     def _started(self, slot: int) -> WorkerHandle:
+        if self._is_closed:  # in another thread
+            raise TuningError("the worker processes have been ended.")
         try:
             mark = f"{self._mark}-{next(self._starts)}-"
             worker = WorkerHandle(
-                environment(slot, self.slots, self._devices), self._payload.fileno(), mark, self._share
+                environment(self._place.first + slot, self._place.slots, self._place.devices, self._place.variables),
+                self._payload.fileno(),
+                mark,
+                self._share,
             )
         except OSError as error:
             raise TuningError(
@@ -165,7 +200,7 @@ class ProcessExecutor:
             worker.send(Load())
         return worker
 
-    def _receive(self, worker: WorkerHandle, handle: Handler) -> None:
+    def _receive(self, worker: WorkerHandle, handle: Callable[[Message], Decision | None]) -> None:
         heard = worker.heard
         try:
             message = worker.receive()
@@ -174,7 +209,11 @@ class ProcessExecutor:
             return
         if isinstance(message, Report):
             self._patience.saw(worker.heard - heard)
-            worker.send(handle(message))
+            decision = handle(message)
+            if decision is None:
+                self._unanswered.add((message.number, message.training))
+            else:
+                worker.send(decision)
         elif isinstance(message, (Finished, Failed)):
             worker.task = None
             del self._tasks[message.number, message.training]
@@ -193,7 +232,7 @@ class ProcessExecutor:
         elif isinstance(message, Unable):
             raise TuningError(f"a worker process could not load the search: {message.error}")
 
-    def _bury(self, worker: WorkerHandle, handle: Handler, reason: str) -> None:
+    def _bury(self, worker: WorkerHandle, handle: Callable[[Message], Any], reason: str) -> None:
         """Start another worker in place of a dead one, and say what was lost with it."""
         task = worker.task
         if not worker.is_ready:
@@ -206,6 +245,7 @@ class ProcessExecutor:
         successor = self._replace(worker)
         if task is None:
             return
+        self._unanswered.discard(task)
         if worker.is_ready:
             del self._tasks[task]
             number, training = task
@@ -223,7 +263,8 @@ class ProcessExecutor:
     def _silent(self) -> Iterator[tuple[WorkerHandle, float]]:
         for worker in list(self._workers):
             limit = self._patience.limit if worker.is_ready else self._patience.start_limit
-            if worker.task is not None and worker.is_silent_for(limit):
+            is_training = worker.task is not None and worker.task not in self._unanswered
+            if is_training and worker.is_silent_for(limit):
                 yield worker, limit
 
     def _end(self, worker: WorkerHandle, patience_seconds: float) -> None:
@@ -231,7 +272,12 @@ class ProcessExecutor:
         self._guardian.forget(worker.pid)
 
 
-def _result(returned: Returned) -> Any:
+def unnamed_file() -> BinaryIO:
+    """Return a file without a name: it cannot be cleaned away while workers need it, nor stay when all are killed."""
+    return cast(BinaryIO, tempfile.TemporaryFile(prefix="tuning-"))
+
+
+def result_of(returned: Returned) -> Any:
     """Return or raise what a worker has returned or raised."""
     try:
         result = TuningError(returned.error) if returned.pickled is None else pickle.loads(returned.pickled)
@@ -243,7 +289,7 @@ def _result(returned: Returned) -> Any:
 
 
 @contextlib.contextmanager
-def _sendable(what: str) -> Iterator[None]:
+def sendable(what: str) -> Iterator[None]:
     """Turn what goes wrong in pickling into an error that says what to do."""
     try:
         yield

@@ -33,6 +33,7 @@ from tuning.executors.channel import (
     read_payload,
 )
 from tuning.executors.guardian import STOPS
+from tuning.executors.output import kept
 from tuning.training.messages import Decision, Report, failure
 from tuning.training.train import train
 
@@ -184,7 +185,8 @@ def _train(channel: Connection, answers: Any, space: Any, data: Any, message: Tr
 
     try:
         task = pickle.loads(message.pickled)
-        last: Any = train(space, data, task, report)
+        with kept(task.output, f"trial {task.run.number} from epoch {task.trained}"):
+            last: Any = train(space, data, task, report)
     except BaseException as error:  # nobody presses Ctrl-C here: a KeyboardInterrupt is the space's own
         last = failure(message.key, error)
     channel.send(Memory(_own_bytes()))

@@ -41,8 +41,8 @@ class Endings:
     def pause_seconds(self) -> float:
         return self._inner.pause_seconds
 
-    def load(self, source: str | None, space: SearchSpace, data: Data) -> None:
-        self._inner.load(source, space, data)
+    def load(self, source: str | None, space: SearchSpace, data: Data, is_own: bool = False) -> None:
+        self._inner.load(source, space, data, is_own)
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return self._inner.call(function, *arguments)

@@ -19,7 +19,8 @@ from tuning.driver.loop import Search
 from tuning.errors import SearchFailedError, StudyError, TuningError
 from tuning.executors.base import Executor
 from tuning.executors.in_process import InProcessExecutor
-from tuning.executors.processes import ProcessExecutor, visible_gpus
+from tuning.executors.machine import Share, visible_gpus
+from tuning.executors.processes import ProcessExecutor
 from tuning.keras_tuner import private
 from tuning.keras_tuner.endings import Endings
 from tuning.keras_tuner.oracle_engine import OracleEngine
@@ -105,7 +106,7 @@ def _executor(space: TunerSpace) -> Executor:
     """Return what trains the trials, with the space: worker processes where they can be sent there."""
     number, reason = chosen(space.tuner)
     if number > 1:
-        executor = ProcessExecutor(number, space.imports, math.inf, visible_gpus())
+        executor = ProcessExecutor(number, space.imports, math.inf, Share(number, devices=visible_gpus()))
         try:
             executor.load(None, space, Data(None))
         except TuningError as error:

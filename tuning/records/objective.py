@@ -40,6 +40,9 @@ DIRECTIONS: dict[str, Direction] = {
 RESOURCES = ("n_params", "model_bytes", "seconds_per_epoch", "predict_ms")
 """What a trained model costs, measured by the toolkit for any Keras model; less is better."""
 
+TIMES = ("seconds_per_epoch", "predict_ms")
+"""Those that depend on the machine."""
+
 
 def known_direction(metric: str, outputs: Iterable[str] = ()) -> Direction | None:
     """Return the direction of one of Keras's own metrics, with or without `val_`, or of what a model costs.

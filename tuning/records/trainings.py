@@ -44,6 +44,16 @@ def cut(training: Training, epochs: int, objective: Objective) -> Training:
     return replace(training, curve=curve, score=score, best_epoch=epoch)
 
 
+def after(training: Training, seconds: float, checkpoint: int | None = None, restarted: str | None = None) -> Training:
+    """Return a training after so many more seconds of it, with what is new of its checkpoint and its beginning."""
+    return replace(
+        training,
+        seconds=training.seconds + seconds,
+        checkpoint=training.checkpoint if checkpoint is None else checkpoint,
+        restarted=training.restarted if restarted is None else restarted,
+    )
+
+
 def new_trial(definition: Definition, number: int, values: Values) -> Trial:
     """Return a trial of a study before any of its trainings has begun."""
     trainings = len(definition.training_names) * (Training(),)

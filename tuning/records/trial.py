@@ -112,6 +112,7 @@ class Training:
         checkpoint: epochs trained by the weights that a later run can start from; 0 for none.
         lost: workers that died during the last run.
         untils: epochs it had trained at the end of each of the trial's runs that it has been through.
+        restarted: why it last began at epoch 0 again, although it should have gone on from a checkpoint; None mostly.
         worker: where it was trained last, such as "host:3"; None where nobody knows, as in earlier versions.
     """
 
@@ -123,6 +124,7 @@ class Training:
     lost: int = 0
     untils: tuple[int, ...] = ()
     worker: str | None = None
+    restarted: str | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -288,5 +290,6 @@ class Trial:
             "seconds": round(self.seconds, 3),
             "compiled": self.compiled,
             "workers": list(self.workers),
+            **({"restarted": restarts} if (restarts := [t.restarted for t in self.trainings if t.restarted]) else {}),
             "error": self.error,
         }

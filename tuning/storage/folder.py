@@ -13,6 +13,7 @@ DATABASE = "trials.db"
 CHECKPOINTS = "checkpoints"
 TENSORBOARD = "tensorboard"
 CALLBACKS = "callbacks"
+OUTPUT = "output"
 FINAL_MODEL = "final"
 MODEL_FILE = "model.keras"
 REPORT = "report.html"
@@ -22,8 +23,19 @@ SOURCE = "space.txt"
 def study_files(path: Path) -> list[str]:
     """Return the names of what a study has written into its folder."""
     database = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
-    own = (*database, CHECKPOINTS, TENSORBOARD, CALLBACKS, FINAL_MODEL, REPORT, SOURCE)
+    own = (*database, CHECKPOINTS, TENSORBOARD, CALLBACKS, OUTPUT, FINAL_MODEL, REPORT, SOURCE)
     return [name for name in own if (path / name).exists()]
+
+
+def output_path(path: Path, number: int, training: str = "") -> Path:
+    """Return the file for what a trial prints in worker processes; one of its own for each of its trainings."""
+    return path / OUTPUT / f"trial_{number:04d}{f'.{training}' if training else ''}.txt"
+
+
+def outputs(path: Path, number: int | None = None) -> list[Path]:
+    """Return the files in which something that was printed has been kept: of one trial, or of all."""
+    pattern = "trial_*.txt" if number is None else f"trial_{number:04d}*.txt"
+    return sorted((path / OUTPUT).glob(pattern))
 
 
 def delete_files(path: Path) -> None:

@@ -13,7 +13,7 @@ Versions:
         each gives to it (`counted`); the engine grid has an option for it.
     4: a definition has the fingerprint of the default model and of the code that trains it (`model`). Studies of
         earlier versions have none, and are gone on with whatever the model is.
-    5: a training says where it was trained last (`worker`).
+    5: a training says where it was trained last (`worker`), and why it did not go on from its checkpoint (`restarted`).
 """
 
 from __future__ import annotations

@@ -50,12 +50,17 @@ def best_path(folder: str | Path, stem: str) -> Path:
     return Path(folder) / f"{stem}.best{SUFFIX}"
 
 
+def best_paths(folder: str | Path, stem: str) -> tuple[Path, Path]:
+    """Return the files, of which one may be missing, that hold the recorded best epoch of a training."""
+    return best_path(folder, stem), _before_path(folder, stem)
+
+
 def recorded_best(folder: str | Path, stem: str, epoch: int | None) -> Path | None:
     """Return the file that holds the recorded best epoch of a training; None where there is none.
 
     A file that does not say its epoch, such as one of an earlier version, is taken for what its name says.
     """
-    for path in (best_path(folder, stem), _before_path(folder, stem)):
+    for path in best_paths(folder, stem):
         if path.is_file() and epoch_in(path) in (None, epoch):
             return path
     return None

@@ -52,6 +52,7 @@ class Task:
         fold: the fold of the data to train on; None for all of them.
         files: the trial's own folder, for what callbacks write; None where there are no callbacks.
         log_folder: where to write what `options.log` asks for; None for nowhere.
+        output: the file for what is printed in a worker process; None for none.
     """
 
     run: Run
@@ -69,6 +70,7 @@ class Task:
     fold: int | None = None
     files: str | None = None
     log_folder: str | None = None
+    output: str | None = None
 
     @property
     def key(self) -> Key:
@@ -95,7 +97,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run ended in the ordinary way. `is_refused`: it was not trained, because the model breaks a constraint."""
+    """A run ended in the ordinary way.
+
+    `is_refused`: it was not trained, because the model breaks a constraint. `restarted`: why it was trained from epoch
+    0 on, although it should have gone on from a checkpoint.
+    """
 
     number: int
     values: Mapping[str, Any]
@@ -107,6 +113,7 @@ class Finished:
     training: int = 0
     resources: Mapping[str, float] = field(default_factory=dict)
     is_refused: bool = False
+    restarted: str | None = None
 
 
 @dataclass(frozen=True)
@@ -129,11 +136,12 @@ class Failed:
 
 @dataclass(frozen=True)
 class Lost:
-    """The process that trained the run has died."""
+    """The process that trained the run is gone. `counts`: that may be the trial's fault; a machine's leaving is not."""
 
     number: int
     reason: str
     training: int = 0
+    counts: bool = True
 
 
 Message = Report | Finished | Failed | Lost

@@ -80,8 +80,8 @@ def comes_in_batches(x: Any) -> bool:
     return hasattr(x, "__iter__") or hasattr(x, "__getitem__")
 
 
-def restore(model: Any, x: Any, task: Task) -> bool:
-    """Load the checkpoint to start from; tell whether that worked."""
+def restore(model: Any, x: Any, task: Task) -> str | None:
+    """Load the checkpoint to start from; return why that did not work, or None."""
     path = checkpoints.epoch_path(str(task.folder), task.stem, task.trained)
     try:
         if task.best is not None and not checkpoints.put_back(str(task.folder), task.stem, task.best_epoch):
@@ -93,13 +93,10 @@ def restore(model: Any, x: Any, task: Task) -> bool:
         if rate is not None:
             model.optimizer.learning_rate = rate
     except Exception as error:  # whatever can be wrong with a file
-        print(
-            f"trial {task.run.number}: the checkpoint {path.name} could not be read ({one_line(error)}); "
-            "the trial starts again from epoch 0",
-            file=sys.stderr,
-        )
-        return False
-    return True
+        reason = f"the checkpoint {path.name} could not be read ({one_line(error)})"
+        print(f"trial {task.run.number}: {reason}; the trial starts again from epoch 0", file=sys.stderr)
+        return reason
+    return None
 
 
 def go_on_from(model: Any, other: Any, x: Any) -> None:

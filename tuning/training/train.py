@@ -71,7 +71,8 @@ def _train(
         task.objective,
         first=logging,
     )
-    if task.trained and not restore(model, data.x, task):
+    restarted = restore(model, data.x, task) if task.trained else None
+    if restarted is not None:
         task = replace(task, trained=0, best=None)
         seed_everything(task.seed, task.options.uses_keras)
         hp = HyperParameters(task.run.values)
@@ -95,6 +96,7 @@ def _train(
         measured(model, handed_on(model, data.x), task.options.resources, progress.epoch_seconds)
         if is_keras_model(model)
         else {},
+        restarted=restarted,
     )
 
 

@@ -12,7 +12,7 @@ from tests.conftest import SPACES
 CURVE = SPACES / "curve.py"
 COMMANDS = (
     *("demo", "new", "run", "show", "list", "board", "best", "finalize", "predict", "report", "compare", "export"),
-    *("spaces", "engines", "lr", "baseline", "rename", "clean", "rm", "dashboard"),
+    *("logs", "cluster", "spaces", "engines", "lr", "baseline", "rename", "clean", "rm", "dashboard"),
 )
 
 
@@ -52,6 +52,26 @@ def test_help_is_quick_and_loads_nothing_heavy():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2, "four times what is promised"
+
+
+def test_what_trials_print_is_kept_and_shown(logs, tune_here):
+    from tuning.executors.output import kept
+    from tuning.storage.folder import output_path
+
+    study = logs / "curve-random"
+    silent = tune_here("logs", study)
+    assert silent.returncode == 1 and "no trial has printed anything" in silent.stderr
+    with kept(str(output_path(study, 2)), "trial 2 from epoch 0"):
+        pass
+    assert not (study / "output").exists(), "a trial that prints nothing leaves no file"
+    with kept(str(output_path(study, 2)), "trial 2 from epoch 0"):
+        print("1/9\r9/9\nsaid \x1b[31mso")
+        print("on the other stream", file=sys.stderr)
+    done = tune_here("logs", study, 2)
+    assert done.returncode == 0 and done.stdout.startswith("=== trial_0002\n--- trial 2 from epoch 0, ")
+    assert done.stdout.splitlines()[2:] == ["9/9", "said \\x1b[31mso", "on the other stream"]
+    assert tune_here("logs", study, 3).returncode == 1
+    assert tune_here("logs", study).stdout == done.stdout
 
 
 @pytest.mark.medium

@@ -81,7 +81,7 @@ class Loads(tuning.SearchSpace):
     ],
 )
 def test_a_run_is_trained_once_more_when_its_process_was_killed(n, code, state, trainings, tmp_path, monkeypatch):
-    monkeypatch.setattr("tuning.driver.loop.GRACE_SECONDS", 0.0)
+    monkeypatch.setattr("tuning.driver.interruption.GRACE_SECONDS", 0.0)
     space = Loads(n, code)
     given = {"engine": "random", "trials": 1, "epochs": 2, "logs": tmp_path, "study": "s"}
     if state is State.FAILED:

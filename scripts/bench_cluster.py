@@ -1,0 +1,94 @@
+"""Time a search on a cluster of this machine against the same with worker processes.
+
+Run `python scripts/bench_cluster.py [--trials 12] [--epochs 8]` from the repository's root. Two Dask workers with a
+thread each are compared with two worker processes: the whole search on the digits, and one report with its answer, as
+the training process sees it. The search is repeated, in turns; the shorter time of each counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+import distributed  # noqa: E402
+
+import tuning  # noqa: E402
+
+GOAL_TIMES, GOAL_REPORT_MILLISECONDS = 1.15, 6.0
+WORKERS = 2
+REPORTS = 300
+
+
+class Reporting(tuning.SearchSpace):
+    """Trains nothing, and says how long each report took."""
+
+    name, objective = "reporting", "score:max"
+
+    def build(self, hp: Any) -> float:
+        return float(hp.Float("a", 0, 1))
+
+    def fit(self, hp: Any, model: Any, x: Any, *, epochs: int, callbacks: Sequence[Any] = (), **_: Any) -> None:
+        milliseconds = 0.0
+        for epoch in range(epochs):
+            begun = time.perf_counter()
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, {"score": model, "milliseconds": milliseconds})
+            milliseconds = 1000 * (time.perf_counter() - begun)
+
+    def load_data(self) -> tuning.Data:
+        return tuning.Data(np.arange(3.0))
+
+
+def report_milliseconds(logs: str, **where: Any) -> float:
+    """Return the median of a report with its answer."""
+    given = {"engine": "random", "trials": 1, "epochs": REPORTS, "seed": 0, "logs": logs, "verbose": 0, **where}
+    study = tuning.search(Reporting(), overwrite=True, study="reports", **given)
+    return statistics.median(epoch["milliseconds"] for epoch in study.trials[0].curve.epochs[1:])
+
+
+def search_seconds(logs: str, trials: int, epochs: int, **where: Any) -> float:
+    """Return the wall time of a search on the digits."""
+    begun = time.perf_counter()
+    given = {"engine": "random", "trials": trials, "epochs": epochs, "seed": 0, "logs": logs, "verbose": 0, **where}
+    tuning.search("digits", overwrite=True, study="digits", **given)
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=2)
+    arguments = parser.parse_args()
+    here: dict[str, Any] = {"workers": WORKERS, "in_process": False}
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-cluster-") as logs,
+        distributed.LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as cluster,
+    ):
+        there = {"cluster": cluster.scheduler_address}
+        for name, where in (("worker processes", here), ("cluster", there)):
+            print(f"a report, {name}: {report_milliseconds(logs, **where):.2f} ms", flush=True)
+        print(f"goal on the cluster: {GOAL_REPORT_MILLISECONDS:g} ms")
+        seconds: dict[str, list[float]] = {"worker processes": [], "cluster": []}
+        for _ in range(arguments.repeats):
+            for name, where in (("worker processes", here), ("cluster", there)):
+                seconds[name].append(search_seconds(logs, arguments.trials, arguments.epochs, **where))
+                print(f"a search, {name}: {seconds[name][-1]:.1f} s", flush=True)
+        times = min(seconds["cluster"]) / min(seconds["worker processes"])
+        print(f"cluster against worker processes: {times:.2f} times (goal {GOAL_TIMES:g})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""A cluster of dask.distributed, started as its users do, on loopback: `dask scheduler`, `dask worker`."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import ROOT
+
+
+class DaskCluster:
+    """A scheduler and its workers, in processes that can be stopped and killed."""
+
+    def __init__(self, env=(), protocol="tcp"):
+        pytest.importorskip("distributed", reason="needs pip install 'keras-tuning[cluster]'")
+        self.folder = Path(tempfile.mkdtemp(prefix="dask-"))
+        self.file = self.folder / "scheduler.json"
+        self.env, self.protocol, self.workers = dict(env), protocol, []
+        self.start_scheduler()
+
+    def start_scheduler(self):
+        self.file.unlink(missing_ok=True)
+        options = ["--port", "0", "--scheduler-file", str(self.file), "--no-dashboard", "--no-show"]
+        where = ["--host", "127.0.0.1", "--protocol", self.protocol]
+        self.scheduler = self._start("scheduler", *where, *options)
+        self._wait_for(lambda: self.address)
+
+    @property
+    def address(self):
+        with contextlib.suppress(OSError, ValueError):
+            return json.loads(self.file.read_text())["address"]
+        return ""
+
+    def start_worker(self, *options, threads=1, nanny=False, env=(), waits=True):
+        """Start a `dask worker`; return its process."""
+        name = f"w{len(self.workers)}-{time.monotonic_ns()}"
+        options = ["--nthreads", str(threads), "--nanny" if nanny else "--no-nanny", *options]
+        options += ["--local-directory", str(self.folder / name), "--name", name, "--no-dashboard"]
+        options += ["--host", "127.0.0.1", "--protocol", self.protocol]
+        process = self._start("worker", self.address, *options, env=env)
+        self.workers.append(process)
+        if waits:
+            self._wait_for(
+                lambda: f"Registered to: {' ' * 12}" in self.output(process) or "Registered to" in self.output(process)
+            )
+        return process
+
+    def output(self, process):
+        return Path(process.log).read_text()
+
+    def _start(self, *arguments, env=()):
+        log = tempfile.mkstemp(prefix=f"{arguments[0]}-", suffix=".txt", dir=self.folder)[1]
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), **self.env, **dict(env)}
+        with open(log, "w") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dask", *arguments], stdout=file, stderr=file, env=variables, cwd=self.folder
+            )
+        process.log = log
+        return process
+
+    def _wait_for(self, condition, seconds=60):
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise TimeoutError("; ".join(path.read_text() for path in self.folder.glob("*.txt")))
+            time.sleep(0.02)
+
+    def close(self):
+        for process in [*self.workers, self.scheduler]:
+            kill_tree(process.pid)
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def kill_tree(pid, number=signal.SIGKILL):
+    """Send a signal to a process and all that stem from it; return them."""
+    try:
+        top = psutil.Process(pid)
+        found = [top, *top.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+    for process in found:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+    return found
+
+
+@contextlib.contextmanager
+def dask_cluster(*threads, **options):
+    """Run a cluster with a worker of so many threads each."""
+    cluster = DaskCluster(**options)
+    try:
+        for process in [cluster.start_worker(threads=count, waits=False) for count in threads]:
+            cluster._wait_for(lambda process=process: "Registered to" in cluster.output(process))
+        yield cluster
+    finally:
+        cluster.close()

@@ -1,0 +1,240 @@
+"""The connection to a scheduler of dask.distributed: who is there, what agents say, and what they are told.
+
+Owns all that is said to Dask by a driver. What comes in is put into one queue, in the order in which the scheduler has
+sent it. The client's loop runs in a thread of its own; everything here may be called from the driver's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pickle
+import queue
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import distributed
+
+from tuning.errors import OptionError, StudyError, must, one_line
+from tuning.executors.cluster import agent
+
+CONNECT_SECONDS = 15
+"""Time that a scheduler is given to answer."""
+
+ECHO_SECONDS = 0.1
+CLOSE_SECONDS = 3
+
+_ALL = "all"
+"""The topic on which the scheduler tells which workers come and go."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The workers of Dask's that are there: threads by address."""
+
+    threads: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Left:
+    """A worker of Dask's is gone."""
+
+    address: str
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An agent has said something: a message, or at first what it is, in plain values."""
+
+    slot: str
+    message: Any = None
+    hello: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An agent could not begin; the error in one line."""
+
+    slot: str
+    error: str
+
+
+class Link:
+    """A connection of this driver's own.
+
+    Args:
+        cluster: address of a scheduler, path of its scheduler file, or a client, from which address and certificates
+            are taken.
+
+    Raises:
+        OptionError: there is no scheduler that answers.
+    """
+
+    def __init__(self, cluster: Any) -> None:
+        self.incoming: queue.SimpleQueue[Workers | Left | Heard | Refused] = queue.SimpleQueue()
+        self._topic = f"tuning-{os.urandom(8).hex()}"
+        self._tasks: dict[str, tuple[str, Any]] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+        self._is_closed = False
+        self._client = connected(cluster)
+        self.address = str(self._client.scheduler.address)
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        """Listen, and wait until something is heard: what is said before that would be lost."""
+        hears = asyncio.Event()
+        for topic, hear in ((_ALL, self._hear_of_workers), (self._topic, self._hear)):
+            self._client.subscribe_topic(topic, hear)
+        echo = f"{self._topic}-echo"
+        self._client.subscribe_topic(echo, lambda _: hears.set())
+
+        async def call_until_heard() -> None:
+            while not hears.is_set():  # events and subscriptions take different ways
+                await self._client.scheduler.log_event(topic=echo, msg="")
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(hears.wait(), ECHO_SECONDS)
+
+        self._waited_for(lambda: asyncio.wait_for(call_until_heard(), CONNECT_SECONDS))
+        self._waited_for(self._look)
+
+    @property
+    def is_up(self) -> bool:
+        return bool(self._client.status == "running")
+
+    def hold(self, slot: str, worker: str, probe: tuple[str, str] | None) -> None:
+        """Have an agent hold a slot at a worker of Dask's, once it has a thread to spare."""
+        future = self._client.submit(
+            agent.serve, self._topic, probe, key=slot, workers=[worker], allow_other_workers=False, pure=False
+        )
+        self._tasks[slot] = (worker, future)
+        future.add_done_callback(lambda done: self._has_failed(slot, done))
+
+    def release(self, slot: str) -> None:
+        """Let go of a slot: its agent ends."""
+        _, future = self._tasks.pop(slot, (None, None))
+        self._turns.pop(slot, None)
+        if future is not None:
+            with contextlib.suppress(Exception):
+                future.release()
+
+    def tell(self, slot: str, *messages: Any) -> None:
+        """Send messages to a slot's agent, behind those that are still being sent."""
+        self.tell_all(slot, lambda: messages)
+
+    def tell_all(self, slot: str, make: Callable[[], Iterable[Any]]) -> None:
+        """The same for messages that are made one by one, when it is their turn."""
+        if slot in self._tasks and not self._is_closed:
+            self._client.loop.add_callback(self._tell, slot, self._tasks[slot][0], make)
+
+    def fetch(self, slot: str, path: str, size: int, file: BinaryIO) -> None:
+        """Write a file of an agent's into an open one.
+
+        Raises:
+            OSError: it cannot be had; the agent may be gone.
+        """
+        worker = self._tasks[slot][0]
+        position = 0
+        while position < size:
+            try:
+                content = self._client.run(agent.read, slot, path, position, workers=[worker])[worker]
+            except Exception as error:
+                raise OSError(one_line(error)) from error
+            file.write(content)
+            position += len(content)
+            if not content:
+                raise OSError(f"'{path}' has become shorter")
+
+    def forget(self, worker: str) -> None:
+        """Have the scheduler forget a worker of Dask's that does not answer, so that nothing is sent to it again."""
+        self._client.loop.add_callback(self._forget, worker)
+
+    def answers(self, seconds: float) -> bool:
+        """Tell whether the scheduler answers within that time."""
+        try:
+            self._waited_for(lambda: asyncio.wait_for(self._look(), seconds))
+        except (OSError, asyncio.TimeoutError, StudyError):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let go of everything that is held."""
+        self._is_closed = True
+        for slot in list(self._tasks):
+            self.release(slot)
+        with contextlib.suppress(Exception):
+            self._client.close(timeout=CLOSE_SECONDS)
+
+    # In the loop's thread ---------------------------------------------------------------------------------
+
+    async def _tell(self, slot: str, worker: str, make: Callable[[], Iterable[Any]]) -> None:
+        async with self._turns.setdefault(slot, asyncio.Lock()):
+            for message in make():
+                with contextlib.suppress(OSError, ValueError):  # that it is gone is told by others
+                    await self._client.run(
+                        agent.deliver, slot, pickle.dumps(message), workers=[worker], on_error="ignore"
+                    )
+
+    async def _forget(self, worker: str) -> None:
+        with contextlib.suppress(OSError):
+            await self._client.scheduler.unregister(address=worker, stimulus_id="tuning-silent", safe=False)
+
+    async def _look(self) -> None:
+        found = await self._client.scheduler.identity(n_workers=-1)
+        self.incoming.put(Workers({address: worker["nthreads"] for address, worker in found["workers"].items()}))
+
+    async def _hear_of_workers(self, event: tuple[float, Any]) -> None:
+        said = event[1]
+        action = said.get("action") if isinstance(said, dict) else None
+        if action == "remove-worker":
+            self.incoming.put(Left(said["worker"]))
+        elif action == "add-worker":
+            await self._look()
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        said = event[1]
+        message = pickle.loads(said["pickled"]) if "pickled" in said else None
+        self.incoming.put(Heard(said["slot"], message, said.get("hello")))
+
+    # Small things -----------------------------------------------------------------------------------------
+
+    def _waited_for(self, make: Callable[[], Awaitable[Any]]) -> Any:
+        return self._client.sync(make)
+
+    def _has_failed(self, slot: str, future: Any) -> None:
+        if future.status == "error" and slot in self._tasks:
+            error = future.exception()
+            self.incoming.put(Refused(slot, "" if error is None else one_line(error)))
+
+
+def connected(cluster: Any) -> Any:
+    """Return a client of our own of a scheduler; see `Link`.
+
+    Raises:
+        OptionError: there is none that answers.
+    """
+    options: dict[str, Any] = {"timeout": CONNECT_SECONDS, "set_as_default": False, "name": "tune"}
+    if isinstance(cluster, str):
+        if cluster.endswith(".json"):
+            if not Path(cluster).is_file():
+                advice = "`dask scheduler --scheduler-file FILE` writes it."
+                raise OptionError(must("cluster", "be an existing scheduler file", cluster, advice))
+            options["scheduler_file"] = cluster
+        else:
+            options["address"] = cluster
+    else:
+        given = getattr(cluster, "scheduler", None)
+        options |= {"address": getattr(given, "address", None), "security": getattr(cluster, "security", None)}
+        if not isinstance(options["address"], str):
+            advice = "Such as 'tcp://host:8786', 'scheduler.json', or distributed.Client()."
+            raise OptionError(
+                must("cluster", "be an address, a scheduler file, or a connected client", cluster, advice)
+            )
+    try:
+        return distributed.Client(**options)
+    except Exception as error:  # of sockets, certificates, addresses
+        shown = cluster if isinstance(cluster, str) else options["address"]
+        advice = f"{one_line(error)}. `dask scheduler` starts one, `dask worker ADDRESS` brings machines to it."
+        raise OptionError(must("cluster", "be that of a scheduler that answers", shown, advice)) from error
