@@ -160,12 +160,26 @@ class WorkerHandle:
         """Wait for the end, but leave the process to be waited for: until then nobody else gets its number."""
         deadline = time.monotonic() + seconds
         while self._process.returncode is None:
-            with contextlib.suppress(ChildProcessError):
-                if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None:
-                    break
+            if _is_over(self._process.pid):
+                break
             if time.monotonic() >= deadline:
                 return False
             time.sleep(0.005)
+        return True
+
+
+def _is_over(child: int) -> bool:
+    """Tell whether a child has ended, without burying it."""
+    if hasattr(os, "waitid"):
+        try:
+            return os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        except ChildProcessError:  # it was buried already: this process may ignore SIGCHLD, as the one that started it
+            return True
+    import psutil  # macOS has no waitid before Python 3.13
+
+    try:
+        return bool(psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
         return True
 
 

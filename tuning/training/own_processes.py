@@ -6,6 +6,7 @@ when memory is short: then the trial raises, though nothing is wrong with it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 from collections.abc import Iterator
@@ -15,10 +16,9 @@ from typing import Any
 
 def ended() -> tuple[Any, ...]:
     """Return something that is no longer the same once another process that this one has started has ended."""
-    try:
+    unburied = None
+    with contextlib.suppress(ChildProcessError, AttributeError):  # there is no child; macOS before Python 3.13
         unburied = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)
-    except ChildProcessError:  # there is none
-        unburied = None
     return resource.getrusage(resource.RUSAGE_CHILDREN), unburied and unburied.si_pid
 
 

@@ -70,6 +70,27 @@ def test_a_worker_that_dies_is_noticed_though_what_it_started_lives(way):
     assert are_gone([psutil.Process(int(m.metrics["child"])) for m in heard[:-1] if _is_there(m)], 1)
 
 
+@pytest.mark.medium
+@pytest.mark.parametrize(
+    ("system", "how"), [("without waitid", "killed by signal 9"), ("that buries children", "exit code 0")]
+)
+def test_a_worker_that_dies_is_noticed_on_a_system(system, how, monkeypatch):
+    executor = started(Parent(WAYS["by a shell"], die), slots=1)
+    before = signal.getsignal(signal.SIGCHLD)
+    if system == "without waitid":  # macOS before Python 3.13
+        monkeypatch.delattr(os, "waitid")
+    else:  # as whoever started this process may have told it to
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        executor.submit(task())
+        heard = heard_until(executor, lambda m: isinstance(m, Lost))
+        OPEN.pop().close()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert heard[-1] == Lost(0, f"its worker process died: {how}")
+    assert are_gone([psutil.Process(int(m.metrics["child"])) for m in heard[:-1] if _is_there(m)], 1)
+
+
 def _is_there(report):
     return psutil.pid_exists(int(report.metrics["child"]))
 
