@@ -85,8 +85,8 @@ PRELOADED = (
     *("tuning.tensorboard.observer", "optuna.storages", "alembic.context", "sqlite3"),
 )
 """What drivers need and do not import again: most of what a strike would cost."""
-END_SECONDS = 90.0
-ORPHAN_SECONDS = 5.0
+END_SECONDS = 180.0
+ORPHAN_SECONDS = 15.0
 
 _FORKING = multiprocessing.get_context("forkserver")
 
