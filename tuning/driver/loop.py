@@ -355,7 +355,7 @@ class Search:
             self.store.save(trial)
             self._resting.add(trial.number)
         self._space.learn(trial)
-        self.trials[trial.number] = trial
+        trial = self.trials[trial.number] = trainings.at_rest(trial)
         self.engine.tell(trial)
         self._notify("run_ended", trial)
         if trial.state.is_finished:

@@ -78,6 +78,13 @@ def with_training_ended(trial: Trial, index: int, objective: Objective) -> Trial
     return with_training(trial, index, ended, objective)
 
 
+def at_rest(trial: Trial) -> Trial:
+    """Return the same trial in less memory: one that is not trained for now, as most of a study's are."""
+    packed = [replace(training, curve=training.curve.packed()) for training in trial.trainings]
+    joint = None if trial.joint is None else replace(trial.joint, curve=trial.joint.curve.packed())
+    return replace(trial, trainings=tuple(packed), joint=joint)
+
+
 def kept(before: Values, after: Values) -> Values:
     """Return `after`, as the object that is there already where that is the same: a study has thousands of them."""
     return before if list(before.items()) == list(after.items()) else after

@@ -9,11 +9,11 @@ from __future__ import annotations
 import enum
 import math
 import statistics
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tuning.records.epochs import PackedEpochs, packed
 from tuning.records.objective import Objective
 
 Values = Mapping[str, Any]
@@ -41,13 +41,15 @@ RETURNED = "fit_returned"
 class Curve:
     """Metrics of each epoch; entry i belongs to epoch i."""
 
-    epochs: tuple[Mapping[str, float], ...] = ()
+    epochs: Sequence[Mapping[str, float]] = ()
 
     def __len__(self) -> int:
         return len(self.epochs)
 
     def values(self, metric: str) -> list[float]:
         """Return one value an epoch; NaN where the epoch did not report `metric`."""
+        if isinstance(self.epochs, PackedEpochs):
+            return self.epochs.values(metric)
         return [epoch.get(metric, float("nan")) for epoch in self.epochs]
 
     def best(self, objective: Objective, first: int = 0, until: int | None = None) -> tuple[int, float] | None:
@@ -65,12 +67,15 @@ class Curve:
 
     def extended(self, metrics: Mapping[str, float]) -> Curve:
         """Return a curve that is one epoch longer."""
-        # Each message brings its names along; a thousand trials need only one copy of them.
-        return Curve((*self.epochs, {sys.intern(str(name)): value for name, value in metrics.items()}))
+        return Curve((*self.epochs, dict(metrics)))
 
     def until(self, epoch: int) -> Curve:
         """Return the first `epoch` epochs."""
         return Curve(self.epochs[:epoch])
+
+    def packed(self) -> Curve:
+        """Return the same curve in less memory: one that does not grow for now."""
+        return Curve(packed(self.epochs))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """How a trial's trainings go, and what they come to together."""
 
 import math
-import pickle
 import random
 from dataclasses import astuple, replace
 
@@ -11,6 +10,7 @@ import pytest
 from tuning.records.objective import Objective
 from tuning.records.trainings import (
     alone,
+    at_rest,
     best_of_run,
     cut,
     extended,
@@ -55,14 +55,18 @@ def test_a_trial_that_is_trained_once_is_its_training():
     assert not_ended(with_training_ended(trial, 0, LOSS)) == []
 
 
-def test_what_thousands_of_trials_have_in_common_is_there_once():
-    """Each message of a worker is unpickled, and so has names and values of its own."""
-    curves = [extended(training(), 0, pickle.loads(pickle.dumps({"a_metric": 1.0})), LOSS).curve for _ in range(2)]
-    first, second = (next(iter(curve.epochs[0])) for curve in curves)
-    assert first is second
+def test_what_a_trial_has_used_is_there_once():
     values = {"a": 1, "b": 2}
     assert kept(values, dict(values)) is values
     assert list(kept(values, {"b": 2, "a": 1})) == ["b", "a"] and kept(values, {"a": 1}) == {"a": 1}
+
+
+def test_at_rest_a_trial_is_the_same():
+    trial = divided(training(1, 2, score=1.0), training(3, 5, score=3.0))
+    resting = at_rest(trial)
+    assert resting == trial and resting.curve.values("loss") == [2.0, 3.5]
+    again = with_training(resting, 0, extended(resting.trainings[0], 2, {"loss": 0.5}, LOSS), LOSS)
+    assert again == with_training(trial, 0, extended(trial.trainings[0], 2, {"loss": 0.5}, LOSS), LOSS)
 
 
 def test_what_is_reported_again_replaces_what_was_reported_before():
