@@ -150,13 +150,14 @@ class Storm:
                 name, workers = list(SEARCHES)[turn % len(SEARCHES)], 1 + turn // len(SEARCHES) % 2
                 self._struck_to_the_end(name, workers, f"{name}-{turn}", random.Random(f"{self._seed}/{turn}"))
 
+        before = signal.signal(signal.SIGINT, lambda *_: self._end())
         with ThreadPoolExecutor(LANES) as pool:
-            lanes = [pool.submit(strike_on) for _ in range(LANES)]
-            try:
-                for lane in lanes:
-                    lane.result()
-            except KeyboardInterrupt:
-                self._kills = 0
+            for lane in [pool.submit(strike_on) for _ in range(LANES)]:
+                lane.result()
+        signal.signal(signal.SIGINT, before)
+
+    def _end(self) -> None:
+        self._kills = 0
 
     def _struck_to_the_end(
         self, name: str, workers: int, study: str, draws: random.Random, strikes: int = MAX_STRIKES
@@ -193,7 +194,7 @@ class Storm:
                 self._strike(psutil.Process(driver.pid), kind, draws, token)
         driver.join(END_SECONDS)
         if driver.exitcode is None:
-            self.violations.append(f"{what}: the search does not end; {self._doing(driver.pid, token)}")
+            self._check(False, f"{what}: the search does not end; {self._doing(driver.pid, token)}")
             driver.kill()
             driver.join()
         end = time.monotonic() + ORPHAN_SECONDS
@@ -256,7 +257,7 @@ class Storm:
         try:
             trials = tuning.load(self._folder / study).trials
         except tuning.TuningError as error:
-            self.violations.append(f"{study}: {error}")
+            self._check(False, f"{study}: {error}")
             return
         with self._counting:
             self.n_studies, self.n_trials = self.n_studies + 1, self.n_trials + len(trials)
@@ -270,6 +271,7 @@ class Storm:
     def _check(self, holds: bool, violation: str) -> None:
         if not holds:
             self.violations.append(violation)
+            print(violation, file=sys.stderr, flush=True)
 
 
 def _drive(space: str, environment: dict[str, str], arguments: dict[str, Any]) -> None:
