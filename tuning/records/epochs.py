@@ -17,8 +17,10 @@ Metrics = Mapping[str, float]
 
 def packed(epochs: Sequence[Metrics]) -> Sequence[Metrics]:
     """Return the same epochs, packed where all of them have the same metrics; numbers may be text such as "nan"."""
-    if isinstance(epochs, PackedEpochs) or not epochs:
+    if isinstance(epochs, PackedEpochs):
         return epochs
+    if not epochs:
+        return ()
     names = tuple(epochs[0])
     if not names or any(tuple(epoch) != names for epoch in epochs):
         return tuple({name: float(value) for name, value in epoch.items()} for epoch in epochs)

@@ -50,7 +50,7 @@ def test_they_take_a_tenth():
 
 @pytest.mark.parametrize("epochs", [(), ({},), ({"a": 1.0}, {"b": 2.0}), ({"a": 1.0}, {"a": 1.0, "b": 2.0})])
 def test_epochs_that_differ_stay_mappings(epochs):
-    assert packed(epochs) == epochs and not isinstance(packed(epochs), PackedEpochs)
+    assert packed(epochs) == packed(list(epochs)) == epochs and not isinstance(packed(epochs), PackedEpochs)
 
 
 def test_numbers_that_no_json_holds():
