@@ -10,6 +10,7 @@ import math
 import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, overload
 
 Metrics = Mapping[str, float]
@@ -21,10 +22,11 @@ def packed(epochs: Sequence[Metrics]) -> Sequence[Metrics]:
         return epochs
     if not epochs:
         return ()
-    names = tuple(epochs[0])
-    if not names or any(tuple(epoch) != names for epoch in epochs):
+    names, *others = set(map(tuple, epochs))
+    if others or not names:
         return tuple({name: float(value) for name, value in epoch.items()} for epoch in epochs)
-    return PackedEpochs(names, array("d", (float(value) for epoch in epochs for value in epoch.values())))
+    values = chain.from_iterable(epoch.values() for epoch in epochs)
+    return PackedEpochs(names, array("d", map(float, values)))
 
 
 class PackedEpochs(Sequence[Metrics]):
