@@ -66,7 +66,7 @@ def test_what_is_no_scheduler_is_refused_in_a_line(search, tmp_path):
     assert not (tmp_path / "s").exists()
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_arrays_are_sent(search, cluster):
     x = np.arange(600_000, dtype="float32").reshape(-1, 2)
 
@@ -110,7 +110,7 @@ def small(tmp_path):
     return str(path)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_without_a_shared_folder_checkpoints_travel(search, cluster, small, monkeypatch, tmp_path):
     given = {"engine": "hyperband", "epochs": 4, "trials": 8, "options": {"factor": 2}}
     alone = search(small, name="alone", **given)
@@ -130,7 +130,7 @@ def test_without_a_shared_folder_checkpoints_travel(search, cluster, small, monk
     assert not list(tmp_path.glob(".tuning-probe*"))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_promotion_without_its_checkpoint_says_that_it_began_again(search, cluster, small, monkeypatch):
     monkeypatch.setattr(transfer, "probe_of", lambda path: None)
     monkeypatch.setattr(transfer.Transfer, "_puts", lambda self, paths: iter(()))
@@ -175,7 +175,7 @@ def has_begun(tmp_path, trials=1):
     return len(finished(records(tmp_path / "killed" / "trials.db"))) >= trials
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_machines_that_leave_cost_no_trial(own_cluster, tmp_path):
     cluster = own_cluster(1, 1)
     driver = driven(cluster, tmp_path)
@@ -204,7 +204,7 @@ def test_a_training_process_that_dies_counts(own_cluster, tmp_path):
     assert states.count(State.FAILED) == 1 and states.count(State.COMPLETED) == 2
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_the_scheduler_is_killed_and_another_one_goes_on(own_cluster, tmp_path):
     cluster = own_cluster(1, 1)
     driver = driven(cluster, tmp_path)
