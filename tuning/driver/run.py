@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from tuning.data import Data, with_folds
+from tuning.driver.observer import remark
 from tuning.driver.opening import looked_up, opened_search
 from tuning.driver.plan import plan, training_options
 from tuning.driver.request import Request
@@ -45,8 +46,8 @@ def run(request: Request) -> Data:
         data, division = load_data(request)
         executor.load(request.source, request.space, data, request.data is None)
         findings = executor.call(check, request.goal, request.fix, request.fit_options, request.anneal, request.checks)
-        for remark in findings.remarks:
-            warnings.warn(remark, Remark, stacklevel=4)  # of the call of `search`, which is behind `briefly`
+        for found in findings.remarks:
+            warnings.warn(found, Remark, stacklevel=4)  # of the call of `search`, which is behind `briefly`
         if engine_kind(request.engine).changes:
             request = with_changes(request, findings, executor)
         fingerprint = data.fingerprint()

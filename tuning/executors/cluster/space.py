@@ -18,7 +18,7 @@ import cloudpickle
 
 from tuning.data import Data
 from tuning.data.join import with_validation
-from tuning.errors import DataError, one_line
+from tuning.errors import DataError, TuningError
 from tuning.executors.channel import write_payload
 from tuning.space import SearchSpace, resolve
 from tuning.training.fit import data_of
@@ -96,10 +96,10 @@ def gathered(_space: Any, _data: Any, pickled: bytes, path: str) -> None:
     try:
         data = data_of(space)
         data = data if folds is None else replace(with_validation(data), folds=folds)
-    except Exception as error:
+    except TuningError as error:
         raise DataError(
-            f"the data of '{space.name}' cannot be loaded on this machine: {one_line(error)}. Put them where its "
-            "load_data finds them, or give them to `search` as x and y, which are sent."
+            f"on this machine {error}. Put the data where load_data finds them, or give them to `search` as x and y, "
+            "which are sent."
         ) from error
     found = data.fingerprint()
     if found != fingerprint:

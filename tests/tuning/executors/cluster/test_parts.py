@@ -167,7 +167,7 @@ def test_a_space_loads_its_own_data_on_each_machine(tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"must be the same on all machines, but on this one x is float64 \(8,\)"):
         space.gathered(None, None, wanted, str(path))
     monkeypatch.setenv("OWN_DATA", "many")
-    with pytest.raises(DataError, match="cannot be loaded on this machine: ValueError"):
+    with pytest.raises(DataError, match="on this machine the data of .own. could not be loaded: ValueError"):
         space.gathered(None, None, wanted, str(path))
 
 
