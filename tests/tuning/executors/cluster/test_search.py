@@ -68,7 +68,7 @@ def test_what_is_no_scheduler_is_refused_in_a_line(search, tmp_path):
 
 @pytest.mark.slow
 def test_arrays_are_sent(search, cluster):
-    x = np.arange(600_000, dtype="float32").reshape(-1, 2)
+    x = np.linspace(0, 1, 600_000, dtype="float32").reshape(-1, 2)
 
     def build_model(hp):
         import keras
