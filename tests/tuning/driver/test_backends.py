@@ -14,64 +14,76 @@ from tuning.tensorboard.writer import read_events
 
 ROOT = Path(__file__).parents[3]
 SPACE = ROOT / "tests" / "spaces" / "backend.py"
-PROGRAM = """
+FOUND = """
 import sys
-import numpy as np
 import tuning
 
-def is_there():
-    return "tensorflow" in sys.modules
-
-study = tuning.search(SPACE, engine="random", study="s", trials=3)  # goes on with two trials of worker processes
+study = tuning.search(SPACE, engine="random", study="s", trials=3)  # goes on with two trials of a worker process
 assert [t.compiled for t in study.trials] == [True] * 3, [t.compiled_reason for t in study.trials]
-assert not is_there(), "search"
 assert "seed 1, on jax" in str(study.summary())
-data = study.space.load_data()
-loss, accuracy = study.best_model.evaluate(*data.validation, verbose=0)
+accuracy = study.best_model.evaluate(*study.space.load_data().validation, verbose=0)[1]
 assert abs(accuracy - study.best.score) < 1e-6
-assert not is_there(), "best model"
-assert tuning.finalize(study).versions["jax"]
-assert not is_there(), "finalize"
+assert "tensorflow" not in sys.modules
+"""
+FURTHER = """
+import sys
+import tuning
 
-settings = dict(engine="hyperband", epochs=3, seed=3, options={"factor": 3})
 scores = []
 for here in (True, False):
-    found = tuning.search(SPACE, study=f"hyperband-{here}", in_process=here, **settings)
-    assert max(len(t.runs) for t in found.trials) == 2, "one is promoted"
-    scores.append([t.score for t in found.trials])
+    study = tuning.search(
+        SPACE, study=f"hyperband-{here}", in_process=here, engine="hyperband", epochs=3, seed=3, options={"factor": 3}
+    )
+    assert max(len(t.runs) for t in study.trials) == 2, "one is promoted"
+    scores.append([t.score for t in study.trials])
 assert scores[0] == scores[1], scores
-assert not is_there(), "hyperband"
+assert "tensorflow" not in sys.modules, "hyperband"
+assert tuning.finalize(study).versions["jax"]
+assert "tensorflow" not in sys.modules, "finalize"
 
 from tuning.estimators import KerasClassifier
-model = KerasClassifier(study.space, epochs=3, units=8, rate=0.05, random_state=0).fit(data.x, data.y)
-again = KerasClassifier(study.space, epochs=3, units=8, rate=0.05, random_state=0).fit(data.x, data.y)
-assert (model.predict_proba(data.x) == again.predict_proba(data.x)).all()
-assert not is_there(), "estimator"
+data = study.space.load_data()
+fitted = [
+    KerasClassifier(study.space, epochs=3, units=8, rate=0.05, random_state=0).fit(data.x, data.y) for _ in range(2)
+]
+assert (fitted[0].predict_proba(data.x) == fitted[1].predict_proba(data.x)).all()
+assert "tensorflow" not in sys.modules, "estimator"
 """
 
 
+@pytest.fixture
+def run_on_jax(tmp_path):
+    """Run a program on JAX, in an empty folder; it writes what Keras runs on where `told` is."""
+
+    def run(program):
+        text = program.replace("SPACE", repr(str(SPACE)))
+        (tmp_path / "program.py").write_text(f"if __name__ == '__main__':\n    exec({text!r})\n")
+        env = {**os.environ, "KERAS_BACKEND": "jax", "TOLD": str(tmp_path / "told"), "PYTHONPATH": str(ROOT)}
+        subprocess.run([sys.executable, "program.py"], cwd=tmp_path, env=env, check=True, timeout=300)
+
+    return run
+
+
 @pytest.mark.medium
-def test_a_search_on_jax_is_like_any_other_and_imports_no_tensorflow(tune, tmp_path, monkeypatch):
+def test_a_search_on_jax_is_like_any_other_and_imports_no_tensorflow(tune, tmp_path, monkeypatch, run_on_jax):
     told = tmp_path / "told"
-    env = {"KERAS_BACKEND": "jax", "TOLD": str(told)}
-    arguments = ["--engine", "random", "--trials", 2, "--epochs", 2, "--workers", 2, "--seed", 1, "--study", "s"]
-    arguments += ["--log", "histograms"]
-    done = tune("run", SPACE, *arguments, env=env)
+    arguments = ["--engine", "random", "--trials", 2, "--epochs", 2, "--seed", 1, "--study", "s", "--log", "histograms"]
+    done = tune("run", SPACE, *arguments, "--workers", 1, env={"KERAS_BACKEND": "jax", "TOLD": str(told)})
     assert done.returncode == 0, done.stderr
-    lines = {tuple(line.split()) for line in told.read_text().splitlines()}
-    assert {line[:2] for line in lines} == {("jax", "False")}
+    run_on_jax(FOUND)
+    lines = [line.split() for line in told.read_text().splitlines()]
+    assert {(backend, is_there) for backend, is_there, _ in lines} == {("jax", "False")}
+    assert len({process for *_, process in lines}) == 2, "a worker and a program"
     events = [e for path in tmp_path.glob("logs/s/tensorboard/trial_0001/*/events*") for e in read_events(path)]
     values = [(e.step, v) for e in events for v in e.summary.value]
     histograms = {(step, v.tag) for step, v in values if v.metadata.plugin_data.plugin_name == "histograms"}
-    assert len(histograms) == 4 * 2, histograms  # weights of two layers, in two epochs
-    program = PROGRAM.replace("SPACE", repr(str(SPACE)))
-    (tmp_path / "program.py").write_text(f"if __name__ == '__main__':\n    exec({program!r})\n")
-    subprocess.run(
-        [sys.executable, "program.py"],
-        cwd=tmp_path, env={**os.environ, **env, "PYTHONPATH": str(ROOT)}, check=True, timeout=300,
-    )  # fmt: skip
-    if keras.config.backend() != "tensorflow":
-        pytest.skip(f"Keras runs on {keras.config.backend()}")
-    monkeypatch.setenv("TOLD", str(told))
-    with pytest.raises(StudyError, match=r"Keras runs on tensorflow \(KERAS_BACKEND\), in the study on jax"):
-        tuning.search(str(SPACE), engine="random", study="s", trials=4, logs=tmp_path / "logs")
+    assert len(histograms) == 4 * 2, "weights of two layers, in two epochs"
+    if keras.config.backend() == "tensorflow":
+        monkeypatch.setenv("TOLD", str(told))
+        with pytest.raises(StudyError, match=r"Keras runs on tensorflow \(KERAS_BACKEND\), in the study on jax"):
+            tuning.search(str(SPACE), engine="random", study="s", trials=4, logs=tmp_path / "logs")
+
+
+@pytest.mark.slow
+def test_promotions_final_models_and_estimators_are_the_same_on_jax(run_on_jax):
+    run_on_jax(FURTHER)
