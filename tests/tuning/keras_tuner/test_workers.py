@@ -102,6 +102,6 @@ def test_without_a_word_trials_are_trained_in_other_processes(silent):
 def test_data_that_cannot_be_sent_keep_trials_in_the_program_and_are_named(silent):
     import tensorflow as tf
 
-    with pytest.warns(UserWarning, match="one after the other, in this process: .*[Dd]ataset"):
+    with pytest.warns(UserWarning, match="one after the other, in this process: .* cannot be sent to worker processes"):
         processes = searched(silent, tf.data.Dataset.from_tensor_slices((X, Y)).batch(5))
     assert processes == {os.getpid()}
