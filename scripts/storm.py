@@ -70,7 +70,8 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "random": {"engine": "random", "trials": 8},
     "hyperband": {"engine": "hyperband"},
     "bayesian": {"engine": "bayesian", "trials": 7, "options": {"num_initial_points": 4}},
-    "optuna": {"engine": "optuna", "trials": 8},
+    # By default short trials on a busy machine may or may not be long enough for a Gaussian process.
+    "optuna": {"engine": "optuna", "trials": 8, "options": {"model": "tpe"}},
     "cmaes": {"engine": "optuna", "trials": 10, "options": {"sampler": "cmaes", "n_startup_trials": 1}},
     "grid": {"engine": "grid", "trials": 8, "cv": 2},
     "halving": {"engine": "grid", "options": {"search": "halving-random"}, "trials": 6, "cv": 2},

@@ -20,7 +20,7 @@ def sklearn_tuner(tuners):
 
 
 def forest(hp):
-    return ensemble.RandomForestClassifier(hp.Int("trees", 1, 5), max_depth=hp.Int("depth", 1, 3))
+    return ensemble.RandomForestClassifier(hp.Int("trees", 1, 5), max_depth=hp.Int("depth", 1, 3), random_state=0)
 
 
 @pytest.mark.parametrize("options", [{}, {"scoring": "accuracy"}, {"cv": model_selection.StratifiedKFold(2)}])

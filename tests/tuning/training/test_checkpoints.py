@@ -147,7 +147,7 @@ def test_a_kill_between_the_best_epochs_file_and_its_record_leaves_the_recorded_
         checkpoints.restore(model, found)
         assert model.get_weights()[0] == np.float32(0.7)
         checkpoints.prune(tmp_path, [], lambda *_: 1)  # as the search does when it goes on
-        assert models.restore(model, None, recorded)
+        assert models.restore(model, None, recorded) is None
         first = progress.Progress(model, recorded, report)
     checkpoints.restore(model, path)
     assert model.get_weights()[0] == np.float32(0.7)
