@@ -86,6 +86,7 @@ def test_there_is_one_of_every_kind():
     assert sorted(NAMES) == sorted(write.ARGUMENTS)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", NAMES)
 def test_a_study_opens_shows_and_reports(name, copied, run_command, tmp_path):
     path = copied(name)
@@ -102,6 +103,7 @@ def test_a_study_opens_shows_and_reports(name, copied, run_command, tmp_path):
     assert name in Path(path, "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", NAMES)
 def test_a_study_goes_on_to_what_an_uninterrupted_search_came_to(name, copied, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)

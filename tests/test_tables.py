@@ -11,6 +11,7 @@ from scripts.tables import ROWS, TABLES, Table, searched
 PATHS = sorted(TABLES.glob("*.npz"))
 
 
+@pytest.mark.medium
 def test_they_are_small_and_have_all_that_a_search_needs():
     assert len(PATHS) == 4 and sum(path.stat().st_size for path in PATHS) < 5e6
     conditional = [any(h.conditions for h in Table(path).space) for path in PATHS]

@@ -48,6 +48,7 @@ def name(request):
     return request.param
 
 
+@pytest.mark.medium
 def test_importing_the_spaces_loads_neither_keras_nor_scikit_learn():
     code = (
         f"import sys\nfrom search_spaces import {', '.join(bundled_spaces())}\n"
@@ -76,6 +77,7 @@ def test_objectives(name):
     assert SPACES[name].patience == 5
 
 
+@pytest.mark.medium
 def test_hyperparameters_of_build_and_fit(name):
     hp, space = HyperParameters(), SPACES[name]
     model = space.build(hp)

@@ -117,6 +117,7 @@ def test_wide_and_deep_has_two_paths_of_the_right_features(module):
         np.testing.assert_allclose(layer.adapt_mean, array.mean(axis=0), rtol=1e-3)
 
 
+@pytest.mark.medium
 def test_both_ways_of_writing_wide_and_deep_are_one_model():
     data = data_of("california_wide_deep", 100)
     models = [m.space.build(HyperParameters({"n_hidden": 3})) for m in (wide_deep, subclassed)]
@@ -196,6 +197,7 @@ def test_gradient_descent_reaches_the_published_loss(compiled):
     assert loss == pytest.approx(0.0285, abs=0.004) and accuracy > 0.98
 
 
+@pytest.mark.medium
 def test_one_step_is_one_step_down_the_gradient():
     data = two_clouds.load_data()
     keras.utils.set_random_seed(0)
@@ -264,6 +266,7 @@ def test_layers_of_the_full_space():
     assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.3, 0.3]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("initial_epoch", [0, 1, 3])
 def test_the_learning_rate_warms_up_and_is_then_left_alone(initial_epoch):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])

@@ -64,6 +64,7 @@ def small_fashion(tmp_path, monkeypatch):
     datasets._fashion_mnist.cache_clear()
 
 
+@pytest.mark.medium
 def test_importing_loads_nothing_heavy():
     code = (
         "import sys, search_spaces.data; "

@@ -52,6 +52,7 @@ def test_a_damaged_california_file_is_named(tmp_path):
         datasets._read_california(tmp_path)
 
 
+@pytest.mark.medium
 def test_a_download_that_stands_still_ends(tmp_path):
     release, before = threading.Event(), time.monotonic()
     try:

@@ -39,6 +39,7 @@ def test_each_command_has_help_with_an_example(tune_here, command):
     assert done.returncode == 0 and "Example" in done.stdout
 
 
+@pytest.mark.medium
 def test_help_is_quick_and_loads_nothing_heavy():
     code = (
         "import sys; sys.argv = ['tune', '--help']\n"
@@ -130,6 +131,7 @@ def test_json_has_null_where_a_score_is_missing(tune_here):
     assert done.stderr == ""
 
 
+@pytest.mark.medium
 def test_show_list_spaces_engines(tune_here, logs):
     shown = tune_here("show", "curve-random", "--logs", logs, "--top", 2)
     assert shown.returncode == 0 and "4 trials: 4 completed" in shown.stdout
@@ -146,6 +148,7 @@ def test_show_list_spaces_engines(tune_here, logs):
     assert "fashion_mnist" in tune_here("spaces").stdout and "factor" in tune_here("engines").stdout
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

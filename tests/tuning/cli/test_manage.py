@@ -33,6 +33,7 @@ def logs(made, tmp_path):
     return tmp_path / "logs"
 
 
+@pytest.mark.medium
 def test_a_copied_or_renamed_folder_opens_and_goes_on(logs, tune_here):
     shutil.copytree(logs / "one", logs / "two")
     study = tuning.load(logs / "two")
@@ -84,6 +85,7 @@ def test_studies_are_listed_with_what_they_took(logs, tune_here):
     assert "MB" in text and "3 completed" in text and text.index("large") < text.index("one")
 
 
+@pytest.mark.medium
 def test_a_trial_whose_driver_is_gone_is_interrupted(logs):
     study = tuning.load(logs / "one")
     run = Run(0, study.trials[0].values, 0, 2, asked=0)
@@ -100,6 +102,7 @@ def test_a_trial_whose_driver_is_gone_is_interrupted(logs):
         assert "RUNNING" in shown() and "interrupted" not in shown()
 
 
+@pytest.mark.medium
 def test_help_has_a_short_name(tune_here):
     assert tune_here("-h").stdout == tune_here("--help").stdout
     assert tune_here("show", "-h").stdout == tune_here("show", "--help").stdout != ""

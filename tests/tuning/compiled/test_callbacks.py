@@ -129,6 +129,7 @@ def test_a_callback_may_change_weights_and_learning_rate(fit):
     assert all((weight == 0).all() for weight in model.get_weights())
 
 
+@pytest.mark.medium
 def test_a_list_of_callbacks_that_keras_made_is_used(fit):
     model, recorder = cases.mlp(), Recorder()
     params = {"epochs": 1, "steps": 3, "verbose": 0}
@@ -137,6 +138,7 @@ def test_a_list_of_callbacks_that_keras_made_is_used(fit):
     assert recorder.calls[-1][0] == "train ends"
 
 
+@pytest.mark.medium
 def test_training_that_diverges_is_terminated(fit):
     model = cases.mlp()
     model.optimizer.learning_rate = 1e30

@@ -138,6 +138,7 @@ def test_callbacks_of_keras_that_look_at_batches_are_left_to_keras(callback, tmp
     assert "single batches" in training.last_report(model).reason
 
 
+@pytest.mark.medium
 def test_batch_hooks_are_called():
     callback = LooksAtBatches()
     training.fit(cases.mlp(), **ARRAYS, batch_size=25, verbose=0, callbacks=[callback])
@@ -159,6 +160,7 @@ def test_a_failed_compilation_leaves_no_trace():
     assert cases.largest_difference(ours.get_weights(), theirs.get_weights()) < 1e-6
 
 
+@pytest.mark.medium
 def test_an_instance_whose_fit_was_replaced_does_not_recurse():
     model = eager()
     model.fit = functools.partial(training.fit, model)
@@ -166,6 +168,7 @@ def test_an_instance_whose_fit_was_replaced_does_not_recurse():
     assert not training.last_report(model).compiled
 
 
+@pytest.mark.medium
 def test_a_class_whose_fit_calls_this_one_does_not_recurse():
     class Calls(keras.Sequential):
         def fit(self, *args, **kwargs):
@@ -218,6 +221,7 @@ def test_mistakes_raise_what_keras_raises(build, arguments):
     assert errors[0] == errors[1]
 
 
+@pytest.mark.medium
 def test_text_is_left_to_keras():
     lookup = keras.layers.StringLookup(vocabulary=["a", "b"], output_mode="one_hot")
     model = keras.Sequential([keras.Input((1,), dtype="string"), lookup, keras.layers.Dense(1)])

@@ -46,6 +46,7 @@ class Seen(keras.metrics.Metric):
         return {name: keras.ops.convert_to_tensor(getattr(self, name)) for name in ("total", "last")}
 
 
+@pytest.mark.medium
 def test_a_model_sees_every_sample_once_an_epoch():
     model = cases.mlp(metrics=[Seen()])
     numbers = 2.0 ** np.arange(20).astype("float32")
@@ -71,6 +72,7 @@ def test_the_same_seed_gives_the_same_training_twice():
     assert cases.largest_difference(trained(0, (0, 3)), trained(1, (0, 3))) > 1e-3
 
 
+@pytest.mark.medium
 def test_a_training_in_parts_is_the_training_in_one_piece():
     assert cases.largest_difference(trained(0, (0, 3)), trained(0, (0, 2), (2, 3))) == 0
 

@@ -44,6 +44,7 @@ def drawn(monkeypatch, width, n_workers):
         display.__exit__(None, None, None)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("width", [60, 80, 140])
 @pytest.mark.parametrize("n_workers", [2, 100])
 def test_bars_can_be_read_on_any_terminal_with_any_number_of_workers(monkeypatch, width, n_workers):
@@ -65,6 +66,7 @@ def finished(curve_space, tmp_path, capsys):
     return search
 
 
+@pytest.mark.medium
 def test_a_search_from_python_says_what_it_does_and_ends_with_the_best(finished):
     study, said = finished()
     lines = said.err.splitlines()
@@ -91,12 +93,14 @@ class Reports(tuning.SearchSpace):
         return tuning.Data([1.0, 2.0], [1.0, 2.0], ([1.0], [1.0]))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", ["accuracy", "val_accuracy"])
 def test_an_objective_on_training_data_is_remarked_on_where_there_are_others(tmp_path, capsys, name):
     tuning.search(Reports(), objective=f"{name}:max", engine="random", trials=1, epochs=1, seed=0, logs=tmp_path)
     assert ("remark: accuracy is measured on the training data" in capsys.readouterr().err) == (name == "accuracy")
 
 
+@pytest.mark.medium
 def test_silence_is_silent(finished):
     _, said = finished(verbose=0)
     assert said.out == said.err == ""

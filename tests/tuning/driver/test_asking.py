@@ -164,6 +164,7 @@ def test_another_process_goes_on_and_proposes_the_same(opened, tmp_path):
     assert outcome(go(opened())) == straight
 
 
+@pytest.mark.medium
 def test_several_threads_ask_and_tell(opened):
     study, numbers, errors = opened(trials=12), [], []
 
@@ -185,6 +186,7 @@ def test_several_threads_ask_and_tell(opened):
     assert study.ask() is None and all(t.state.is_finished for t in study.trials)
 
 
+@pytest.mark.medium
 def test_several_trials_are_told_in_any_order(opened):
     study = opened()
     first, second = study.ask(), study.ask()
@@ -193,6 +195,7 @@ def test_several_trials_are_told_in_any_order(opened):
     assert go(study).trials[0].score == min(loss_of(first.params, epoch) for epoch in range(3))
 
 
+@pytest.mark.medium
 def test_a_trial_that_is_behind_is_to_stop_and_is_pruned(opened):
     study = opened(trials=8, options={"pruner": "median", "warmup_trials": 1, "warmup_epochs": 0})
     go(study)
@@ -200,6 +203,7 @@ def test_a_trial_that_is_behind_is_to_stop_and_is_pruned(opened):
     assert pruned and all(t.epochs < 3 for t in pruned)
 
 
+@pytest.mark.medium
 def test_what_is_told_at_the_end(opened):
     study = opened(trials=9)
     study.tell(study.ask(), 0.25)
@@ -223,6 +227,7 @@ def test_what_is_told_at_the_end(opened):
     assert study.best.number == 2
 
 
+@pytest.mark.medium
 def test_several_objectives_and_what_a_model_costs(opened):
     study = opened(objective=["val_loss", "n_params"])
     study.tell(study.ask(), [0.3, 100])
@@ -244,6 +249,7 @@ def test_hyperparameters_may_be_given_in_three_forms(opened):
     assert params == [{"a": 0.0}] * 3
 
 
+@pytest.mark.medium
 def test_what_is_asked_of_hp_later_is_searched(opened):
     study = opened(trials=6, options={"sampler": "random"})
     late = []
@@ -253,6 +259,7 @@ def test_what_is_asked_of_hp_later_is_searched(opened):
     assert len(set(late)) == 6 and study.trials[1].values["late"] == late[1]
 
 
+@pytest.mark.medium
 def test_hparams_show_it(opened):
     study = go(opened())
     study.close()
@@ -262,6 +269,7 @@ def test_hparams_show_it(opened):
     assert sorted(one.hparams["trial_state"].string_value for one in sessions) == states
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("act", "error"),
     [
@@ -280,6 +288,7 @@ def test_what_is_refused(opened, act, error):
         act(study, study.ask())
 
 
+@pytest.mark.medium
 def test_other_arguments_and_other_searches_are_refused(opened, tmp_path):
     with pytest.raises(OptionError, match="open.*must be given budget"):
         opened(tires=[])
@@ -297,11 +306,13 @@ def test_other_arguments_and_other_searches_are_refused(opened, tmp_path):
     assert tuning.load(study.path).command() is None
 
 
+@pytest.mark.medium
 def test_a_larger_number_of_trials_goes_on(opened):
     go(opened(trials=2)).close()
     assert len(go(opened(trials=4)).trials) == 4
 
 
+@pytest.mark.medium
 def test_a_budget_of_epochs_ends_it(opened):
     study = go(opened(trials=None, budget="7e"))
     assert sum(trial.epochs for trial in study.trials) in (7, 8, 9)

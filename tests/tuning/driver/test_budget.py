@@ -85,6 +85,7 @@ def test_tolerance_ends_a_search_whose_last_trials_gained_less():
     assert Limits().reached(flat, 1, None) == ""
 
 
+@pytest.mark.medium
 def test_tolerance_in_a_search(tmp_path):
     study = tuning.search(
         Slope(), engine="random", epochs=1, seed=0, logs=tmp_path, trials=60, tolerance=0.5, study="tolerant"
@@ -92,6 +93,7 @@ def test_tolerance_in_a_search(tmp_path):
     assert len(study.trials) == 20
 
 
+@pytest.mark.medium
 def test_without_a_number_the_space_decides(tmp_path):
     study = tuning.search(Slope(), epochs=1, seed=0, logs=tmp_path)
     assert (study.name, study.definition.engine, len(study.trials)) == ("slope-optuna", "optuna", 20)

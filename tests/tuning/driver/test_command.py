@@ -108,6 +108,7 @@ def test_what_no_command_can_say_is_said_in_words(change, why):
     assert why in module.why_none(definition) and module.command(definition, []) is None
 
 
+@pytest.mark.medium
 def test_arguments_of_fit_leave_no_command(tmp_path):
     class Line(tuning.SearchSpace):
         objective = "val_loss:min"

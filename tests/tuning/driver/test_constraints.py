@@ -47,6 +47,7 @@ def test_the_best_keeps_them_whatever_its_score_is(search):
     assert {"feasible", "limited.val_loss"} <= set(study.dataframe().columns)
 
 
+@pytest.mark.medium
 def test_optunas_own_tools_know_the_best(search):
     import optuna
 
@@ -83,6 +84,7 @@ def test_what_shows_a_study_tells_them_apart(search, tune_here):
     assert ">feasible<" in page and line.replace(">", "&gt;").replace("<", "&lt;") in page
 
 
+@pytest.mark.medium
 def test_hparams_have_a_column_for_it(search):
     study = search()
     folder = study.path / "tensorboard"
@@ -103,6 +105,7 @@ def test_from_the_command_line(tune_here):
     assert {t["feasible"] for t in record["trials"]} == {True, False}
 
 
+@pytest.mark.medium
 def test_nothing_that_keeps_them_is_no_failure(search):
     study = search(constraints=["val_loss<=0"], trials=2)
     assert study.best is None and [t.state for t in study.trials] == 2 * [State.COMPLETED]
@@ -125,6 +128,7 @@ def test_what_is_refused(search, constraints, error):
         search(constraints=constraints)
 
 
+@pytest.mark.medium
 def test_a_program_tells_them(tmp_path):
     with tuning.open(
         lambda hp: hp.Int("n", 1, 9), objective="val_loss", constraints=["n_params<=4"], epochs=1, logs=tmp_path,

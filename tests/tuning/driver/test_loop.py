@@ -155,6 +155,7 @@ def test_the_store_is_written_before_observers_are_told(search, tmp_path, recwar
     assert [str(w.message) for w in recwarn if "raised" in str(w.message)] == [], "an observer that fails is warned of"
 
 
+@pytest.mark.medium
 def test_the_store_is_written_before_the_engine_is_told(search, tmp_path):
     engine = Played(2)
     reader, tell = Reader(tmp_path / "s", engine), engine.tell
@@ -168,6 +169,7 @@ def test_the_store_is_written_before_the_engine_is_told(search, tmp_path):
     assert len(engine.told) == 2
 
 
+@pytest.mark.medium
 def test_a_run_may_lose_one_worker(search):
     executor = Player(lost={0})
     made = search(Played(1), executor)
@@ -175,6 +177,7 @@ def test_a_run_may_lose_one_worker(search):
     assert made.trials[0].trainings[0].lost == 0 and made.trials[0].curve.values("loss") == [0.0, -0.1]
 
 
+@pytest.mark.medium
 def test_a_run_that_loses_two_has_failed(search):
     executor = Player(lost={0, 1, 2, 3})
     with pytest.raises(SearchFailedError, match="training was lost 2 times, the last time because it was killed"):
@@ -197,6 +200,7 @@ def test_a_resumed_search_counts_the_workers_lost_before(search):
     assert executor.attempts == 1
 
 
+@pytest.mark.medium
 def test_the_study_is_locked_while_it_is_searched(tmp_path):
     class Another(Observer):
         refused = ()
@@ -238,6 +242,7 @@ class Lists(Observer):
         self.seen.append(sorted(p.name.removesuffix(".weights.h5") for p in self.path.glob("*")))
 
 
+@pytest.mark.medium
 def test_only_the_best_weights_stay_and_those_that_may_be_gone_on_from(search, tmp_path):
     lists = Lists(tmp_path / "s")
     losses = {0: 5.0, 1: 3.0, 2: 4.0, 3: 1.0, 4: 9.0}
@@ -254,6 +259,7 @@ def test_only_the_best_weights_stay_and_those_that_may_be_gone_on_from(search, t
     assert left == ["trial_0001.best.weights.h5", "trial_0003.best.weights.h5"]
 
 
+@pytest.mark.medium
 def test_nothing_is_looked_for_while_trials_come_and_go(search, tmp_path, monkeypatch):
     looked = []
     prune = checkpoints.prune

@@ -1,8 +1,11 @@
 """A study is deleted before it is overwritten, and nothing else."""
 
+import pytest
+
 import tuning
 
 
+@pytest.mark.medium
 def test_a_linked_folder_is_unlinked_and_what_it_leads_to_is_kept(tmp_path, curve_space):
     given = {"engine": "random", "trials": 2, "epochs": 1, "seed": 0, "study": "s", "logs": tmp_path / "logs"}
     tuning.search(curve_space, **given)

@@ -115,6 +115,7 @@ class Listener(Observer):
         self.heard.append(("trial", trial.number))
 
 
+@pytest.mark.medium
 def test_observers_and_optuna_see_the_mean_curve(search):
     import optuna
 
@@ -183,6 +184,7 @@ class Stopping:
         pass
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("after", [3, 5, 13])
 def test_an_engine_stops_a_trial_whatever_fold_is_being_trained(after, search, monkeypatch):
     engine = Stopping(after)
@@ -318,6 +320,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(search, tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("door", [{"cv": 1}, {"cv": None, "validation": True}])
 def test_a_grid_without_folds_validates_as_every_other_engine_does(search, door):
     x = np.random.default_rng(0).normal(size=(60, 3))
@@ -332,12 +335,14 @@ def test_a_grid_without_folds_validates_as_every_other_engine_does(search, door)
     assert again.definition.cv is None and len(again.trials) == 3
 
 
+@pytest.mark.medium
 def test_given_arrays_are_divided(search):
     x = np.random.default_rng(0).normal(size=(90, 3))
     study = search(x=x, y=x @ [1.0, 2.0, 3.0], trials=1)
     assert [p.curve.values("rows")[0] for p in study.best.trainings] == 3 * [60]
 
 
+@pytest.mark.medium
 def test_epochs_can_be_a_hyperparameter(search):
     class Epochs(RidgeSpace):
         def fit(self, hp, model, x, y, **options):
@@ -351,6 +356,7 @@ def test_epochs_can_be_a_hyperparameter(search):
         )
 
 
+@pytest.mark.medium
 def test_folds_that_end_early_leave_the_others_alone(search):
     class Uneven(RidgeSpace):
         def fit(self, hp, model, x, y, **options):

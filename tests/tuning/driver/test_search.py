@@ -60,6 +60,7 @@ def test_every_trial_has_values_curve_score_and_times(search):
     assert study.best_values(1) == [study.best.values] and study.top(2)[0] == study.best
 
 
+@pytest.mark.medium
 def test_dataframe_and_json(search):
     study = search()
     frame = study.dataframe()
@@ -71,6 +72,7 @@ def test_dataframe_and_json(search):
     )
 
 
+@pytest.mark.medium
 def test_a_trial_says_where_it_was_trained(search):
     study = search(trials=1)
     assert study.trials[0].trainings[0].worker == f"{socket.gethostname()}:0"
@@ -78,6 +80,7 @@ def test_a_trial_says_where_it_was_trained(search):
     assert study.trials[0].hosts == (socket.gethostname(),)
 
 
+@pytest.mark.medium
 def test_observers_are_told_in_order(search):
     listener = Listener()
     search(trials=1, observers=[listener])
@@ -87,6 +90,7 @@ def test_observers_are_told_in_order(search):
     ]
 
 
+@pytest.mark.medium
 def test_a_trial_that_raises_is_failed_and_the_search_goes_on(search, monkeypatch):
     monkeypatch.setenv("CURVE_FAILS", "z")
     study = search(trials=12)
@@ -97,6 +101,7 @@ def test_a_trial_that_raises_is_failed_and_the_search_goes_on(search, monkeypatc
     assert study.best.state is State.COMPLETED
 
 
+@pytest.mark.medium
 def test_a_trial_that_diverges_is_failed_and_never_best(search, monkeypatch):
     monkeypatch.setenv("CURVE_DIVERGES", "y")
     study = search(trials=12)
@@ -106,6 +111,7 @@ def test_a_trial_that_diverges_is_failed_and_never_best(search, monkeypatch):
     assert study.best.values["k"] != "y"
 
 
+@pytest.mark.medium
 def test_when_every_trial_fails_the_most_frequent_reasons_are_shown(search, monkeypatch):
     monkeypatch.setenv("CURVE_DIVERGES", "x,y,z")
     with pytest.raises(SearchFailedError, match=r"all 3 trials failed: 3 x val_loss is nan"):
@@ -126,6 +132,7 @@ def test_trials_is_the_total_and_a_larger_one_continues(search, engine):
     assert stored(again) == stored(parts)
 
 
+@pytest.mark.medium
 def test_hyperband_continues_trials_as_one(search):
     study = search(engine="hyperband", trials=None, epochs=9)
     longest = [t for t in study.trials if len(t.runs) == 3]
@@ -134,16 +141,19 @@ def test_hyperband_continues_trials_as_one(search):
     assert all(t.epochs == t.run.stop for t in study.trials)
 
 
+@pytest.mark.medium
 def test_resume_takes_what_is_not_given_from_the_study(search):
     search(seed=11, epochs=4, trials=2)
     study = search(seed=None, epochs=None, trials=3)
     assert study.definition.seed == 11 and study.trials[2].epochs == 4
 
 
+@pytest.mark.medium
 def test_a_seed_is_drawn_and_stored(search):
     assert search(seed=None, trials=1).definition.seed != search(seed=None, trials=1, study="other").definition.seed
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -202,6 +212,7 @@ def test_preflight_refuses_before_anything_is_written(search, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.medium
 def test_a_bad_search_does_not_delete_what_it_should_overwrite(search):
     before = search(trials=2)
     with pytest.raises(ObjectiveError):
@@ -209,6 +220,7 @@ def test_a_bad_search_does_not_delete_what_it_should_overwrite(search):
     assert stored(tuning.load(before.path)) == stored(before)
 
 
+@pytest.mark.medium
 def test_fixed_hyperparameters_are_recorded_and_not_searched(search):
     study = search(fix={"a": 0.25, "k": "y"})
     assert {(t.values["a"], t.values["k"]) for t in study.trials} == {(0.25, "y")}

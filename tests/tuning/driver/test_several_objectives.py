@@ -99,6 +99,7 @@ def test_predictions_of_nested_inputs_and_of_datasets_are_timed():
     assert predict_ms(model, tf.data.Dataset.from_tensor_slices((x, np.ones(5))).batch(2), 10) > 0
 
 
+@pytest.mark.medium
 def test_predictions_of_what_numpy_does_not_hold_are_timed():
     import keras
     import pandas
@@ -172,6 +173,7 @@ def test_the_report_names_the_pareto_set_and_says_how_to_repeat_the_search(study
         assert f"--objective {objective}" in page and f"--objective {objective}" in study.command()
 
 
+@pytest.mark.medium
 def test_optuna_sees_the_same_pareto_set(study):
     theirs = optuna.load_study(study_name=study.name, storage=f"sqlite:///{study.path}/trials.db")
     assert [d.name for d in theirs.directions] == ["MINIMIZE", "MAXIMIZE", "MINIMIZE"]
@@ -236,6 +238,7 @@ def test_engines_that_cannot_refuse_before_anything_runs(engine, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.medium
 def test_what_nobody_reports_is_refused(tmp_path):
     with pytest.raises(ObjectiveError, match="Did you mean 'n_params'") as error:
         tuning.search("digits", engine="optuna", objective=["val_accuracy", "n_param:min"], logs=tmp_path)

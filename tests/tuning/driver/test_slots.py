@@ -60,6 +60,7 @@ def test_a_search_without_slots_waits_for_them(search):
     assert executor.polls == 9, "five of them without a slot"
 
 
+@pytest.mark.medium
 def test_a_search_that_is_done_ends_though_no_slot_is_left(search):
     study, executor = search([1, 1, 0], trials=2)
     assert len(study.trials) == 2 and executor.polls == 2
@@ -72,6 +73,7 @@ def test_folds_wait_for_slots_too(search):
     assert told(study) == told(expected)
 
 
+@pytest.mark.medium
 def test_waiting_for_slots_ends_with_the_time_limit(search, monkeypatch):
     now = iter(range(1000))
     monkeypatch.setattr(loop.time, "monotonic", lambda: float(next(now)))

@@ -83,6 +83,7 @@ def test_cut_it_goes_on_without_the_other_study(search, tmp_path, engine):
         search(**arguments, study="cut", warm_start=[])
 
 
+@pytest.mark.medium
 def test_what_this_space_does_not_have_is_left_out_and_said(search, tmp_path):
     def similar(hp):
         return hp.Float("a", 0, 2), hp.Int("depth", 1, 3), hp.Choice("k", ["y"])

@@ -54,6 +54,7 @@ def refused(simulation):
 SEARCHES = [{"model": model, "n_startup_trials": 5} for model in MODELS] + [{"name": n} for n in ("random", "bayesian")]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("options", SEARCHES, ids=lambda options: next(iter(options.values())))
 def test_what_was_refused_does_not_count(options):
     simulation = Limited(engine(**options, limit=8)).go(200)

@@ -88,6 +88,7 @@ def test_values_of_every_kind_in_any_order_of_ends(engine):
         assert simulation.done.reason == ""
 
 
+@pytest.mark.medium
 def test_the_engine_learns_from_them():
     plain = Simulation(engine_of("bayesian", [], num_initial_points=3)).go(3)
     tries = [dict(run.values) for run in plain.runs]

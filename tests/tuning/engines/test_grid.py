@@ -73,6 +73,7 @@ class TestHalvingGrid(GridContract):
 
     test_equal_seeds_propose_equally_and_others_do_not = TestGrid.test_equal_seeds_propose_equally_and_others_do_not
 
+    @pytest.mark.medium
     def test_the_best_of_each_round_are_continued(self):
         simulation = Simulation(self.make()).go(200)
         by_round = {}
@@ -85,6 +86,7 @@ class TestHalvingGrid(GridContract):
             assert kept == set(sorted(scores, key=scores.get)[-len(kept) :])
             assert all(run.start == before for run in by_round[now])
 
+    @pytest.mark.medium
     def test_equal_scores_and_failures_do_not_confuse_it(self):
         simulation = Simulation(self.make(), fails=lambda values: values["layers"] != 4).go(200)
         continued = [run for run in simulation.runs if run.start]
@@ -187,6 +189,7 @@ def test_a_given_grid(search):
         search(options={"grid": {"alpha": [1.0]}})
 
 
+@pytest.mark.medium
 def test_a_grid_of_numpy_s_values(search):
     study = search(options={"grid": {"alpha": np.logspace(-1, 1, 3), "fit_intercept": np.array([True])}})
     assert [t.values["alpha"] for t in study.trials] == pytest.approx([0.1, 1.0, 10.0])
@@ -204,6 +207,7 @@ def test_distributions_of_scipy_are_those_of_a_random_search_of_scikit_learn(sea
     assert len(search(options={"search": "random", "grid": written}, trials=5).trials) == 5, "it goes on with that"
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("score", "expected"), [("last", lambda v: v[-1]), ("own", min)])
 def test_other_rules_of_scoring(score, expected, search):
     study = search(options={"grid": {"alpha": [0.1, 10.0]}, "score": score}, epochs=3)
@@ -230,6 +234,7 @@ def test_halving_continues_the_best_candidates(search):
     assert "mean_train_score" not in results and isinstance(study.search_, HalvingGridSearchCV)
 
 
+@pytest.mark.medium
 def test_a_candidate_that_fails_is_ranked_last(search, monkeypatch):
     monkeypatch.setenv("RIDGE_FAILS_ALPHA", "10.0")
     study = search(options={"grid": {"alpha": [0.1, 10.0, 1.0]}})
@@ -246,6 +251,7 @@ def test_without_a_number_of_folds_there_are_five_as_in_scikit_learn(search):
     assert [len(t.trainings) for t in search(cv=None, options={"levels": 1}).trials] == [5, 5]
 
 
+@pytest.mark.medium
 def test_repeats_are_further_splits(search):
     study = search(repeats=2, options={"levels": 1})
     assert study.search_.n_splits_ == 6
@@ -354,6 +360,7 @@ def test_tune_run(tune_here):
     assert all(len(t["part_scores"]) == 2 for t in trials)
 
 
+@pytest.mark.medium
 def test_no_warnings_reach_the_user(search, monkeypatch):
     monkeypatch.setenv("RIDGE_FAILS_ALPHA", "10.0")
     with warnings.catch_warnings():

@@ -168,11 +168,13 @@ def test_a_space_that_can_be_counted_is_exhausted_when_nothing_is_left(contract,
     assert "every configuration" in simulation.done.reason
 
 
+@pytest.mark.medium
 def test_the_last_value_of_a_stepped_float_is_reached():
     values = {run.values["momentum"] for run in Simulation(TestRandom().make(0, limit=200)).go(200).runs}
     assert values == {0.0, 0.1, 0.2, 0.3, 0.4, 0.5}
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("n_rows", [1, 5])
 def test_the_faster_gaussian_process_predicts_the_same_to_the_last_bit(n_rows):
     rng = np.random.default_rng(n_rows)

@@ -45,6 +45,7 @@ def test_it_finds_out_which_coordinate_matters(points):
     assert lengths[0] < min(lengths[1:]) / 2
 
 
+@pytest.mark.medium
 def test_what_is_believed_makes_its_surroundings_certain_and_changes_no_mean(points, values):
     model = GaussianProcess.fit(points, values, GROUPS)
     new = np.full((1, 4), 0.5)

@@ -122,6 +122,7 @@ def divided(number, scores, run):
     return Trial(number, run.values, trainings=trainings, joint=Training(score=sum(scores) / len(scores)), runs=(run,))
 
 
+@pytest.mark.medium
 def test_wilcoxon_compares_the_folds_of_trials():
     definition = definition_of(pruner="wilcoxon")
     with pytest.raises(OptionError, match="compares the scores of folds or repeats and there are none"):
@@ -142,6 +143,7 @@ def test_wilcoxon_compares_the_folds_of_trials():
 NUMBERS = tuple(h for h in MIXED_SPACE if h.kind in ("int", "float") and not h.conditions)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("kind", [{}, {"use_separable_cma": True}, {"with_margin": True}, {"popsize": 3}])
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_cmaes_makes_its_optimizer_again(kind):
@@ -240,6 +242,7 @@ def test_cmaes_says_what_it_draws_at_random():
     )
 
 
+@pytest.mark.medium
 def test_brute_force_and_grid_visit_everything_once():
     for sampler, space in (("brute_force", FINITE_SPACE[4:]), ("grid", FLAT_FINITE_SPACE[2:])):
         simulation = Simulation(make_engine(settle(definition_of(space, sampler=sampler), {}), 10_000)).go(10_000)

@@ -74,6 +74,7 @@ def test_a_planted_bad_trial_is_pruned(search, pruner, options, first):
     assert start.hparams["trial_state"].string_value == "pruned" and not (folder / "running").exists()
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(("epochs", "first"), [(3, 2), (12, 3), (40, 5)])
 def test_the_default_pruner_has_a_warm_up_and_never_judges_early(search, epochs, first):
     study = search(tries=[*GOOD, BAD], trials=13, epochs=epochs)
@@ -81,11 +82,13 @@ def test_the_default_pruner_has_a_warm_up_and_never_judges_early(search, epochs,
     assert study.trials[-1].epochs == first
 
 
+@pytest.mark.medium
 def test_nothing_is_pruned_without_a_pruner(search):
     study = search(tries=[*GOOD, BAD], trials=13, options={"pruner": "none"})
     assert {(t.state, t.epochs) for t in study.trials} == {(State.COMPLETED, 12)}
 
 
+@pytest.mark.medium
 def test_wilcoxon_spares_a_bad_trial_its_last_folds(search):
     class Folded(Planted):
         def fit(self, hp, model, x, y, *, validation_data, callbacks=(), **_):
@@ -102,6 +105,7 @@ def test_wilcoxon_spares_a_bad_trial_its_last_folds(search):
     assert bad.state is State.PRUNED and bad.part_scores.count(None) in range(1, 6)
 
 
+@pytest.mark.medium
 def test_a_diverged_trial_is_failed_and_teaches(search):
     study = search(tries=[{"quality": 1.0}, {"quality": 0.5}], trials=2)
     assert [t.state for t in study.trials] == [State.FAILED, State.COMPLETED]
@@ -153,6 +157,7 @@ def test_instances_are_used_remembered_by_class_and_left_as_they_were(search):
         search(trials=12, study="parts", options={**options, "sampler": "tpe"})
 
 
+@pytest.mark.medium
 def test_a_sampler_of_ones_own_class(search):
     class Descending(optuna.samplers.BaseSampler):
         def infer_relative_search_space(self, study, trial):

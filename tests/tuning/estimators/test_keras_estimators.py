@@ -82,6 +82,7 @@ def test_grids_of_a_space_are_grids_of_its_estimator():
     assert clone(estimator).set_params(**chosen, epochs=1).fit(*IRIS).model_.optimizer.momentum == 0.9
 
 
+@pytest.mark.medium
 def test_clones_share_the_space():
     class Space(tuning.SearchSpace):
         builds = 0
@@ -331,6 +332,7 @@ def test_the_same_seed_gives_the_same_predictions():
     assert not np.allclose(one, other)
 
 
+@pytest.mark.medium
 def test_a_random_state_object_gives_another_seed_each_time():
     state = np.random.RandomState(0)
     one, two = (classifier(random_state=state).fit(*IRIS).predict_proba(IRIS[0]) for _ in range(2))
@@ -391,6 +393,7 @@ def test_validation_data_are_encoded_too():
     assert len(estimator.history_["val_accuracy"]) == 2
 
 
+@pytest.mark.medium
 def test_pickles_and_copies_predict_the_same(fitted):
     for twin in (pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
         check_is_fitted(twin)
@@ -419,6 +422,7 @@ def test_a_layer_that_keras_cannot_save_is_pickled():
     assert np.array_equal(twin.predict(DIABETES[0]), estimator.predict(DIABETES[0]))
 
 
+@pytest.mark.medium
 def test_a_sample_s_prediction_does_not_depend_on_its_company(fitted):
     whole = fitted.predict_proba(IRIS[0])
     assert np.array_equal(whole[:1], fitted.predict_proba(IRIS[0][:1]))

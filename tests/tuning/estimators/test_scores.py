@@ -60,6 +60,7 @@ def test_training_rows_are_scored_by_what_training_reports():
     assert not any("train" in name for name in searched(trials=1, epochs=1, refit=False).fit(X, Y).cv_results_)
 
 
+@pytest.mark.medium
 def test_a_scorer_that_returns_several_numbers_is_refused():
     with pytest.raises(TuningError, match="`scoring` must be scorers that return a number each"):
         searched(trials=1, scoring=lambda estimator, x, y: {"a": 1.0}).fit(X, Y)

@@ -117,6 +117,7 @@ def test_classes_get_a_label_and_probabilities():
     assert (table["label"] == table[["p_red", "p_green", "p_blue"]].idxmax(axis=1).str[2:]).all()
 
 
+@pytest.mark.medium
 def test_logits_become_probabilities():
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     table = table_of(model_of({"a": (3, None)}, loss))

@@ -28,6 +28,7 @@ EXAMPLES = [
 every = pytest.mark.parametrize("h", EXAMPLES, ids=lambda h: f"{h.kind} {h.describe()}")
 
 
+@pytest.mark.medium
 @every
 @quickly
 @given(unit=st.floats(0, 1), seed=st.integers(0, 1000))

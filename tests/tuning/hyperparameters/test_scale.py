@@ -19,6 +19,7 @@ def scales(draw, stepped=False):
     return made(low, high, draw(steps) if stepped else None)
 
 
+@pytest.mark.medium
 @quickly
 @given(scales(), st.floats(0, 1), st.floats(0, 1))
 def test_places_go_up_with_the_numbers_and_come_back(scale, one, other):
@@ -29,6 +30,7 @@ def test_places_go_up_with_the_numbers_and_come_back(scale, one, other):
     assert 0 <= scale.place(scale.low) <= scale.place(scale.high) <= 1
 
 
+@pytest.mark.medium
 @quickly
 @given(scales(stepped=True), st.data())
 def test_indices_come_back_and_lie_within_the_bounds(scale, data):

@@ -34,6 +34,7 @@ def only_study():
     return study
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("returned", "objective", "score"),
     [(0.5, None, 0.5), ({"y": 2.0, "z": 1}, ("y", "max"), 2.0), ([1.0, 2.0], None, 1.5)],
@@ -78,6 +79,7 @@ def test_a_fatal_error_is_raised_as_it_was(tuners, made):
     assert caught.value is raised
 
 
+@pytest.mark.medium
 def test_a_trial_is_tried_again_as_often_as_asked_for_and_is_one_trial(made, capsys):
     attempts = []
 
@@ -95,6 +97,7 @@ def test_a_trial_is_tried_again_as_often_as_asked_for_and_is_one_trial(made, cap
     assert "retries left" in capsys.readouterr().out
 
 
+@pytest.mark.medium
 def test_too_many_failures_in_a_row_end_the_search_as_there(made):
     def run(hp):
         hp.Int("a", 0, 99)
@@ -118,6 +121,7 @@ def test_failures_that_nobody_limits_end_nothing(made):
     assert len(tuner.oracle.trials) == len(only_study().trials) == 4
 
 
+@pytest.mark.medium
 def test_a_failed_trial_error_is_not_tried_again(tuners, made):
     attempts = []
 
@@ -129,6 +133,7 @@ def test_a_failed_trial_error_is_not_tried_again(tuners, made):
     assert len(attempts) == 3
 
 
+@pytest.mark.medium
 def test_a_score_that_is_no_number_is_tried_again_and_fails(made):
     attempts = []
 
@@ -142,6 +147,7 @@ def test_a_score_that_is_no_number_is_tried_again_and_fails(made):
     assert [trial.state for trial in only_study().trials] == [State.FAILED] * 2
 
 
+@pytest.mark.medium
 def test_an_infinite_score_is_one_for_the_oracle(made):
     tuner = made(lambda hp: float("inf") if hp.Int("a", 0, 99) else 0.0, max_trials=2)
     tuner.search()
@@ -156,6 +162,7 @@ def test_a_space_that_is_exhausted_ends_the_search(made):
     assert len(only_study().trials) == len(tuner.oracle.trials)
 
 
+@pytest.mark.medium
 def test_metrics_that_run_trial_reports_itself(tuners):
     class Old(tuners.Tuner):
         def run_trial(self, trial, *args):
@@ -176,6 +183,7 @@ def test_metrics_that_run_trial_reports_itself(tuners):
     assert [trial.score for trial in only_study().trials] == [1.0, 1.0]
 
 
+@pytest.mark.medium
 def test_arguments_arrive_as_they_are_given(tuners):
     seen = []
 
@@ -235,6 +243,7 @@ def test_a_grid_goes_on_where_it_was(made, options):
     assert len(values) == len(set(values)) == (9 if options["max_trials"] is None else 7)
 
 
+@pytest.mark.medium
 def test_a_project_that_keras_tuner_alone_began_is_gone_on_with(tmp_path, monkeypatch):
     import tuning.keras_tuner as kt
 

@@ -106,6 +106,7 @@ def forked(max_trials):
     return program
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("place", ["oracle", "study"])
 def test_killed_between_the_two_writes_the_study_is_repaired(tuners, tmp_path, monkeypatch, place):
     """The oracle has written the end of a trial; the study has not, or the tuner has not written that it has."""

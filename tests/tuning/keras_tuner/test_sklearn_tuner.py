@@ -23,6 +23,7 @@ def forest(hp):
     return ensemble.RandomForestClassifier(hp.Int("trees", 1, 5), max_depth=hp.Int("depth", 1, 3), random_state=0)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("options", [{}, {"scoring": "accuracy"}, {"cv": model_selection.StratifiedKFold(2)}])
 def test_estimators_of_scikit_learn(sklearn_tuner, options):
     if "scoring" in options:
@@ -35,12 +36,14 @@ def test_estimators_of_scikit_learn(sklearn_tuner, options):
     is_ours(tuner)
 
 
+@pytest.mark.medium
 def test_weights_of_samples_reach_estimators_of_scikit_learn(sklearn_tuner):
     tuner = sklearn_tuner(lambda hp: linear_model.RidgeClassifier(alpha=hp.Float("alpha", 0.1, 1)))
     tuner.search(X, Y.ravel(), sample_weight=np.linspace(0.1, 1, 20))
     is_ours(tuner)
 
 
+@pytest.mark.medium
 def test_data_that_scikit_learn_does_not_take_end_the_search(sklearn_tuner):
     with pytest.raises(RuntimeError, match="consecutive failures"):
         sklearn_tuner(forest, max_trials=9).search([1, 2, 3, 4, 5, 6], [1, 1, 1, 2, 2, 2])

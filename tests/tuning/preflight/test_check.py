@@ -44,6 +44,7 @@ def test_a_sound_search_passes_and_its_hyperparameters_and_metrics_are_found():
     assert findings.uses_keras
 
 
+@pytest.mark.medium
 def test_the_published_notebook_on_the_wrong_data_set_is_refused():
     """Ten softmax units and accuracy on house prices train for an hour at val_accuracy 0.0047 without a word."""
     with pytest.raises(DataError, match="must be class ids 0 .. 9") as error:
@@ -51,6 +52,7 @@ def test_the_published_notebook_on_the_wrong_data_set_is_refused():
     assert "regression targets" in str(error.value) and "mse" in str(error.value)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("build", "y", "says"),
     [
@@ -73,6 +75,7 @@ def test_labels_that_do_not_fit_are_refused(build, y, says):
         look(build, y)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("build", "y"),
     [
@@ -88,6 +91,7 @@ def test_labels_that_fit_are_not(build, y):
     assert look(build, y).metrics
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("where", ["x", "y"])
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_nan_and_infinity_in_the_data_are_refused(where, bad):
@@ -121,6 +125,7 @@ def test_input_of_another_shape_is_refused_with_the_reason():
         look(build_model, CLASSES)
 
 
+@pytest.mark.medium
 def test_a_default_that_raises_is_forgiven_when_another_configuration_works():
     def build_model(hp):
         if hp.Int("n", 1, 9) == 1:
@@ -223,6 +228,7 @@ def test_a_softmax_of_one_output_is_none_of_another():
     assert look_at_two("val_loss", build_model=unnamed).metrics
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("name", "direction"),
     [

@@ -140,6 +140,7 @@ def test_models_are_told_apart_by_what_they_are():
         assert says in "; ".join(differences(found(build_model, **changes), first)), changes
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("build", [build_model, functional])
 def test_names_and_their_counters_are_no_difference(build):
     first = found(build)

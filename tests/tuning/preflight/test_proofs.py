@@ -41,6 +41,7 @@ class Filled(layers.Layer):
         return ops.where(ops.isfinite(x), x, 0.0)
 
 
+@pytest.mark.medium
 def test_nan_that_the_loss_masks_or_the_model_replaces_is_remarked_on():
     x, y = X.copy(), Y.copy()
     x[45, 2] = y[50] = np.nan
@@ -59,6 +60,7 @@ def test_nan_in_the_validation_data_counts_where_it_is_validated_on():
     assert look(model(masked_mse), validation=(X, y), objective="val_loss").remarks
 
 
+@pytest.mark.medium
 def test_a_class_that_the_loss_leaves_out_is_no_mistake():
     y = CLASSES.copy()
     y[::3] = -1
@@ -94,6 +96,7 @@ class Prepares(tuning.SearchSpace):
         return model.fit(x[: len(y)], y - 1, **options)
 
 
+@pytest.mark.medium
 def test_what_fit_hands_on_is_judged_and_not_what_it_was_given():
     found = look(Prepares(), y=CLASSES[:50] + 1)
     assert "must have the same number of samples, but have 60 and 50" in found.remarks[0]
@@ -113,6 +116,7 @@ class Long(tuning.SearchSpace):
         return model.fit(windows, windows[:, 0], **options)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("x", [X, None])
 def test_a_fit_that_needs_all_of_the_data_or_none_gets_it(x):
     found = look(Long(), x=x, y=None)
@@ -136,6 +140,7 @@ def test_a_generator_that_all_trials_share_must_say_how_long_an_epoch_is():
         look(model("mse"), x=endless(), y=None, steps_per_epoch=2, objective="los")
 
 
+@pytest.mark.medium
 def test_a_generator_of_each_trials_own_is_remarked_on_where_it_may_have_no_end():
     assert look(model("mse"), x=endless, y=None, steps_per_epoch=2).remarks == ()
     assert "x is a generator without steps_per_epoch" in look(model("mse"), x=endless, y=None).remarks[0]
@@ -161,6 +166,7 @@ def test_several_numbers_that_fit_returns_are_no_score():
     assert "`fit` returns 2 numbers" in look(Several(), y=None).remarks[0]
 
 
+@pytest.mark.medium
 def test_a_metric_with_a_value_a_class_decides_nothing_and_harms_nothing():
     build = model("categorical_crossentropy", 3, "softmax", metrics=[keras.metrics.F1Score()])
     hot = np.eye(3, dtype="float32")[CLASSES]
@@ -181,6 +187,7 @@ def test_the_metric_of_an_output_is_guessed():
         look(build, y={"value": Y, "other": Y}, validation=(X, {"value": Y, "other": Y}), objective="val_mae")
 
 
+@pytest.mark.medium
 def test_a_text_column_is_named_and_no_value_of_it():
     pandas = pytest.importorskip("pandas")
     table = pandas.DataFrame({"size": X[:, 0], "town": ["Uzhhorod"] * 60})

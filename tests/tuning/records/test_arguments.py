@@ -147,6 +147,7 @@ print(json.dumps({name: [t.remembered(v) for v in pair] for name, pair in t.PAIR
 """
 
 
+@pytest.mark.medium
 def test_it_is_the_same_in_every_process():
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"}
     done = subprocess.run([sys.executable, "-c", IN_ANOTHER_PROCESS], env=environment, capture_output=True, text=True)

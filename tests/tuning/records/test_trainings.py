@@ -152,6 +152,7 @@ def test_the_score_of_a_run_counts_what_was_trained_in_it():
     assert best_of_run(replace(crossing, scoring="own"), LOSS) == (1, 1.0)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("scoring", ["common", "last", "own"])
 @pytest.mark.parametrize("seed", range(20))
 def test_what_is_kept_from_epoch_to_epoch_is_what_is_counted_anew(seed, scoring):

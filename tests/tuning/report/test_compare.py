@@ -85,6 +85,7 @@ def test_studies_without_a_score_are_compared_too(made):
     assert "no study has a trial with a score" in page
 
 
+@pytest.mark.medium
 def test_the_command_prints_and_writes(tune_here, made, tmp_path):
     one = Study(made.path)
     done = tune_here("compare", one.path, "--out", "c.html")

@@ -147,6 +147,7 @@ def test_one_score_of_a_million_does_not_press_the_others_together(direction):
     assert n_far == 1 and axis.high - axis.low < 20
 
 
+@pytest.mark.medium
 def test_what_is_drawn_of_many_trials_has_the_best_ones(made):
     drawn = Drawn(dressed(made, [trial(n, "adam", 1.0 + (n * 7919) % 5000) for n in range(5000)]))
     assert len(drawn.trials) == figures.MAX_POINTS

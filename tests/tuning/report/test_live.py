@@ -62,6 +62,7 @@ def test_nobody_else_is_answered(study):
         assert asked(live, "/trials.db")[0] == asked(live, "/../trials.db")[0] == 404
 
 
+@pytest.mark.medium
 def test_a_study_that_is_gone_is_said_so_and_the_server_goes_on(study):
     with Live(study.path) as live:
         (study.path / "trials.db").rename(study.path / "away.db")
@@ -71,6 +72,7 @@ def test_a_study_that_is_gone_is_said_so_and_the_server_goes_on(study):
         assert asked(live)[0] == 200
 
 
+@pytest.mark.medium
 def test_a_port_that_is_taken_is_refused_and_another_found(study):
     with Live(study.path) as live, Live(study.path) as other:
         assert live.url != other.url

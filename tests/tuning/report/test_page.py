@@ -103,6 +103,7 @@ def test_hours_are_said_as_hours(made):
     assert data_of(page)["figures"]["timeline"]["x"]["scale"] == "time"
 
 
+@pytest.mark.medium
 def test_every_hyperparameter_is_shown_or_named(made):
     space = tuple(Float(f"rate{k:02}", 0.5, low=0, high=1) for k in range(20))
     trials = [trial(n, "sgd", 1.0 + n, values={h.name: (n * (k + 1) % 7) / 7 for k, h in enumerate(space)})
@@ -114,6 +115,7 @@ def test_every_hyperparameter_is_shown_or_named(made):
     assert drawn["parallel"]["note"].count("rate") == 20 - figures.MAX_AXES and "Left out" in text
 
 
+@pytest.mark.medium
 def test_studies_without_scores_or_trials_have_a_report_too(made):
     failed = trial(0, "sgd", None, state=State.FAILED, error="OOM")
     for trials, words in (
@@ -125,6 +127,7 @@ def test_studies_without_scores_or_trials_have_a_report_too(made):
         assert words in text and ("No trial has a score" in text) == (words != "0.5000")
 
 
+@pytest.mark.medium
 def test_a_long_study_is_sampled_and_says_so(made):
     n = 3000
     page = page_of(dressed(made, [trial(k, "adam", 1.0 + k % 97) for k in range(n)]))
@@ -148,6 +151,7 @@ def test_the_table_is_a_table_to_a_screen_reader(made):
     assert text.count('<th scope="row" class="n">') == 27
 
 
+@pytest.mark.medium
 def test_the_command_writes_the_report(tune_here, made, tmp_path):
     done = tune_here("report", made.path)
     assert done.returncode == 0 and str(made.path / "report.html") in done.stdout, done.stderr

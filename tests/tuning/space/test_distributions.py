@@ -138,6 +138,7 @@ def test_every_proposal_is_legal_for_keras_tuner_and_comes_back(sampler, space):
                 assert back == run.values[h.name] and type(back) is type(run.values[h.name])
 
 
+@pytest.mark.medium
 @quickly
 @given(ranges() | choices(), st.floats(0, 1))
 def test_what_is_sampled_stands_for_a_legal_value_and_back(h, part):

@@ -78,6 +78,7 @@ def test_a_condition_on_a_range_that_cannot_be_listed_is_refused():
         distributions_of(space)
 
 
+@pytest.mark.medium
 def test_distributions_are_legal_and_keep_their_scale():
     distributions = distributions_of(MIXED_SPACE)
     drawn = list(ParameterSampler(distributions, 400, random_state=0))

@@ -176,6 +176,7 @@ def program(hp):
         hp.Int("nor_this", 1, 3)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("engine", ["random", "hyperband", "bayesian", "optuna"])
 def test_every_engine_searches_scopes_in_scopes_and_choices_of_mixed_types(engine):
     hp = HyperParameters()

@@ -34,6 +34,7 @@ def other(tmp_path):
     process.communicate()
 
 
+@pytest.mark.medium
 def test_the_second_is_refused_and_told_by_whom(other, tmp_path):
     expected = f"study 'study' is being searched by process {other.pid} on {holder()['host']}. Wait until it ends"
     with pytest.raises(StudyError, match=expected), locked(tmp_path / "study"):

@@ -49,6 +49,7 @@ def brought(monkeypatch, tmp_path):
 COMMANDS = [["show", "s"], ["show", "s", "--json"], ["report", "s"], ["list"], ["best", "s"]]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("command", COMMANDS)
 def test_reading_a_study_runs_nothing(command, study, tune_here):
     path, mark = study
@@ -56,6 +57,7 @@ def test_reading_a_study_runs_nothing(command, study, tune_here):
     assert done.returncode == 0 and not mark.exists()
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     "command", [["best", "s", "--save", "m.keras"], ["finalize", "s"], ["predict", "s", "--input", "x.npz"]]
 )
@@ -175,6 +177,7 @@ def test_a_study_with_a_hostile_sampler_state_goes_on_as_if_it_had_none(tmp_path
 # Rights of files ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("mask", [0o077, 0o027])
 def test_what_a_search_writes_has_the_rights_that_the_umask_leaves(mask, tmp_path, curve_space, tune_here):
     old = os.umask(mask)

@@ -46,6 +46,7 @@ def store(where):
 # One driver a study ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.medium
 def test_a_second_driver_is_refused_from_any_folder_and_told_who_has_the_study(store, where, tmp_path):
     me = holder()
     for folder in (where[0], tmp_path / "on" / "another" / "host" / where[0].name):
@@ -129,6 +130,7 @@ def test_a_server_that_stays_away_is_an_error_that_says_what_to_do(store, stoppe
     assert PASSWORD not in str(error.value) and "\n" not in str(error.value)
 
 
+@pytest.mark.medium
 def test_before_the_search_has_begun_nothing_is_waited_for(where, server):
     made = Store.of(*where, exclusive=True)
     server.stop()

@@ -16,6 +16,7 @@ from tests.conftest import SPACES
 CURVE = str(SPACES / "curve.py")
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", ["a?b", "a%2Fb", "a#b", "a {b} %s c", "a&mode=ro"])
 def test_a_study_lies_where_it_was_told_to(name, tmp_path):
     study = tuning.search(CURVE, engine="random", trials=2, epochs=1, seed=0, study="s", logs=tmp_path / name)

@@ -44,6 +44,7 @@ def test_the_file_keeps_a_write_ahead_log_and_does_not_wait_for_the_disk(tmp_pat
     assert is_sound(tmp_path / "study" / "trials.db")
 
 
+@pytest.mark.medium
 def test_a_writer_waits_for_another_programs_transaction_and_then_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("tuning.storage.sqlite.BUSY_SECONDS", 0.3)
     store = Store.of(tmp_path / "study", exclusive=True)

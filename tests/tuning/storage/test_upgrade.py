@@ -64,6 +64,7 @@ def test_a_key_that_is_not_known_is_named(copied):
         tuning.load(copied(colour="blue"))
 
 
+@pytest.mark.medium
 def test_a_study_that_is_gone_on_with_is_of_this_version(copied, monkeypatch):
     monkeypatch.chdir(ROOT)
     path = copied()

@@ -18,6 +18,7 @@ def made(tmp_path_factory):
     return stored(tmp_path_factory.mktemp("logs"))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("kind", [usual, divided, of_two_objectives])
 def test_every_picture_has_the_names_of_the_user(made, kind):
     study = kind(made)
@@ -76,6 +77,7 @@ def test_a_name_that_is_none_is_refused_with_a_guess(made):
         usual(made).plot.contour(["rate"])
 
 
+@pytest.mark.medium
 def test_a_study_without_trials_has_pictures_too(made):
     empty = dressed(made, [])
     for name in NAMES:

@@ -67,6 +67,7 @@ def test_without_its_space_a_study_says_what_to_pass(searched):
         tuning.load(searched[0], space=3)
 
 
+@pytest.mark.medium
 def test_a_name_is_a_space_too(tmp_path):
     study = tuning.search(formula.__file__, engine="random", trials=2, epochs=1, seed=3, logs=tmp_path)
     assert type(tuning.load(study.path, space=formula.__file__).space).__name__ == type(study.space).__name__

@@ -299,6 +299,7 @@ def test_fingerprints_change_with_what_is_shown():
     assert records.fingerprint(replace(trained(seconds=9.0), ended_at=None)) == prints[0]
 
 
+@pytest.mark.medium
 def test_no_tensorflow_is_imported(tmp_path):
     code = (
         "import sys; from tests.tensorboard_search import *\n"

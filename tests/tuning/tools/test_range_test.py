@@ -107,6 +107,7 @@ def test_numbers_a_picture_and_scalars_are_left(tmp_path):
     assert len(values) == 3 * len(found.rates)
 
 
+@pytest.mark.medium
 def test_what_makes_no_range_test_is_refused(tmp_path):
     with pytest.raises(OptionError, match="2 things do not fit.*low < high.*>= 10"):
         range_test(linear(sgd), data=DATA, low=1, high=0.1, iterations=3, logs=tmp_path)

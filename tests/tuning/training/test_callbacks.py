@@ -245,6 +245,7 @@ def test_an_annealed_trial_that_is_promoted_goes_on_where_it_was(search):
         assert rates == half_a_cosine(trial.values["learning_rate"], range(trial.epochs), 4)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("initial_epoch", [0, 1, 4])
 def test_what_a_warm_up_has_set_is_annealed(initial_epoch):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])

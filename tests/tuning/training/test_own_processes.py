@@ -72,6 +72,7 @@ class Loads(tuning.SearchSpace):
         return tuning.Data([1.0])
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("n", "code", "state", "trainings"),
     [
@@ -93,6 +94,7 @@ def test_a_run_is_trained_once_more_when_its_process_was_killed(n, code, state, 
     assert (trial.state, space.trained) == (state, trainings)
 
 
+@pytest.mark.medium
 def test_a_stop_that_comes_a_moment_later_explains_what_has_failed(tmp_path, monkeypatch):
     """The trial says only that it has failed: it may be that whoever stops the search has hit its process first."""
     space = Loads(1, "raise SystemExit(3)")

@@ -31,6 +31,7 @@ class Reader(keras.Model):
         return self
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("mode", ["int", "tf_idf"])
 def test_vocabularies_come_back_with_the_weights(mode, tmp_path):
     model, path = Reader(mode).learn(), tmp_path / "one.weights.h5"

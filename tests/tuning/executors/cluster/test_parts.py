@@ -171,6 +171,7 @@ def test_a_space_loads_its_own_data_on_each_machine(tmp_path, monkeypatch):
         space.gathered(None, None, wanted, str(path))
 
 
+@pytest.mark.medium
 def test_modules_beside_the_file_of_a_space_travel(tmp_path, monkeypatch):
     import cloudpickle
 
