@@ -49,7 +49,7 @@ def plain(program, trial, study):
     return [epoch[study.objective.name] for epoch in measured]
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_searched_and_resumed_and_records_what_plain_keras_gives(kind, tmp_path):
     program = PROGRAMS[kind](tmp_path / "files")

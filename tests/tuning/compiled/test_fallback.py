@@ -179,7 +179,7 @@ def test_a_class_whose_fit_calls_this_one_does_not_recurse():
     assert len(model.fit(**ARRAYS, verbose=0).history["loss"]) == 1
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("build", "arguments"),
     [

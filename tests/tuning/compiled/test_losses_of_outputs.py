@@ -21,7 +21,7 @@ def build(drops):
     return model
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("drops", [True, False])
 def test_each_outputs_loss_is_what_evaluate_gives(drops):
     model = build(drops)

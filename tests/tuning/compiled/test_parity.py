@@ -103,7 +103,7 @@ def test_other_ways_of_the_short_batch_are_exact_too(way, monkeypatch):
     training.clear()
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [cases.mlp, cases.loss_of_last_row])
 def test_large_arrays_are_trained_on_as_they_are(build, monkeypatch):
     monkeypatch.setattr(arrays, "MAX_PADDED_BYTES", 0)

@@ -21,7 +21,7 @@ import tuning
 study = tuning.search(SPACE, engine="random", study="s", trials=3)  # goes on with two trials of a worker process
 assert [t.compiled for t in study.trials] == [True] * 3, [t.compiled_reason for t in study.trials]
 assert "seed 1, on jax" in str(study.summary())
-accuracy = study.best_model.evaluate(*study.space.load_data().validation, verbose=0)[1]
+accuracy = study.best_model().evaluate(*study.space.load_data().validation, verbose=0)[1]
 assert abs(accuracy - study.best.score) < 1e-6
 assert "tensorflow" not in sys.modules
 """

@@ -118,7 +118,7 @@ def test_when_every_trial_fails_the_most_frequent_reasons_are_shown(search, monk
         search(trials=3)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["random", "hyperband", "bayesian"])
 def test_trials_is_the_total_and_a_larger_one_continues(search, engine):
     options = {"bayesian": {"num_initial_points": 4}}.get(engine, {})

@@ -329,7 +329,7 @@ def test_workers_train_folds_in_parallel_and_a_killed_one_costs_one_fold(search)
     assert killed.best_params_ == alone.best_params_
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_candidates_and_folds_are_stored_as_they_end(tmp_path):
     driver = Driver(
         RIDGE, env={"RIDGE_EPOCH_SECONDS": "0.2"}, logs=tmp_path, study="s", engine="grid", epochs=1, seed=0, cv=3

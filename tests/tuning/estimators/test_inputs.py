@@ -34,7 +34,7 @@ def two_inputs(hp):
     return compiled(keras.Model([first, second], keras.layers.Dense(3, activation="softmax")(joined)))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["list", pytest.param("dict", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "arguments",
@@ -99,7 +99,7 @@ def sparse(hp):
     return compiled(keras.Model(first, keras.layers.Dense(3, activation="softmax")(first)))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [sparse, pytest.param(dense, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "kind",

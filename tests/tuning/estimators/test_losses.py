@@ -154,7 +154,7 @@ def one_hot(hp):
     return model_of("categorical_crossentropy", 3, rate=hp.Float("rate", 0.01, 0.05, default=0.03))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize("cv", [5, StratifiedKFold(5, shuffle=True, random_state=0)], ids=["number", "splitter"])
 def test_folds_come_from_the_labels_whatever_the_loss(cv):
     search = tuned(one_hot, cv=cv, trials=1, epochs=3).fit(*IRIS)
@@ -165,7 +165,7 @@ def test_folds_come_from_the_labels_whatever_the_loss(cv):
     assert search.n_splits_ == 5 and len(labels) == 150
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_loss_that_is_searched():
     search = tuned(choose, engine="grid", options={"grid": {"loss": ["mse", "categorical_crossentropy",
         "sparse_categorical_crossentropy"]}}, trials=None, cv=2).fit(*IRIS)  # fmt: skip
@@ -179,7 +179,7 @@ def test_what_was_searched_is_evaluated_again():
     assert search.study_.evaluate()["accuracy"] == pytest.approx(search.best_score_)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_labels_of_every_form_are_searched():
     assert tuned(one_hot).fit(IRIS[0], rows_of(IRIS[1])).predict(IRIS[0][:5]).shape == (5, 3)
     labels = (CANCER[0][:, :3] > 0).astype(int)

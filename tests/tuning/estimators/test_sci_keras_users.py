@@ -41,7 +41,7 @@ class Keeps(tuning.KerasRegressor):
         self.width = width
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_subclass_with_a_constructor_of_its_own():
     net = Net(units=3)
     assert net.get_params() == {"units": 3} == clone(net).get_params()
@@ -203,7 +203,7 @@ def tuned(**arguments):
     return tuning.TunedRegressor(tiny.build_regressor, **given)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_search_keeps_groups_together_and_says_how_many_splits():
     groups = np.arange(96) % 4
     search = tuned(cv=GroupKFold(4), trials=1).fit(X, Y, groups=groups)
@@ -215,7 +215,7 @@ def test_a_search_keeps_groups_together_and_says_how_many_splits():
         tuned(cv=3).fit(X, Y, groups=groups)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_scorers_decide_and_are_columns():
     search = tuned(cv=2, scoring=["r2", "neg_mean_absolute_error"], refit="neg_mean_absolute_error").fit(X, Y)
     results = search.cv_results_

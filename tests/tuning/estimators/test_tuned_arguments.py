@@ -115,7 +115,7 @@ def test_a_grid_may_hold_values_of_numpy(values, expected):
     assert search.cv_results_["mean_score_time"].tolist() == [0] * len(expected)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_grid_may_hold_ranges_of_whole_numbers():
     for units in (np.arange(0, 3, 2), range(0, 3, 2)):
         options = {"grid": {"units": units, "learning_rate": [0.01]}}

@@ -422,7 +422,7 @@ def test_a_folder_without_room_is_an_error_that_says_what_to_do(monkeypatch):
         started()
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_what_a_worker_prints_is_not_the_drivers_output(tmp_path):
     program = (
         "import os, tuning\n"

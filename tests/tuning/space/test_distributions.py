@@ -120,7 +120,7 @@ def conditions_hold(own, raw):
     return all(raw[condition.name] in condition.values for condition in own.conditions)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @quickly
 @given(spaces())
 @pytest.mark.parametrize("sampler", ["random", "qmc", "tpe"])

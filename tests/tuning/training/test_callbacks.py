@@ -158,7 +158,7 @@ def test_restored_best_weights_are_the_ones_that_are_saved(search, compiled):
     assert study.best_model().evaluate(*VALIDATION, verbose=0) == pytest.approx(trial.score, rel=1e-5)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 @pytest.mark.parametrize(("patience", "epochs"), [(None, 6), (3, 4), (0, 12)])
 def test_patience_is_the_spaces_or_the_callers_and_zero_is_for_ever(search, patience, epochs):
     class Stuck(tuning.SearchSpace):

@@ -103,7 +103,7 @@ def test_only_what_was_asked_for_is_written(search):
     assert not (nothing.path / "tensorboard" / "trial_0000" / "log").exists()
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_steps_of_a_continued_trial_go_on(search):
     budget = {"engine": "hyperband", "trials": None, "epochs": 2, "options": {"factor": 2}}
     study = search(Writes(), log=["summaries", "graph"], **budget)

@@ -145,7 +145,7 @@ def test_a_model_that_goes_nan_is_a_failed_trial(search):
     assert states == {0.01: State.COMPLETED, 1e20: State.FAILED}
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_without_its_whole_models_a_loaded_study_needs_the_space(search):
     study = search()
     for whole in study.path.glob("checkpoints/*.keras"):
@@ -173,7 +173,7 @@ def test_a_kerastuner_hypermodel_is_searched_as_it_is(search):
     assert all("batch_size" in t.values and t.epochs == 4 for t in study.trials)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_fit_that_forgets_the_callbacks_is_recorded_all_the_same(search):
     class Forgetful(tuning.SearchSpace):
         name, objective = "forgetful", "val_rmse"

@@ -192,7 +192,7 @@ def test_machines_that_leave_cost_no_trial(own_cluster, tmp_path):
     assert sorted(outcome(study)) == expected(tmp_path)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_training_process_that_dies_counts(own_cluster, tmp_path):
     cluster = own_cluster(1)
     driver = driven(cluster, tmp_path, trials=3, retries=0)
