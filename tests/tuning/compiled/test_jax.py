@@ -89,15 +89,18 @@ def test_a_program_that_refers_to_something_else_is_not_shared():
 
 
 def test_a_failed_compilation_leaves_no_trace():
-    class Fails(keras.layers.Layer):
+    class FailsOnce(keras.layers.Layer):
+        has_failed = False
+
         def call(self, x, training=False):
-            if training:
-                raise ValueError("never in training")
+            if training and not FailsOnce.has_failed:
+                FailsOnce.has_failed = True
+                raise ValueError("not this time")
             return x
 
-    model = cases.mlp(Fails())
+    model = cases.mlp(FailsOnce())
     before = model.get_weights()
-    with pytest.raises(Exception, match="never in training"):
-        training.fit(model, **ARRAYS, verbose=0)
-    assert "never in training" in training.last_report(model).reason
-    assert cases.largest_difference(before, model.get_weights()) == 0
+    history = training.fit(model, **ARRAYS, verbose=0).history
+    report = training.last_report(model)
+    assert not report.compiled and "not this time" in report.reason
+    assert np.isfinite(history["loss"]).all() and cases.largest_difference(before, model.get_weights()) > 0
