@@ -17,8 +17,6 @@ WEIGHTS = (
     "test_weights has the checks where neither is so"
 )
 EXPECTED = {f"check_sample_weight_equivalence_on_{kind}_data": WEIGHTS for kind in ("dense", "sparse")}
-MANY_SEARCHES = ("check_estimator_sparse_array", "check_estimator_sparse_matrix")
-"""Those that search in a dozen formats of sparse matrices."""
 
 
 def estimators(space, n_epochs):
@@ -37,17 +35,8 @@ def checks(space, n_epochs=1, expected=None):
     """Return the parameters of the tests of the four estimators, those that are expected to fail marked."""
     found = []
     for estimator in estimators(space, n_epochs):
-        all_of_it = estimator_checks_generator(
-            estimator, legacy=True, expected_failed_checks=expected or {}, mark="xfail"
-        )
-        for one in all_of_it:
-            is_slow = isinstance(estimator, (TunedClassifier, TunedRegressor)) and _check_of(one) in MANY_SEARCHES
-            found.append(pytest.param(*one, marks=pytest.mark.slow) if is_slow else one)
+        found += estimator_checks_generator(estimator, legacy=True, expected_failed_checks=expected or {}, mark="xfail")
     return found
-
-
-def _check_of(one):
-    return named(getattr(one, "values", one)[1])
 
 
 def named(value):
