@@ -24,10 +24,10 @@ import keras
 import numpy as np
 from jax import lax
 
-from tuning.compiled import eligibility, private
+from tuning.compiled import eligibility
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import CannotCompileError, ShortBatch
-from tuning.compiled.state import constants_of, flat, has_own_steps, replaced
+from tuning.compiled.state import constants_of, convolving_layer, flat, has_own_steps, replaced
 
 n_bodies_traced = 0
 """How often a training step has been traced in this process."""
@@ -138,7 +138,7 @@ def _compile(model: Any, training: Samples, validation: Samples | None) -> Progr
         *_counts(validation, 0),
     )
     on_cpu, first = not eligibility.has_accelerator(), dict[str, Any]()
-    pieces = {} if on_cpu and _has_convolutions(model) else _in_one(steps, arguments)
+    pieces = {} if on_cpu and convolving_layer(model) is not None else _in_one(steps, arguments)
     if not pieces or (on_cpu and any(_is_convolving(piece.jaxpr.jaxpr) for piece in pieces.values())):
         pieces = _in_pieces(steps, arguments, first)
     held = {id(value) for value in jax.tree.leaves((state.read(), state.constants))}
@@ -165,12 +165,6 @@ def _specs(state: State) -> Any:
 def _counts(samples: Samples | None, n_rows: int) -> tuple[int, int]:
     """Return how many whole batches and how many short ones there are among the first `n_rows` samples."""
     return (0, 0) if samples is None else (n_rows // samples.batch_size, int(n_rows % samples.batch_size > 0))
-
-
-def _has_convolutions(model: Any) -> bool:
-    """Tell whether a layer of Keras's convolves, so that nothing need be traced to see it."""
-    kinds = {kind for layer in private.of(model, "flatten_layers")() for kind in type(layer).__mro__}
-    return any("Conv" in kind.__name__ for kind in kinds if kind.__module__.startswith("keras."))
 
 
 def _is_convolving(jaxpr: Any) -> bool:

@@ -14,6 +14,7 @@ from tuning.compiled import eligibility, private, program
 from tuning.compiled.arrays import UnsupportedDataError
 from tuning.compiled.indices import mistake
 from tuning.compiled.program import compile_epoch, state_of
+from tuning.compiled.state import convolving_layer
 
 __all__ = ["compile_epoch", "mistake", "state_of"]
 
@@ -22,7 +23,7 @@ def why_not(model: Any) -> str | None:
     """Return why a model's epochs cannot be compiled, or None."""
     if tf.config.functions_run_eagerly():
         return "run_eagerly is set"
-    convolution = next((layer.name for layer in private.of(model, "flatten_layers")() if _is_convolution(layer)), None)
+    convolution = convolving_layer(model)
     if convolution is not None and not eligibility.has_accelerator():
         return f"XLA is slow at convolutions on a CPU (layer {convolution})"
     if model.distribute_strategy is not tf.distribute.get_strategy() or tf.distribute.has_strategy():
@@ -74,8 +75,3 @@ def padded(tensor: tf.Tensor, n_rows: int) -> tf.Tensor:
 def n_traced() -> int:
     """Return how often a training step has been traced in this process."""
     return program.n_bodies_traced
-
-
-def _is_convolution(layer: Any) -> bool:
-    keras_classes = (kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
-    return any("Conv" in kind.__name__ for kind in keras_classes)

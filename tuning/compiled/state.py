@@ -1,6 +1,7 @@
 """What of a model a step may read and change: its variables, and statistics that layers keep as tensors.
 
-Owns the order in which they are listed, which depends on the architecture alone, and what Keras makes of logs.
+Owns the order in which they are listed, which depends on the architecture alone, what Keras makes of logs, and what can
+be seen of a step before it is traced.
 """
 
 from __future__ import annotations
@@ -56,3 +57,13 @@ def has_own_steps(model: Any) -> bool:
     """Tell whether a training or test step, or what it calls, is not Keras's."""
     theirs = ("train_step", "test_step", "compute_loss", "compute_metrics", "get_metrics_result", "__call__")
     return any(name in vars(model) or getattr(type(model), name) is not getattr(keras.Model, name) for name in theirs)
+
+
+def convolving_layer(model: Any) -> str | None:
+    """Return the name of a layer of Keras's that convolves, or None: nothing need be traced to see it."""
+    return next((layer.name for layer in private.of(model, "flatten_layers")() if _is_convolution(layer)), None)
+
+
+def _is_convolution(layer: Any) -> bool:
+    keras_classes = (kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
+    return any("Conv" in kind.__name__ for kind in keras_classes)
