@@ -7,10 +7,11 @@ is the user's travels as bytes inside a message, so that what cannot be unpickle
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import pickle
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -81,6 +82,20 @@ class Memory:
     """Comes before the last message of a task: memory of the worker's own, in bytes."""
 
     resident: int
+
+
+@contextlib.contextmanager
+def by_value(modules: Iterable[Any]) -> Iterator[None]:
+    """Have what was defined in these modules pickled with its code: whoever reads it cannot import them."""
+    known = cloudpickle.list_registry_pickle_by_value()
+    fresh = [module for module in modules if module.__name__ not in known]
+    for module in fresh:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in fresh:
+            cloudpickle.unregister_pickle_by_value(module)
 
 
 def write_payload(file: BinaryIO, record: Any) -> None:

@@ -22,7 +22,18 @@ import cloudpickle
 
 from tuning.data import Data
 from tuning.errors import TuningError
-from tuning.executors.channel import Call, Load, Loaded, Memory, Returned, Setup, Train, Unable, write_payload
+from tuning.executors.channel import (
+    Call,
+    Load,
+    Loaded,
+    Memory,
+    Returned,
+    Setup,
+    Train,
+    Unable,
+    by_value,
+    write_payload,
+)
 from tuning.executors.guardian import Guardian
 from tuning.executors.handle import WorkerHandle
 from tuning.executors.machine import Share, default_workers, environment, free_bytes, worker_name
@@ -305,16 +316,6 @@ def sendable(what: str) -> Iterator[None]:
         ) from None
 
 
-@contextlib.contextmanager
-def _files_by_value() -> Iterator[None]:
+def _files_by_value() -> contextlib.AbstractContextManager[None]:
     """Have what was defined in the file of a space pickled with its code: workers cannot import it by name."""
-    modules = [module for name, module in list(sys.modules.items()) if name.startswith("_tuning_space_")]
-    known = cloudpickle.list_registry_pickle_by_value()
-    fresh = [module for module in modules if module.__name__ not in known]
-    for module in fresh:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in fresh:
-            cloudpickle.unregister_pickle_by_value(module)
+    return by_value([module for name, module in list(sys.modules.items()) if name.startswith("_tuning_space_")])

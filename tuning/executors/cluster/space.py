@@ -9,7 +9,6 @@ import contextlib
 import pickle
 import sys
 import sysconfig
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import cloudpickle
 from tuning.data import Data
 from tuning.data.join import with_validation
 from tuning.errors import DataError, TuningError
-from tuning.executors.channel import write_payload
+from tuning.executors.channel import by_value, write_payload
 from tuning.space import SearchSpace, resolve
 from tuning.training.fit import data_of
 
@@ -31,23 +30,14 @@ def is_file(source: str | None) -> bool:
     return source is not None and source.endswith(".py")
 
 
-@contextlib.contextmanager
-def code_by_value(source: str | None) -> Iterator[None]:
+def code_by_value(source: str | None) -> contextlib.AbstractContextManager[None]:
     """Have code pickled by value that other machines cannot import: of a space's file, and of modules beside it.
 
     Args:
         source: of the space; None for one that a program has made, beside whose own file modules may lie.
     """
     folder = Path(source).resolve().parent if source is not None and is_file(source) else _folder_of_program()
-    known = cloudpickle.list_registry_pickle_by_value()
-    fresh = [] if folder is None else [m for m in _modules_in(folder) if m.__name__ not in known]
-    for module in fresh:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in fresh:
-            cloudpickle.unregister_pickle_by_value(module)
+    return by_value([] if folder is None else _modules_in(folder))
 
 
 def _folder_of_program() -> Path | None:
