@@ -49,10 +49,11 @@ class DaskCluster:
         process = self._start("worker", self.address, *options, env=env)
         self.workers.append(process)
         if waits:
-            self._wait_for(
-                lambda: f"Registered to: {' ' * 12}" in self.output(process) or "Registered to" in self.output(process)
-            )
+            self.wait_for_worker(process)
         return process
+
+    def wait_for_worker(self, process):
+        self._wait_for(lambda: "Registered to" in self.output(process))
 
     def output(self, process):
         return Path(process.log).read_text()
@@ -100,7 +101,7 @@ def dask_cluster(*threads, **options):
     cluster = DaskCluster(**options)
     try:
         for process in [cluster.start_worker(threads=count, waits=False) for count in threads]:
-            cluster._wait_for(lambda process=process: "Registered to" in cluster.output(process))
+            cluster.wait_for_worker(process)
         yield cluster
     finally:
         cluster.close()

@@ -10,23 +10,8 @@ import pytest
 import tensorflow as tf
 
 from tests.tuning.compiled import cases
-from tests.tuning.compiled.cases import CLASSES, IMAGES, N, X, Y
+from tests.tuning.compiled.cases import CLASSES, IMAGES, Batches, LooksAtBatches, N, X, Y
 from tuning import compiled as training
-
-
-class Batches(keras.utils.PyDataset):
-    def __len__(self):
-        return 2
-
-    def __getitem__(self, index):
-        return X[:8], Y[:8]
-
-
-class LooksAtBatches(keras.callbacks.Callback):
-    n = 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.n += 1
 
 
 class ActsBeforeTests(keras.callbacks.Callback):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.tuning.compiled import cases
-from tests.tuning.compiled.cases import CLASSES, IMAGES, N, X, Y
+from tests.tuning.compiled.cases import CLASSES, IMAGES, Batches, LooksAtBatches, N, X, Y
 from tests.tuning.compiled.test_parity import assert_parity, data
 from tuning import compiled as training
 
@@ -41,21 +41,6 @@ def test_an_epoch_that_stops_after_a_batch_trains_one_batch_by_batch_too():
     stop = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: setattr(model, "stop_training", True))
     training.fit(model, IMAGES[:N], CLASSES[:N], batch_size=16, epochs=3, verbose=0, callbacks=[stop])
     assert training.last_report(model).compiled and int(model.optimizer.iterations) == 1
-
-
-class Batches(keras.utils.PyDataset):
-    def __len__(self):
-        return 2
-
-    def __getitem__(self, index):
-        return X[:8], Y[:8]
-
-
-class LooksAtBatches(keras.callbacks.Callback):
-    n = 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.n += 1
 
 
 def reads_what_is_not_of_its_own():

@@ -22,23 +22,6 @@ CURVE = str(SPACES / "curve.py")
 
 
 @pytest.fixture
-def start(tmp_path):
-    """Return a function that starts a cluster of workers with so many threads each, whose epochs take their time."""
-    made = []
-
-    def call(*threads, env=(), **options):
-        cluster = DaskCluster(env={"CURVE_EPOCH_SECONDS": "0.05", **dict(env)})
-        made.append(cluster)
-        for count in threads:
-            cluster.start_worker(threads=count, **options)
-        return cluster
-
-    yield call
-    for cluster in made:
-        cluster.close()
-
-
-@pytest.fixture
 def drive(tmp_path):
     def call(cluster, **arguments):
         given = {"engine": "random", "trials": 6, "epochs": 10, "seed": 0, "logs": str(tmp_path), **arguments}

@@ -9,7 +9,7 @@ import pytest
 
 import tuning
 from tests.conftest import SPACES
-from tests.dask_cluster import DaskCluster, dask_cluster
+from tests.dask_cluster import dask_cluster
 from tests.processes import Driver, are_gone, outcome, wait_until, workers_of
 from tuning.errors import OptionError
 from tuning.executors.cluster import transfer
@@ -143,22 +143,6 @@ def test_a_promotion_without_its_checkpoint_says_that_it_began_again(search, clu
 # Killed -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def own_cluster():
-    made = []
-
-    def make(*threads, **options):
-        cluster = DaskCluster(env={"CURVE_EPOCH_SECONDS": "0.05"})
-        made.append(cluster)
-        for count in threads:
-            cluster.start_worker(threads=count, **options)
-        return cluster
-
-    yield make
-    for cluster in made:
-        cluster.close()
-
-
 def driven(cluster, tmp_path, **arguments):
     given = {"engine": "random", "trials": 8, "epochs": 10, "seed": 0, "logs": str(tmp_path), **arguments}
     return Driver(cluster=cluster.address, study="killed", verbose=0, **given)
@@ -176,8 +160,8 @@ def has_begun(tmp_path, trials=1):
 
 
 @pytest.mark.slow
-def test_machines_that_leave_cost_no_trial(own_cluster, tmp_path):
-    cluster = own_cluster(1, 1)
+def test_machines_that_leave_cost_no_trial(start, tmp_path):
+    cluster = start(1, 1)
     driver = driven(cluster, tmp_path)
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):  # more than a trial's retries
         wait_until(lambda: has_begun(tmp_path))
@@ -193,8 +177,8 @@ def test_machines_that_leave_cost_no_trial(own_cluster, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_training_process_that_dies_counts(own_cluster, tmp_path):
-    cluster = own_cluster(1)
+def test_a_training_process_that_dies_counts(start, tmp_path):
+    cluster = start(1)
     driver = driven(cluster, tmp_path, trials=3, retries=0)
     wait_until(lambda: has_begun(tmp_path))
     (child,) = workers_of(cluster.workers[0].pid)
@@ -205,8 +189,8 @@ def test_a_training_process_that_dies_counts(own_cluster, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_scheduler_is_killed_and_another_one_goes_on(own_cluster, tmp_path):
-    cluster = own_cluster(1, 1)
+def test_the_scheduler_is_killed_and_another_one_goes_on(start, tmp_path):
+    cluster = start(1, 1)
     driver = driven(cluster, tmp_path)
     wait_until(lambda: has_begun(tmp_path))
     children = [child for worker in cluster.workers for child in workers_of(worker.pid)]
@@ -222,8 +206,8 @@ def test_the_scheduler_is_killed_and_another_one_goes_on(own_cluster, tmp_path):
 
 
 @pytest.mark.medium
-def test_the_driver_is_killed_and_every_child_ends_within_5_seconds(own_cluster, tmp_path):
-    cluster = own_cluster(2)
+def test_the_driver_is_killed_and_every_child_ends_within_5_seconds(start, tmp_path):
+    cluster = start(2)
     driver = driven(cluster, tmp_path)
     wait_until(lambda: has_begun(tmp_path))
     children = [child for worker in cluster.workers for child in workers_of(worker.pid)]
