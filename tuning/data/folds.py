@@ -8,7 +8,7 @@ data. The test split takes no part.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,7 @@ def with_folds(data: Data, cv: Any, seed: int) -> tuple[Data, dict[str, Any]]:
 
     Args:
         data: training and, where there are any, validation data; they are joined in this order.
-        cv: a number of folds, a splitter of scikit-learn's, or a sequence of (training rows, validation rows). A
+        cv: a number of folds, a splitter of scikit-learn's, or an iterable of (training rows, validation rows). A
             number gives folds that are shuffled with `seed`, and stratified where the targets are classes: 1-D
             whole numbers, booleans or texts of which each occurs at least `cv` times.
         seed: for a number of folds.
@@ -53,7 +53,7 @@ def with_folds(data: Data, cv: Any, seed: int) -> tuple[Data, dict[str, Any]]:
         crc = zlib.crc32(part.astype("<i8").tobytes(), crc)
     text = str(splitter) if hasattr(splitter, "split") else "given rows"
     text = type(splitter).__name__ if " at 0x" in text else text  # an address is another one in every process
-    description = {"folds": len(folds), "splitter": text, "is_number": splitter is not cv, "rows": f"crc32 {crc:08x}"}
+    description = {"folds": len(folds), "splitter": text, "is_number": _is_number(cv), "rows": f"crc32 {crc:08x}"}
     return replace(whole, folds=folds), description
 
 
@@ -77,7 +77,7 @@ def fold(data: Data, index: int | None) -> Data:
 
 
 def _splitter(cv: Any, labels: np.ndarray | None, seed: int) -> Any:
-    if isinstance(cv, (int, np.integer)) and not isinstance(cv, bool):
+    if _is_number(cv):
         if cv < 2:
             raise OptionError(must("cv", "be at least 2 folds", cv))
         from sklearn.model_selection import KFold, StratifiedKFold
@@ -86,10 +86,14 @@ def _splitter(cv: Any, labels: np.ndarray | None, seed: int) -> Any:
         return kind(int(cv), shuffle=True, random_state=seed)
     if hasattr(cv, "split") and not isinstance(cv, str):
         return cv
-    if isinstance(cv, Sequence) and not isinstance(cv, (str, bytes)):
-        return cv
+    if isinstance(cv, Iterable) and not isinstance(cv, (str, bytes, Mapping)):
+        return list(cv)  # what a splitter's `split` returns can be read only once
     rule = "be a number of folds, a splitter of scikit-learn, or a list of (training rows, validation rows)"
     raise OptionError(must("cv", rule, cv))
+
+
+def _is_number(cv: Any) -> bool:
+    return isinstance(cv, (int, np.integer)) and not isinstance(cv, bool)
 
 
 def _are_classes(labels: np.ndarray | None, least: int) -> bool:

@@ -154,8 +154,12 @@ class ClassLabels(BaseEstimator):
         return np.searchsorted(self.classes_, y).astype("int32")
 
     def labels(self, numbers: Any) -> Any:
-        """Return the labels that `numbers` made numbers of."""
-        return self.classes_[numbers] if numbers.ndim == 1 else numbers
+        """Return the labels that `numbers` made numbers of, in the form of the targets."""
+        if numbers.ndim > 1:
+            return numbers
+        if self.target_type_ == "multiclass-onehot":
+            return np.eye(len(self.classes_), dtype=self.dtype_)[numbers]
+        return self.classes_[numbers]
 
     def given(self, numbers: Any) -> Any:
         """Return what `numbers` gives as the model that was looked at is given it."""
@@ -175,10 +179,7 @@ class ClassLabels(BaseEstimator):
             return outputs
         if self._is_multilabel:
             return (outputs > 0.5).astype(self.dtype_)
-        numbers = outputs.argmax(axis=1)
-        if self.target_type_ == "multiclass-onehot":
-            return np.eye(len(self.classes_), dtype=self.dtype_)[numbers]
-        return self.classes_[numbers]
+        return self.labels(outputs.argmax(axis=1))
 
     def get_metadata(self) -> Mapping[str, Any]:
         """Return what the estimator and a `build(hp, meta)` learn."""

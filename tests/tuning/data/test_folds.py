@@ -83,6 +83,9 @@ def test_splitters_and_given_rows():
     data, description = divided(rows)
     assert data.folds[0][0].tolist() == list(range(10)) and data.folds[1][1].tolist() == [16, 17, 18, 19]
     assert description["splitter"] == "given rows" and not description["is_number"]
+    data, description = divided(pair for pair in rows)
+    assert data.folds[1][1].tolist() == [16, 17, 18, 19] and description["splitter"] == "given rows"
+    assert not description["is_number"]
     data, description = divided(ShuffleSplit(3, test_size=0.2, random_state=1))
     assert description["folds"] == 3 and "ShuffleSplit" in description["splitter"] and not description["is_number"]
 

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 import tuning
 from tuning.errors import TuningError
+from tuning.estimators.labels import ClassLabels
 from tuning.estimators.scores import scorers_of
 
 X, Y = load_diabetes(return_X_y=True)
@@ -64,6 +65,35 @@ def test_training_rows_are_scored_by_what_training_reports():
 def test_a_scorer_that_returns_several_numbers_is_refused():
     with pytest.raises(TuningError, match="`scoring` must be scorers that return a number each"):
         searched(trials=1, scoring=lambda estimator, x, y: {"a": 1.0}).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array(["a", "c", "b", "a"]),
+        np.array([0, 1, 1]),
+        np.array([True, False]),
+        np.eye(3, dtype="int64")[[2, 0, 1, 1]],
+        np.array([[1, 1, 0], [0, 0, 1]]),
+    ],
+    ids=["texts", "numbers", "booleans", "one-hot rows", "several labels"],
+)
+def test_scorers_are_given_targets_in_the_form_that_fit_was(y):
+    encoder = ClassLabels().fit(y)
+    np.testing.assert_array_equal(encoder.labels(encoder.numbers(y)), y)
+
+
+@pytest.mark.medium
+def test_scorers_of_rows_score_one_hot_targets():
+    def classes(hp):
+        model = keras.Sequential([keras.layers.Dense(2, activation="softmax")])
+        model.compile(keras.optimizers.Adam(hp.Float("rate", 0.01, 0.1)), "categorical_crossentropy")
+        return model
+
+    rows = np.column_stack([Y > 1, Y <= 1]).astype(int)
+    arguments = {"engine": "random", "trials": 1, "epochs": 1, "random_state": 0, "cv": KFold(2), "refit": False}
+    search = tuning.TunedClassifier(classes, scoring=["f1_samples", "accuracy"], **arguments).fit(X, rows)
+    assert 0 <= search.best_score_ <= 1 and len(search.cv_results_["mean_test_accuracy"]) == 1
 
 
 # Groups ---------------------------------------------------------------------------------------------------
