@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import re
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -19,10 +20,20 @@ from typing import ParamSpec, TypeVar
 
 _Given = ParamSpec("_Given")
 _Returned = TypeVar("_Returned")
+_Class = TypeVar("_Class")
 
 
 class TuningError(Exception):
     """Base of all errors that the toolkit raises on purpose; its text says what to do."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows, which asks for it by this name: its usual block, without our frames."""
+        from IPython import get_ipython
+
+        shown: list[str] = get_ipython().InteractiveTB.structured_traceback(
+            type(self), self, _chained(frame for frame in _frames(self) if not _is_ours(frame))
+        )
+        return shown
 
 
 class OptionError(TuningError, ValueError):
@@ -76,6 +87,14 @@ def briefly(function: Callable[_Given, _Returned]) -> Callable[_Given, _Returned
     return brief
 
 
+def brief_methods(kind: type[_Class]) -> type[_Class]:
+    """Return the class, whose public methods raise errors of ours `briefly`."""
+    for name, value in list(vars(kind).items()):
+        if inspect.isfunction(value) and not name.startswith("_"):
+            setattr(kind, name, briefly(value))
+    return kind
+
+
 _OURS = str(Path(__file__).parent)
 _OF_OTHERS = (_OURS, *(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib")), "<frozen ")
 
@@ -84,17 +103,41 @@ def _from_the_user(error: BaseException | None) -> BaseException | None:
     """Return an exception with its frames from the user's first on, without ours; None where no frame is the user's."""
     if error is None:
         return None
-    frames: list[TracebackType] = []
+    frames = [frame for frame in _frames(error) if not _is_ours(frame)]
+    while frames and _file(frames[0]).startswith(_OF_OTHERS):
+        del frames[0]
+    return error.with_traceback(_chained(frames)) if frames else None
+
+
+def _frames(error: BaseException) -> Iterator[TracebackType]:
     at = error.__traceback__
     while at is not None:
-        name = at.tb_frame.f_code.co_filename
-        if not name.startswith(_OURS) and (frames or not name.startswith(_OF_OTHERS)):
-            frames.append(at)
+        yield at
         at = at.tb_next
+
+
+def _file(frame: TracebackType) -> str:
+    return frame.tb_frame.f_code.co_filename
+
+
+def _is_ours(frame: TracebackType) -> bool:
+    return _file(frame).startswith(_OURS)
+
+
+def _chained(frames: Iterable[TracebackType]) -> TracebackType | None:
+    """Return a traceback of these frames alone."""
     shown: TracebackType | None = None
-    for frame in reversed(frames):
+    for frame in reversed(list(frames)):
         shown = TracebackType(shown, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
-    return error.with_traceback(shown) if frames else None
+    return shown
+
+
+def users_line() -> int:
+    """Return the `stacklevel` with which a warning of the caller's shows the line of the user's that called us."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def refuse_unsupported_systems() -> None:

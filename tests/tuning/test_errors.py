@@ -55,3 +55,50 @@ def test_other_exceptions_pass_as_they_are():
         briefly(reciprocal)(0)
     assert [name for _, name in frames(caught.value)][-1] == "reciprocal"
     assert errors.briefly(reciprocal).__name__ == "reciprocal"
+
+
+@pytest.mark.medium
+def test_a_notebook_shows_none_of_our_frames(tmp_path, monkeypatch):
+    """What IPython asks an exception for, made by IPython itself."""
+    interactive = pytest.importorskip("IPython.core.interactiveshell")
+    monkeypatch.setattr(interactive.InteractiveShell, "_instance", None)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    shell = interactive.InteractiveShell(history_length=0)
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    with pytest.raises(StudyError) as caught:
+        tuning.load(tmp_path / "nothing")
+    shown = "\n".join(caught.value._render_traceback_())
+    assert "test_a_notebook_shows" in shown and "must be the folder of a study" in shown
+    assert "in brief" not in shown and "tuning/study" not in shown
+
+
+def test_methods_are_brief_too_and_keep_their_names():
+    @errors.brief_methods
+    class Thing:
+        def fails(self):
+            """Fail."""
+            raise OptionError("no")
+
+        def _own(self):
+            return None
+
+        @property
+        def length(self):
+            return 3
+
+    with pytest.raises(OptionError) as caught:
+        Thing().fails()
+    assert [name for _, name in frames(caught.value)][1:] == ["brief"]
+    assert Thing.fails.__doc__ == "Fail." and Thing().length == 3 and not hasattr(Thing._own, "__wrapped__")
+
+
+def test_a_warning_shows_the_line_of_the_user(tmp_path):
+    assert errors.users_line() == 1, "this test is the user"
+    assert briefly(errors.users_line)() == 2
+
+
+@pytest.mark.medium
+def test_the_path_of_a_study_is_no_study(tmp_path):
+    for call in (tuning.finalize, tuning.write_report, lambda path: tuning.predict(path, "x.csv")):
+        with pytest.raises(StudyError, match=r"`study` must be a study, as tuning.search and tuning.load return it"):
+            call(str(tmp_path))

@@ -67,28 +67,23 @@ def best(
 
 def _show_pareto(study: Any, save: Path | None, as_json: bool) -> None:
     """Show the trials that no other beats; refuse to save a best model, for there is none."""
-    from tuning.cli.tables import fitting
+    from tuning.cli.tables import front_table
     from tuning.errors import StudyError
-    from tuning.records.words import best_line, number
+    from tuning.records.words import best_line, numbers_of
 
     objectives, front = study.definition.objectives, study.pareto
-    numbers = ", ".join(str(trial.number) for trial in front)
     if save is not None:
         raise StudyError(
             f"study '{study.name}' must have one objective to have a best trial, but it has {len(objectives)}. "
-            f"Choose one of its Pareto set with --trial: {numbers or 'which is empty yet'}."
+            f"Choose one of its Pareto set with --trial: {numbers_of(front) if front else 'it is empty yet'}."
         )
     if as_json:
         print_json({"study": study.name, "pareto": [trial.to_json() for trial in front]})
         return
-    columns = {"trial": [str(trial.number) for trial in front]}
-    columns |= {f"{o.name} ({o.direction})": [number(t.scores[i]) for t in front] for i, o in enumerate(objectives)}
-    names = list(dict.fromkeys(name for trial in front for name in trial.values))
-    columns |= {name: [number(trial.values.get(name)) for trial in front] for name in names}
     console = results()
     console.print(best_line(study.definition, study.trials))
     if front:
-        console.print(fitting(columns, names[::-1], console.width))
+        console.print(front_table(front, objectives, console.width))
         console.print("`tune best STUDY --trial N` shows one of them, and saves its model with --save.")
 
 
@@ -105,14 +100,14 @@ def _saved(study: Any, trial: Any, path: Path) -> float | None:
 
 
 def _print(study: Any, trial: Any) -> None:
-    from tuning.records.words import duration, feasible, number, schedule, score
+    from tuning.records.words import duration, feasible, number, schedule, score, state
 
     console, name = results(), study.objective.name
-    state = trial.state.value + (f": {trial.error}" if trial.error else "")
+    said = state(trial, study.is_live) + (f": {trial.error}" if trial.error else "")
     scored = "no score" if trial.score is None else f"{name} {score(trial.score)} in epoch {trial.best_epoch}"
     lines = [f"trial {trial.number} of {study.name}: {scored}"]
     lines += [f"  {key} = {number(value)}" for key, value in trial.values.items()]
-    lines += [f"state       {state}, {trial.epochs} epochs, {duration(trial.seconds)}"]
+    lines += [f"state       {said}, {trial.epochs} epochs, {duration(trial.seconds)}"]
     lines += [f"schedule    {said}" for said in schedule(trial, study.trials)]
     if study.definition.constraints:
         lines += [f"feasible    {feasible(study.definition, trial) or 'not known'}"]

@@ -35,7 +35,7 @@ def compare(
 ) -> None:
     """Compare studies: how good after how much training, and what their best trials are."""
     from tuning.report import write_comparison
-    from tuning.report.groups import goal_of, grouped, side_by_side
+    from tuning.report.groups import goal_of, grouped, left_out, side_by_side
     from tuning.study import load
 
     found = [load(study_path(name, logs, storage), storage=storage) for name in study]
@@ -52,6 +52,8 @@ def compare(
         console.print(part)
     differing = [name for name, _, differs in side_by_side(groups) if differs]
     console.print(f"different: {', '.join(differing) or 'nothing'}")
+    if remark := left_out(groups):
+        console.print(remark)
     if path is not None:
         console.print(f"page {path}")
 

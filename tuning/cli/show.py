@@ -76,7 +76,7 @@ def show(
         console.print(baselines_table(compared, found.objective))
     remarked = [*failures(found.trials), *uncompiled(found.trials), *final_line(found)]
     infeasible = feasibility(definition, found.trials)
-    for line in [best_line(definition, found.trials), counts(found.trials, top), *infeasible, *remarked]:
+    for line in [best_line(definition, found.trials), counts(found.trials, found.is_live, top), *infeasible, *remarked]:
         console.print(line)
 
 
@@ -144,7 +144,7 @@ def _studies_table(listed: Sequence[tuple[Study, Mapping[str, Any]]], width: int
         d, at = study.definition, facts["date"]
         several = len(d.objectives) > 1
         best = f"Pareto set of {len(study.pareto)}" if several else score(study.best.score if study.best else None)
-        said = counts(study.trials)
+        said = counts(study.trials, study.is_live)
         short, rest = said.partition(":")[::2]
         cells = (
             *(study.name, d.space, d.engine, " and ".join(map(str, d.objectives)), best, short, rest.strip()),

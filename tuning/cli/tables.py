@@ -15,7 +15,7 @@ from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.ranking import ranked
 from tuning.records.trial import State, Trial
-from tuning.records.words import duration, feasible, number, pairs, score
+from tuning.records.words import duration, feasible, number, pairs, score, state
 from tuning.study import Study
 from tuning.tools.baselines import Baseline
 
@@ -55,17 +55,48 @@ def trials_table(study: Study, top: int | None, width: int) -> Table:
     placed = {t.number for t in order}
     order += [t for t in study.trials if t.number not in placed]
     shown = order if top is None else order[:top]
-    columns = _start(study, shown)
-    names = list(dict.fromkeys(name for trial in shown for name in trial.values))
-    values = [_Column(name, [number(trial.values.get(name)) for trial in shown]) for name in names]
-    for left_out in range(len(FIRST_TO_GO) + 1 if len(names) <= MAX_COLUMNS else 0):
+    columns, values = _start(study, shown), _values(shown)
+    for left_out in range(len(FIRST_TO_GO) + 1):
         kept = [c for c in columns if c.name not in FIRST_TO_GO[:left_out]]
-        if sum(c.width for c in (*kept, *values)) <= width + 1:
+        if _fits(kept, values, width):
             return _table_of([*kept, *values])
-    as_words = _Column("values", ["  ".join(pairs(trial)) for trial in shown], is_wrapped=True)
-    if len(names) <= MAX_COLUMNS or sum(c.width for c in columns) + LEAST_VALUES > width:
+    if len(values) <= MAX_COLUMNS or sum(c.width for c in columns) + LEAST_VALUES > width:
         columns = _narrow(columns, shown, study.is_live)
-    return _table_of([*columns, as_words])
+    return _table_of([*columns, _as_words(shown)])
+
+
+def front_table(front: Sequence[Trial], objectives: Sequence[Objective], width: int) -> Table:
+    """Return the trials of a Pareto set, so that all their values fit into `width` columns.
+
+    Where there is little room, hyperparameters become `name=value`, and then the objectives, too.
+    """
+    trial = _Column("trial", [str(t.number) for t in front])
+    scores = [_Column(f"{o.name} ({o.direction})", [number(t.scores[i]) for t in front])
+              for i, o in enumerate(objectives)]  # fmt: skip
+    columns, values = [trial, *scores], _values(front)
+    if _fits(columns, values, width):
+        return _table_of([*columns, *values])
+    if sum(c.width for c in columns) + LEAST_VALUES <= width:
+        return _table_of([*columns, _as_words(front)])
+    said = ["  ".join(f"{o.name}={number(t.scores[i])}" for i, o in enumerate(objectives)) for t in front]
+    words = [f"{scored}  {cell}" for scored, cell in zip(said, _as_words(front).cells, strict=True)]
+    return _table_of([trial, _Column("objectives and values", list(words), is_wrapped=True)])
+
+
+def _values(shown: Sequence[Trial]) -> list[_Column]:
+    """Return a column for each hyperparameter."""
+    names = dict.fromkeys(name for trial in shown for name in trial.values)
+    return [_Column(name, [number(trial.values.get(name)) for trial in shown]) for name in names]
+
+
+def _as_words(shown: Sequence[Trial]) -> _Column:
+    """Return all hyperparameters in one column, as `name=value`."""
+    return _Column("values", ["  ".join(pairs(trial)) for trial in shown], is_wrapped=True)
+
+
+def _fits(columns: Sequence[_Column], values: Sequence[_Column], width: int) -> bool:
+    """Tell whether hyperparameters have room for a column each."""
+    return len(values) <= MAX_COLUMNS and sum(c.width for c in (*columns, *values)) <= width + 1
 
 
 def _narrow(columns: Sequence[_Column], shown: Sequence[Trial], is_live: bool) -> list[_Column]:
@@ -137,18 +168,12 @@ def _start(study: Study, shown: Sequence[Trial]) -> list[_Column]:
 
 
 def _state(trial: Trial, is_live: bool) -> Text:
-    state = _word(trial, is_live)
-    return state.append(" (not compiled)", "none") if trial.compiled is False else state
+    said = _word(trial, is_live)
+    return said.append(" (not compiled)", "none") if trial.compiled is False else said
 
 
 def _word(trial: Trial, is_live: bool) -> Text:
-    """Return the state of a trial; what no driver is training any more does not run, whatever was written last."""
-    said = trial.state.value
-    if trial.state is State.RUNNING and not trial.is_training:
-        said = "resting"
-    elif trial.state is State.RUNNING and not is_live:
-        said = "interrupted"
-    return Text(said, STYLES[trial.state])
+    return Text(state(trial, is_live), STYLES[trial.state])
 
 
 def fitting(columns: Mapping[str, Sequence[str]], that_go: Sequence[str], width: int) -> Table:

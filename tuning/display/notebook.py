@@ -16,7 +16,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import Any
 
-from tuning.display.progress import MAX_BARS, PlainProgress
+from tuning.display.progress import IMPORTING, MAX_BARS, PlainProgress, looking
 from tuning.engines.registry import engine_kind
 from tuning.records.definition import Definition
 from tuning.records.trial import Trial
@@ -52,15 +52,20 @@ class NotebookProgress(PlainProgress):
             warnings.simplefilter("ignore")
             import_module("tqdm.auto")
         self._html = shown.HTML
-        self._handle = shown.display(
-            shown.HTML(_page(["importing, and starting what trains"], "", [], [])), display_id=True
-        )
+        self._handle = shown.display(shown.HTML(_page([IMPORTING], "", [], [])), display_id=True)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_over = True
+        if self._definition is None:  # refused before it began
+            self._head = []
+        self._draw()
+
+    def prepared(self, where: str) -> None:
+        super().prepared(where)
+        self._head = [looking(where)]
         self._draw()
 
     def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:

@@ -25,7 +25,7 @@ from tuning.records.constraint import is_refused
 from tuning.records.definition import Definition
 from tuning.records.ranking import Ranking
 from tuning.records.trial import State, Trial
-from tuning.records.words import best_line, broken_by, constraints, counts, duration, in_words, score
+from tuning.records.words import best_line, broken_by, constraints, counts, duration, in_words, score, state
 
 MAX_BARS = 16
 """Trials that have a bar of their own: drawing a hundred of them would cost half a core."""
@@ -36,6 +36,8 @@ REMARK_SECONDS = 0.1
 ROOM_FOR_NAME = 70
 """Columns that must be left for the objective's name to stand beside the value of each running trial."""
 
+IMPORTING = "importing Keras"
+"""What is said before anything is known."""
 
 BY_BUDGET = 0
 """The number of trials of a search that has a budget and no number."""
@@ -52,10 +54,10 @@ class PlainProgress(Observer):
     def __init__(self, max_trials: int | None = None, says_best: bool = True) -> None:
         self._max_trials, self._says_best = max_trials, says_best
         self._trials: dict[int, Trial] = {}
-        self._states: Counter[State] = Counter()
+        self._states: Counter[str] = Counter()
         self._ranking: Ranking | None = None
         self._definition: Definition | None = None
-        self._resumed = ""
+        self._resumed, self._where = "", ""
         self._n_runs = 0
         self._started = time.monotonic()
 
@@ -68,6 +70,9 @@ class PlainProgress(Observer):
     ) -> None:
         """Leave the screen as it should be, whatever has happened."""
 
+    def prepared(self, where: str) -> None:
+        self._where = where
+
     def remarked(self, text: str) -> None:
         self._say(text)
 
@@ -76,8 +81,9 @@ class PlainProgress(Observer):
         self._trials, self._states, self._ranking = {}, Counter(), Ranking(definition.objective)
         for trial in trials:
             self._count(trial)
-        self._resumed, self._n_runs = f"resumed with {counts(trials)}" if trials else "", 0
-        self._say(f"study {definition.study}: {definition.engine} on {definition.space}, seed {definition.seed}")
+        self._resumed, self._n_runs = f"resumed with {counts(trials, is_live=False)}" if trials else "", 0
+        where = f", {self._where}" if self._where else ""
+        self._say(f"study {definition.study}: {definition.engine} on {definition.space}, seed {definition.seed}{where}")
         if definition.constraints:
             self._say(f"trials must keep {constraints(definition)}")
         note = engine_kind(definition.engine).remark(definition, self._limit(definition))
@@ -120,7 +126,7 @@ class PlainProgress(Observer):
         """Return what has come of the search: what was trained, or that there was nothing to train."""
         why = f" ({reason})" if reason else ""
         if self._definition is None or self._n_runs or not trials or any(not t.state.is_finished for t in trials):
-            return f"{counts(trials)} in {duration(time.monotonic() - self._started)}{why}"
+            return f"{counts(trials, is_live=False)} in {duration(time.monotonic() - self._started)}{why}"
         total = max(len(trials), self._limit(self._definition) or 0)
         return f"study {self._definition.study} resumed: {len(trials)} of {total} trials, nothing to train{why}"
 
@@ -137,14 +143,19 @@ class PlainProgress(Observer):
         """Take in what a trial is by now."""
         before = self._trials.get(trial.number)
         if before is not None:
-            self._states[before.state] -= 1
-        self._states[trial.state] += 1
+            self._states[state(before, is_live=True)] -= 1
+        self._states[state(trial, is_live=True)] += 1
         self._trials[trial.number] = trial
         if self._ranking is not None:
             self._ranking.update(trial)
 
     def _say(self, text: str) -> None:
         remarks().print(text)
+
+
+def looking(where: str) -> str:
+    """Return what is said until the search begins."""
+    return f"looking at the data and a first model, {where}".removesuffix(", ")
 
 
 class _Bars(Progress):
@@ -181,7 +192,7 @@ class LiveProgress(PlainProgress):
         self._all = self._bar.add_task("search", total=None, remark="epochs")
 
     def __enter__(self) -> PlainProgress:
-        self._bar.words = "importing, and starting what trains"
+        self._bar.words = IMPORTING
         self._bar.start()
         return self
 
@@ -189,6 +200,10 @@ class LiveProgress(PlainProgress):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+
+    def prepared(self, where: str) -> None:
+        super().prepared(where)
+        self._bar.words = looking(where)
 
     def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
         done = sum(trial.trained_epochs for trial in trials)

@@ -23,7 +23,7 @@ from tuning.driver.opening import looked_up, opened_search
 from tuning.driver.plan import plan
 from tuning.driver.request import Request
 from tuning.driver.warm_start import warmed
-from tuning.errors import Remark, StudyError, must, one_line
+from tuning.errors import Remark, StudyError, must, one_line, users_line
 from tuning.executors.base import Handler
 from tuning.hyperparameters import Hyperparameter
 from tuning.preflight import Findings
@@ -303,7 +303,7 @@ def _search_of(
     )
     request, said = warmed(request, stored, findings.hyperparameters, {})
     for text in said:
-        warnings.warn(text, Remark, stacklevel=5)  # of the call of `open`, which is behind `briefly`
+        warnings.warn(text, Remark, stacklevel=users_line())
     definition = plan(request, stored, findings, {}, None)
     return opened_search(replace(request, keep=0), definition, program, resources)
 

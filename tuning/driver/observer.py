@@ -17,8 +17,9 @@ from tuning.records.trial import Trial
 class Observer(Protocol):
     """Override what is of interest; the rest does nothing.
 
-    One that also has `remarked(text)` is told what is legal but hardly what was meant, before the search begins, and
-    later of a trial that had to begin again.
+    One that also has `prepared(where)` is told where trials will be trained, as soon as that is known; the data are
+    read, and a first model is built, after that. One that has `remarked(text)` is told what is legal but hardly what
+    was meant, before the search begins, and later of a trial that had to begin again.
     """
 
     def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
@@ -51,6 +52,12 @@ class Observer(Protocol):
     def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
         """The search is over; `reason` is empty unless it ended before its budget was spent."""
         return
+
+
+def tell_where(observers: Sequence[Observer], where: str) -> None:
+    """Tell those observers where trials will be trained that want to know, such as "in 2 worker processes"."""
+    for observer in observers:
+        getattr(observer, "prepared", lambda _: None)(where)
 
 
 def remark(observers: Sequence[Observer], text: str) -> None:

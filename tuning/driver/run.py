@@ -14,13 +14,13 @@ from dataclasses import replace
 from typing import Any
 
 from tuning.data import Data, with_folds
-from tuning.driver.observer import remark
+from tuning.driver.observer import remark, tell_where
 from tuning.driver.opening import looked_up, opened_search
 from tuning.driver.plan import plan, training_options
 from tuning.driver.request import Request
 from tuning.driver.warm_start import warmed
 from tuning.engines.registry import engine_kind
-from tuning.errors import OptionError, Remark, must
+from tuning.errors import OptionError, Remark, must, users_line
 from tuning.executors.base import Executor
 from tuning.executors.in_process import InProcessExecutor
 from tuning.executors.machine import Share, visible_gpus
@@ -40,6 +40,7 @@ def run(request: Request) -> Data:
     """
     deadline = None if request.time_limit is None else time.monotonic() + request.time_limit
     request, stored = looked_up(request)
+    tell_where(request.observers, _where(request))
     with ExitStack() as resources:
         executor = resources.enter_context(closing(executor_for(request)))
         engine_kind(request.engine).load()  # while worker processes start
@@ -47,7 +48,7 @@ def run(request: Request) -> Data:
         executor.load(request.source, request.space, data, request.data is None)
         findings = executor.call(check, request.goal, request.fix, request.fit_options, request.anneal, request.checks)
         for found in findings.remarks:
-            warnings.warn(found, Remark, stacklevel=4)  # of the call of `search`, which is behind `briefly`
+            warnings.warn(found, Remark, stacklevel=users_line())
         if engine_kind(request.engine).changes:
             request = with_changes(request, findings, executor)
         fingerprint = data.fingerprint()
@@ -82,6 +83,15 @@ def _remarks(findings: Findings) -> list[str]:
     if f"val_{name}" not in findings.metrics:
         return []
     return [f"remark: {name} is measured on the training data; val_{name} would choose what does well on other data"]
+
+
+def _where(request: Request) -> str:
+    """Return where trials will be trained, in words; empty for this process."""
+    if request.in_process:
+        return ""
+    if request.cluster is not None:
+        return f"on the cluster {request.cluster}" if isinstance(request.cluster, str) else "on a cluster"
+    return f"in {request.workers} worker process{'es' * (request.workers > 1)}"
 
 
 def executor_for(request: Request) -> Executor:

@@ -15,7 +15,7 @@ import numpy as np
 
 from tuning.errors import DataError, StudyError, briefly
 from tuning.final.inputs import Inputs
-from tuning.study import Study
+from tuning.study import Study, checked
 
 _OF_CLASSES = ("sparse_categorical_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy")
 _OF_TWO_CLASSES = ("binary_crossentropy", "binary_focal_crossentropy")
@@ -48,7 +48,7 @@ def predict(study: Study, path: str | Path) -> Predictions:
         DataError: the file does not hold samples as the model was trained on.
         StudyError: there is no model.
     """
-    inputs, classes, which = _described(study)
+    inputs, classes, which = _described(checked(study))
     if inputs is None:
         raise DataError(f"the inputs of study '{study.name}' must be arrays to be read from a file, but are none.")
     x, _ = inputs.read(path)

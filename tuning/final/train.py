@@ -41,7 +41,7 @@ from tuning.space.imports import backend, import_keras
 from tuning.storage.folder import CALLBACKS, FINAL_MODEL, MODEL_FILE
 from tuning.storage.lock import locked
 from tuning.storage.store import Store
-from tuning.study import Study
+from tuning.study import Study, checked
 from tuning.study.models import untrained
 from tuning.training import export
 from tuning.training.fit import assembled, fit_space
@@ -103,7 +103,7 @@ def finalize(
         SpaceError: the training raises, or the space's models are not Keras's, or cannot be saved or evaluated.
     """
     raise_all(whole_number("seeds", seeds, 1))
-    anneal = study.definition.anneal if anneal is None else anneal
+    anneal = checked(study).definition.anneal if anneal is None else anneal
     with locked(study.path):
         store = Store.of(study.path, storage, exclusive=True)
         try:

@@ -191,7 +191,7 @@ class Definition:
             f"argument of fit '{name}' is {mine}, in the study {theirs}"
             for name, mine, theirs in arguments.differences(self.fit, other.fit)
         ]
-        found += _differing("hyperparameter", _described(self), _described(other))
+        found += _differing_spaces(self, other)
         return [*found, *(fingerprint.differences(self.model, other.model) if self._is_same_default(other) else [])]
 
     def _is_same_default(self, other: Definition) -> bool:
@@ -225,6 +225,21 @@ def _differing(what: str, mine: Mapping[str, Any], theirs: Mapping[str, Any]) ->
         for name in {**theirs, **mine}
         if mine.get(name) != theirs.get(name)
     ]
+
+
+def _differing_spaces(mine: Definition, theirs: Definition) -> list[str]:
+    """Name the hyperparameters that differ, by their values and defaults in words wherever these tell them apart."""
+    records, words = (_described(mine), _described(theirs)), (_in_words(mine), _in_words(theirs))
+    alike = {name for name in records[0] if words[0][name] == words[1].get(name)}
+    shown = [{name: (record if name in alike else said[name]) for name, record in of.items()}
+             for of, said in zip(records, words, strict=True)]  # fmt: skip
+    return _differing("hyperparameter", *shown)
+
+
+def _in_words(definition: Definition) -> dict[str, str]:
+    """Map each hyperparameter, in the order of `_described`, to what it may be, and what it is by default."""
+    said = (f"{h.describe()}, by default {h.default}" for h in definition.hyperparameters)
+    return dict(zip(_described(definition), said, strict=True))
 
 
 def _known(value: Any) -> str:

@@ -17,8 +17,10 @@ from tuning.records.trial import State, Trial
 
 
 def number(value: Any) -> str:
-    """Return a value as a person reads it: four significant digits for floats."""
+    """Return a value as a person reads it: four significant digits for floats, all of those before the point."""
     if isinstance(value, float):
+        if 1e4 <= abs(value) < 1e9:
+            return f"{value:.0f}"
         return f"{value:.4g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.3g}"
     return "" if value is None else str(value)
 
@@ -38,17 +40,42 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def counts(trials: Sequence[Trial], shown: int | None = None) -> str:
+MAX_NAMED = 30
+"""Most trials that are listed by their numbers."""
+
+RESTING, INTERRUPTED = "resting", "interrupted"
+"""What a trial that is not finished may be besides: waiting for its engine, or left by a driver that is gone."""
+
+_ORDER = (State.RUNNING.value, RESTING, INTERRUPTED, *(state.value for state in State if state.is_finished))
+
+
+def state(trial: Trial, is_live: bool) -> str:
+    """Return what has become of a trial: its state, "resting" or "interrupted".
+
+    What no driver is training any more does not run, whatever was written last.
+
+    Args:
+        trial: of any study.
+        is_live: whether a driver is searching the study just now.
+    """
+    if trial.state.is_finished:
+        return trial.state.value
+    if not trial.is_training:
+        return RESTING
+    return trial.state.value if is_live else INTERRUPTED
+
+
+def counts(trials: Sequence[Trial], is_live: bool, shown: int | None = None) -> str:
     """Return "12 trials: 10 completed, 2 failed", and how many of them are `shown` where not all are."""
     partly = ""
     if shown is not None and shown < len(trials):
         partly = f"; the best {'one is' if shown == 1 else f'{shown} are'} shown (--top)"
-    return in_words(Counter(trial.state for trial in trials)) + partly
+    return in_words(Counter(state(trial, is_live) for trial in trials)) + partly
 
 
-def in_words(states: Mapping[State, int]) -> str:
-    """Return "12 trials: 10 completed, 2 failed" for the number of trials in each state."""
-    by_state = [f"{states[state]} {state.value.lower()}" for state in State if states.get(state)]
+def in_words(states: Mapping[str, int]) -> str:
+    """Return "12 trials: 10 completed, 2 failed" for the number of trials in each `state`."""
+    by_state = [f"{states[name]} {name.lower()}" for name in _ORDER if states.get(name)]
     listed = f": {', '.join(by_state)}" if by_state else ""
     total = sum(states.values())
     return f"{total} trial{'s' * (total != 1)}{listed}"
@@ -61,14 +88,20 @@ def best_line(definition: Definition, trials: Sequence[Trial]) -> str:
         front = pareto(trials, objectives)
         if not front:
             return "Pareto set   none yet"
-        numbers = ", ".join(str(trial.number) for trial in front)
         names = " and ".join(f"{o.name} ({o.direction})" for o in objectives)
-        return f"Pareto set   trials {numbers}: no other is better in {names}"
+        return f"Pareto set   {numbers_of(front)}: no other is better in {names}"
     best = next(iter(ranked(trials, definition.objective)), None)
     if best is None:
         keeps = f" and keeps {constraints(definition)}" if definition.constraints else ""
         return f"best: none yet, for no trial has a score{keeps}"
     return ", ".join([f"best: trial {best.number}", f"{definition.objective.name} {score(best.score)}", *pairs(best)])
+
+
+def numbers_of(trials: Sequence[Trial]) -> str:
+    """Return "trial 3" or "trials 3, 5, 8"; of many the first `MAX_NAMED`, and how many more there are."""
+    more = f" and {len(trials) - MAX_NAMED} more" if len(trials) > MAX_NAMED else ""
+    named = ", ".join(str(trial.number) for trial in trials[:MAX_NAMED])
+    return f"trial{'s' * (len(trials) != 1)} {named}{more}"
 
 
 def constraints(definition: Definition) -> str:

@@ -33,6 +33,7 @@ class Axis:
         labels: of the places of a category.
         is_whole: whether only whole numbers are marked.
         has_gap: whether it has a place for None.
+        is_worse_high: whether what is None, in an axis without a place for it, stands at the upper end.
     """
 
     title: str
@@ -42,11 +43,12 @@ class Axis:
     labels: tuple[str, ...] = ()
     is_whole: bool = False
     has_gap: bool = False
+    is_worse_high: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return what `charts.js` reads."""
         given = {"title": self.title, "scale": self.scale, "low": self.low, "high": self.high}
-        more = {"labels": list(self.labels), "whole": self.is_whole, "gap": self.has_gap}
+        more = {"labels": list(self.labels), "whole": self.is_whole, "gap": self.has_gap, "worse": self.is_worse_high}
         return {**given, **{name: value for name, value in more.items() if value}}
 
     def place(self, value: Any, jitter: float = 0.0) -> float | None:
@@ -103,16 +105,17 @@ def said(value: Any) -> str:
 
 def of_scores(objective: Objective, scores: Sequence[float]) -> tuple[Axis, int]:
     """Return the axis of an objective, and how many scores are so bad that they are drawn at its edge."""
-    order = sorted(scores, key=objective.sort_key)
+    order, is_worse_high = sorted(scores, key=objective.sort_key), objective.direction == "min"
     if not order:
-        return Axis(objective.name, 0.0, 1.0), 0
+        return Axis(objective.name, 0.0, 1.0, is_worse_high=is_worse_high), 0
     best, quarter, worst = order[0], order[(3 * len(order)) // 4], order[-1]
-    sign = 1.0 if objective.direction == "min" else -1.0
+    sign = 1.0 if is_worse_high else -1.0
     limit = best + sign * FAR * abs(quarter - best)
     is_cut = len(order) >= 8 and abs(worst - best) > 2 * abs(limit - best) > 0
     edge = limit if is_cut else worst
     low, high = padded(min(best, edge), max(best, edge))
-    return Axis(objective.name, low, high), sum(sign * (one - edge) > 0 for one in order) if is_cut else 0
+    axis = Axis(objective.name, low, high, is_worse_high=is_worse_high)
+    return axis, sum(sign * (one - edge) > 0 for one in order) if is_cut else 0
 
 
 def of_count(title: str, last: float) -> Axis:

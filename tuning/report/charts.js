@@ -27,15 +27,15 @@ function shape(look, x, y, r = 4) {
 function legend(svg, marks, left, width) {
   let x = left, y = 14, rows = 0;
   for (const mark of marks) {
-    const text = cut(mark.name, Math.floor((width - 40) / LETTER)), wide = text.length * LETTER + 44;
-    if (x > left && x + wide > left + width) { x = left; y += 20; }
+    const text = cut(mark.name, width - 40), needed = wide(text) + 44;
+    if (x > left && x + needed > left + width) { x = left; y += 20; }
     rows = y;
     const isLine = mark.kind === "line" || mark.kind === "whiskers";
     svg.append(isLine
       ? make("path", {d: `M${x} ${y - 4}h22`, class: `line ${mark.look || "whiskers"}`})
       : make("path", {d: shape(mark.look, x + 11, y - 4), class: `point ${mark.look}`}));
     svg.append(write(x + 27, y, text, {class: "key"}));
-    x += wide;
+    x += needed;
   }
   return rows ? rows + 10 : 6;
 }
@@ -54,24 +54,24 @@ function path(mark, x, y) {
 function xy(figure, svg, width, height, hits) {
   const named = figure.legend === false ? [] : figure.marks.filter(mark => mark.name);
   const labels = figure.y.scale === "category"
-    ? Math.max(...figure.y.labels.map(text => text.length)) : scaleOf(figure.y, 300, 0, 40).marks.reduce((m, k) => Math.max(m, k.text.length), 1);
-  const left = Math.min(width * 0.34, 30 + labels * LETTER + (figure.y.title ? 14 : 0)), right = width - 14;
+    ? Math.max(...figure.y.labels.map(wide)) : scaleOf(figure.y, 300, 0, 40).marks.reduce((m, k) => Math.max(m, wide(k.text)), 7);
+  const left = Math.min(width * 0.34, 30 + labels + (figure.y.title ? 14 : 0)), right = width - 14;
   const top = legend(svg, named, 8, width - 16) + 6, bottom = height - 46;
   const x = scaleOf(figure.x, left, right, 74), y = scaleOf(figure.y, bottom, top, 42);
   const roomX = (right - left) / Math.max(1, x.marks.length);
   for (const mark of y.marks) {
     svg.append(make("line", {x1: left, x2: right, y1: n1(mark.at), y2: n1(mark.at), class: "grid"}));
-    const text = cut(mark.text, Math.floor((left - 28) / LETTER));
+    const text = cut(mark.text, left - 28);
     svg.append(write(left - 7, mark.at + 4, text, {class: "tick end"}));
   }
   for (const mark of x.marks) {
     if (!x.isCategory) svg.append(make("line", {x1: n1(mark.at), x2: n1(mark.at), y1: top, y2: bottom, class: "grid"}));
-    svg.append(write(mark.at, bottom + 17, cut(mark.text, Math.floor(roomX / LETTER)), {class: "tick middle"}));
+    svg.append(write(mark.at, bottom + 19, cut(mark.text, roomX - 3), {class: "tick middle"}));
   }
   svg.append(make("path", {d: `M${left} ${top}V${bottom}H${right}`, class: "frame"}));
-  svg.append(write((left + right) / 2, height - 8, cut(figure.x.title, Math.floor((right - left) / LETTER)), {class: "title middle"}));
+  svg.append(write((left + right) / 2, height - 8, cut(figure.x.title, right - left), {class: "title middle"}));
   if (figure.y.title)
-    svg.append(write(0, 0, cut(figure.y.title, Math.floor((bottom - top) / LETTER)), {class: "title middle", transform: `translate(13 ${(top + bottom) / 2}) rotate(-90)`}));
+    svg.append(write(0, 0, cut(figure.y.title, bottom - top), {class: "title middle", transform: `translate(13 ${(top + bottom) / 2}) rotate(-90)`}));
   for (const mark of figure.marks) MARKS[mark.kind](mark, svg, x, y, hits);
 }
 
@@ -109,7 +109,7 @@ const MARKS = {
     let last = {x: -99, y: -99};
     mark.x.forEach((value, i) => {
       const px = x.at(value), py = y.at(mark.y[i]);
-      if (Math.hypot(px - last.x, py - last.y) < 16) return; // the pointer names what has no room
+      if (Math.abs(px - last.x) < wide(mark.text[i]) + 6 && Math.abs(py - last.y) < 15) return; // the pointer names it
       last = {x: px, y: py};
       const isLate = px > x.end - 30;
       svg.append(write(px + (isLate ? -8 : 8), py - 6, mark.text[i], {class: isLate ? "name end" : "name"}));
@@ -135,17 +135,17 @@ const MARKS = {
 };
 
 function bars(figure, svg, width) {
-  const left = Math.min(width * 0.42, 18 + Math.max(...figure.items.map(item => item.label.length)) * LETTER);
+  const left = Math.min(width * 0.42, 18 + Math.max(...figure.items.map(item => wide(item.label))));
   const most = Math.max(...figure.items.map(item => item.value), 0.01), room = width - left - 60;
   figure.items.forEach((item, i) => {
     const y = 10 + i * 28;
-    svg.append(write(left - 8, y + 14, cut(item.label, Math.floor((left - 10) / LETTER)), {class: "key end"}));
+    svg.append(write(left - 8, y + 14, cut(item.label, left - 10), {class: "key end"}));
     svg.append(make("rect", {x: left, y, width: n1(Math.max(1, room * item.value / most)), height: 19, rx: 3, class: "bar"}));
     svg.append(write(left + Math.max(1, room * item.value / most) + 7, y + 14, item.text, {class: "key"}));
   });
 }
 
-const barsHeight = figure => 20 + 28 * figure.items.length;
+const barsHeight = figure => Math.max(64, 20 + 28 * figure.items.length);
 
 // Parallel coordinates: axes stand side by side where there is room, and below each other on a phone.
 const isTall = (figure, width) => width < 74 * figure.axes.length;
@@ -164,15 +164,15 @@ function parallel(figure, svg, width, height, hits) {
     const at = first + i * spacing;
     if (tall) {
       svg.append(make("line", {x1: 16, x2: width - 16, y1: at, y2: at, class: "axis"}));
-      svg.append(write(16, at - 8, cut(axis.title, Math.floor((width - 32) / LETTER)), {class: "title halo"}));
+      svg.append(write(16, at - 8, cut(axis.title, width - 32), {class: "title halo"}));
       const room = (width - 44) / Math.max(1, scales[i].marks.length);
-      for (const mark of scales[i].marks) svg.append(write(mark.at, at + 16, cut(mark.text, Math.floor(room / LETTER)), {class: "tick middle halo"}));
+      for (const mark of scales[i].marks) svg.append(write(mark.at, at + 16, cut(mark.text, room - 3), {class: "tick middle halo"}));
     } else {
       svg.append(make("line", {x1: n1(at), x2: n1(at), y1: 56, y2: height - 20, class: "axis"}));
-      const title = write(at, i % 2 ? 40 : 20, cut(axis.title, Math.floor((2 * spacing - 16) / LETTER)), {class: "title middle"});
+      const title = write(at, i % 2 ? 40 : 20, cut(axis.title, 2 * spacing - 16), {class: "title middle"});
       svg.append(title);
       for (const mark of scales[i].marks)
-        svg.append(write(at - 6, mark.at + 4, cut(mark.text, Math.floor((i ? spacing : 60) / LETTER) - 1), {class: "tick end halo"}));
+        svg.append(write(at - 6, mark.at + 4, cut(mark.text, (i ? spacing : 60) - 8), {class: "tick end halo"}));
     }
   });
 }

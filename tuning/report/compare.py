@@ -15,9 +15,9 @@ from tuning.files import write_text
 from tuning.records.words import score
 from tuning.report import axes
 from tuning.report.axes import Axis, short
-from tuning.report.figures import Figure, thinned
+from tuning.report.figures import NOTE_FAR, Figure, thinned
 from tuning.report.findings import better_by
-from tuning.report.groups import Group, goal_of, grouped, side_by_side
+from tuning.report.groups import Group, goal_of, grouped, left_out, side_by_side
 from tuning.report.shell import rendered
 from tuning.study import Study
 
@@ -87,7 +87,7 @@ def _findings(groups: Sequence[Group], goal: float | None) -> list[str]:
         least, first = min(needed)
         most, last = max(needed)
         found.append(f"{first} needed {least:.0f} epochs to come to {score(goal)}, {last} {most:.0f}")
-    return found
+    return [*found, *filter(None, [left_out(groups)])]
 
 
 def _curves(groups: Sequence[Group], in_seconds: bool) -> Figure | None:
@@ -109,8 +109,10 @@ def _curves(groups: Sequence[Group], in_seconds: bool) -> Figure | None:
     if not marks:
         return None
     objective = groups[0].studies[0].objective
-    y, _ = axes.of_scores(objective, values)
+    y, n_far = axes.of_scores(objective, values)
     x = Axis("seconds of training", 0.0, last or 1.0, "time") if in_seconds else Axis("epochs", 0.0, last or 1.0)
     what = "seconds" if in_seconds else "epochs"
     alt = f"best {objective.name} so far against {what} of training, of {', '.join(g.name for g in groups)}"
-    return {"id": what, "kind": "xy", "alt": alt, "x": x.to_json(), "y": y.to_json(), "marks": marks, "height": 380}
+    note = NOTE_FAR if n_far else ""
+    return {"id": what, "kind": "xy", "alt": alt, "x": x.to_json(), "y": y.to_json(), "marks": marks, "height": 380,
+            "note": note}  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 from tuning.hyperparameters import Hyperparameter
 from tuning.records.ranking import ranked
 from tuning.records.trial import State, Trial
-from tuning.records.words import duration, pairs, score
+from tuning.records.words import INTERRUPTED, duration, pairs, score, state
 from tuning.report import axes
 from tuning.report.axes import Axis, short
 from tuning.report.surface import surface
@@ -34,6 +34,7 @@ MAX_SPREADS = 15
 """Most trials whose folds and repeats are drawn."""
 MAX_NAME = 20
 """Letters of a worker's name; of a longer one the last."""
+NOTE_FAR, NOTE_FAILED = "What is much worse stands at the edge.", "Failed trials have no score and stand at the edge."
 N_TONES = 8
 """Shades from the worst trial to the best."""
 
@@ -45,12 +46,13 @@ class Drawn:
 
     Attributes:
         trials: those that are drawn, by number.
+        is_live: whether a driver is searching the study just now.
         importance: the share that each hyperparameter explains; empty where it cannot be told.
         names: the hyperparameters, the most important first.
     """
 
     def __init__(self, study: Study) -> None:
-        self.study, self.objective = study, study.objective
+        self.study, self.objective, self.is_live = study, study.objective, study.is_live
         self.ranked = ranked(study.trials, study.objective)
         self.space: dict[str, list[Hyperparameter]] = searched(study.definition.hyperparameters, study.trials)
         self.importance = importance(study.definition.hyperparameters, study.trials, study.objective)
@@ -77,7 +79,7 @@ class Drawn:
         """Return what is said of each trial that is drawn."""
         name = self.objective.name
         return {
-            t.number: f"trial {t.number}, {t.state.value.lower()}: "
+            t.number: f"trial {t.number}, {state(t, self.is_live).lower()}: "
             + (t.error or "no score" if t.score is None else f"{name} {score(t.score)}")[:200]
             + f"\n{', '.join(pairs(t)[:24])}"
             + (f"\non {', '.join(t.workers[:4])}" if t.workers else "")
@@ -85,11 +87,13 @@ class Drawn:
         }
 
 
-def history(drawn: Drawn) -> Figure:
-    """Return the objective of every trial in order, and the best so far."""
+def history(drawn: Drawn) -> Figure | None:
+    """Return the objective of every trial in order, and the best so far; None where there is nothing to draw yet."""
     study, objective = drawn.study, drawn.objective
     kept = [t for t in drawn.trials if t.is_feasible or t.score is None]
-    marks = [_points(state, [t for t in kept if t.state is state]) for state in State]
+    marks = [_points(one, [t for t in kept if t.state is one]) for one in State]
+    if not drawn.is_live:
+        marks = [{**mark, "name": INTERRUPTED} if mark["look"] == "running" else mark for mark in marks]
     broken = _points(State.COMPLETED, [t for t in drawn.trials if not t.is_feasible and t.score is not None])
     marks.append({**broken, "look": "infeasible", "name": "breaks a constraint"})
     best, xs, ys = None, [], []
@@ -104,8 +108,10 @@ def history(drawn: Drawn) -> Figure:
         marks.append({"kind": "line", "name": "best so far", "look": "best", "step": True,
                       "x": [*xs, last], "y": [*ys, ys[-1]]})  # fmt: skip
     alt = f"{objective.name} of {len(drawn.ranked)} trials in order" + (f"; the best is {score(best)}" if xs else "")
-    far = f"{drawn.n_far} much worse trials stand at the edge." if drawn.n_far else ""
-    return _figure("history", alt, axes.of_count("trial", last), drawn.scores, marks, note=far)
+    notes = [NOTE_FAR] if drawn.n_far else []
+    notes += [NOTE_FAILED] if any(t.state is State.FAILED for t in kept) else []
+    figure = _figure("history", alt, axes.of_count("trial", last), drawn.scores, marks, note=" ".join(notes))
+    return figure if figure["marks"] else None
 
 
 def curves(drawn: Drawn) -> Figure | None:
@@ -113,8 +119,8 @@ def curves(drawn: Drawn) -> Figure | None:
     name = drawn.objective.name
     chosen = [*drawn.ranked[:MAX_CURVES]]
     numbers = {t.number for t in chosen}
-    for state in (State.PRUNED, State.FAILED):
-        others = [t for t in drawn.study.trials if t.state is state and t.epochs and t.number not in numbers]
+    for ended in (State.PRUNED, State.FAILED):
+        others = [t for t in drawn.study.trials if t.state is ended and t.epochs and t.number not in numbers]
         chosen += thinned(others, MAX_OTHER_CURVES)
     if not chosen:
         return None
@@ -128,18 +134,19 @@ def curves(drawn: Drawn) -> Figure | None:
             marks.append(_line(t, _of_training(name), "train", f"trial {t.number}, training"))
             values += [y for y in marks[-1]["y"] if y is not None]
     lines = [m for m in marks if m["look"] != "train"]
-    marks += [_ends(state, chosen, lines) for state in (State.COMPLETED, State.PRUNED, State.FAILED)]
-    scale, _ = axes.of_scores(drawn.objective, values)
+    marks += [_ends(ended, chosen, lines) for ended in (State.COMPLETED, State.PRUNED, State.FAILED)]
+    scale, n_far = axes.of_scores(drawn.objective, values)
     alt = f"{name} by epoch of {len(chosen)} trials"
-    return _figure("curves", alt, axes.of_count("epoch", max(t.epochs for t in chosen) - 1), scale, marks)
+    return _figure("curves", alt, axes.of_count("epoch", max(t.epochs for t in chosen) - 1), scale, marks,
+                   note=NOTE_FAR if n_far else "")  # fmt: skip
 
 
-def _ends(state: State, trials: Sequence[Trial], lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _ends(ended: State, trials: Sequence[Trial], lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the last points of the curves of trials in a state, in its shape."""
-    of_state = {t.number for t in trials if t.state is state}
+    of_state = {t.number for t in trials if t.state is ended}
     known = {m["trial"]: [p for p in zip(m["x"], m["y"], strict=True) if p[1] is not None] for m in lines}
     there = [(n, points[-1]) for n, points in known.items() if n in of_state and points]
-    look = state.value.lower()
+    look = ended.value.lower()
     return {"kind": "points", "look": look, "name": f"end, {look}", "x": [p[0] for _, p in there],
             "y": [p[1] for _, p in there], "trial": [n for n, _ in there]}  # fmt: skip
 
@@ -159,11 +166,11 @@ def slices(drawn: Drawn) -> list[Figure]:
     found = []
     for i, name in enumerate(drawn.names):
         marks = []
-        for state in (State.COMPLETED, State.PRUNED, State.RUNNING):
-            there = [t for t in drawn.scored if t.state is state]
+        for one in (State.COMPLETED, State.PRUNED, State.RUNNING):
+            there = [t for t in drawn.scored if t.state is one]
             axis = drawn.axes[name]
             xs = [axis.place(t.values.get(name), _jitter(t)) for t in there]
-            marks.append({**_points(state, there), "x": xs, "tone": [drawn.tones[t.number] for t in there]})
+            marks.append({**_points(one, there), "x": xs, "tone": [drawn.tones[t.number] for t in there]})
         if any(mark["x"] for mark in marks):
             alt = f"{drawn.objective.name} over {name}"
             found.append(_figure(f"slice-{i}", alt, axis, drawn.scores, marks, height=240, legend=False))
@@ -333,11 +340,11 @@ def _figure(name: str, alt: str, x: Axis, y: Axis, marks: Iterable[dict[str, Any
     }
 
 
-def _points(state: State, trials: Sequence[Trial]) -> dict[str, Any]:
+def _points(of: State, trials: Sequence[Trial]) -> dict[str, Any]:
     """Return trials as points over their numbers; what has no score stands at the edge."""
-    look = state.value.lower()
-    ys = [None if t.score is None or state is State.FAILED else short(t.score) for t in trials]
-    kept = [(t, y) for t, y in zip(trials, ys, strict=True) if y is not None or state is State.FAILED]
+    look = of.value.lower()
+    ys = [None if t.score is None or of is State.FAILED else short(t.score) for t in trials]
+    kept = [(t, y) for t, y in zip(trials, ys, strict=True) if y is not None or of is State.FAILED]
     return {"kind": "points", "look": look, "name": look, "x": [t.number for t, _ in kept],
             "y": [y for _, y in kept], "trial": [t.number for t, _ in kept]}  # fmt: skip
 

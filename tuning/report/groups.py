@@ -91,6 +91,12 @@ def grouped(studies: Sequence[Study]) -> list[Group]:
     return [Group(tuple(same)) for same in found.values()]
 
 
+def left_out(groups: Sequence[Group]) -> str:
+    """Return a clause that says what is not compared; empty where studies have one objective."""
+    several = {o.name: None for g in groups for s in g.studies for o in s.definition.objectives if o != s.objective}
+    return f"{groups[0].studies[0].objective.name} alone is compared, not {', '.join(several)}" if several else ""
+
+
 def goal_of(groups: Sequence[Group], objective: Objective) -> float | None:
     """Return the worst of the groups' best scores, which all have reached; None where one has none."""
     scores = [group.score for group in groups]

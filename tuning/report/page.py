@@ -15,13 +15,14 @@ from tuning.driver.command import why_none
 from tuning.errors import StudyError
 from tuning.files import write_text
 from tuning.final.record import Final
+from tuning.records.arguments import in_words
 from tuning.records.trial import State, Trial
-from tuning.records.words import constraints, feasibility, feasible, schedule
+from tuning.records.words import constraints, counts, feasibility, feasible, schedule, state
 from tuning.report import figures
 from tuning.report.findings import default_trial, findings
 from tuning.report.shell import rendered
 from tuning.storage.folder import REPORT
-from tuning.study import Study
+from tuning.study import Study, checked
 from tuning.tools.baselines import beside
 
 MAX_ROWS = 500
@@ -38,7 +39,7 @@ def write_report(study: Study, path: str | Path | None = None) -> Path:
     Raises:
         StudyError: it cannot be written.
     """
-    path = study.path / REPORT if path is None else Path(path)
+    path = checked(study).path / REPORT if path is None else Path(path)
     try:
         write_text(path, html(study))
     except OSError as error:
@@ -56,7 +57,7 @@ def html(study: Study, is_live: bool = False) -> str:
     drawn = figures.Drawn(study)
     groups: dict[str, list[figures.Figure | None]] = {
         "importance": [figures.bars(drawn)],
-        "history": [figures.history(drawn)] if study.trials else [],
+        "history": [figures.history(drawn)],
         "curves": [figures.curves(drawn)],
         "slices": [*figures.slices(drawn)],
         "contour": [figures.contour(drawn)],
@@ -81,7 +82,7 @@ def _facts(study: Study, drawn: figures.Drawn) -> dict[str, Any]:
         "objective": study.objective,
         "best": best,
         "default": default if default is not best else None,
-        "is_live_search": study.is_live,
+        "is_live_search": drawn.is_live,
         "findings": findings(study, order, drawn.importance, default),
         "final": None if study.final is None else Final.from_json(study.final),
         "compared": _compared(study),
@@ -102,7 +103,8 @@ def _facts(study: Study, drawn: figures.Drawn) -> dict[str, Any]:
         "n_scored": len(order),
         "n_left_out": drawn.n_left_out,
         "n_drawn": len(drawn.trials),
-        "counts": {state.value.lower(): n for state in State if (n := sum(t.state is state for t in trials))},
+        "states": [state(t, drawn.is_live).lower() for t in rows[:MAX_ROWS]],
+        "counts": counts(trials, drawn.is_live).partition(" ")[2],
         "failures": _failures(trials),
         "uncompiled": Counter(t.compiled_reason for t in trials if t.compiled is False).most_common(),
         "epochs": sum(t.trained_epochs for t in trials),
@@ -111,6 +113,7 @@ def _facts(study: Study, drawn: figures.Drawn) -> dict[str, Any]:
         "written": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "command": study.command(),
         "why_no_command": why_none(study.definition),
+        "fit": {name: in_words(form) for name, form in study.definition.fit.items() if form is not None},
         "options": {k: v for k, v in study.definition.options.items() if v is not None},
     }
 

@@ -1,8 +1,19 @@
-// Scales: from values to places on the screen, and the marks along an axis. Nothing here touches the page.
+// Scales: from values to places on the screen, the marks along an axis, and how wide texts are. Nothing here changes the page.
 
-const LETTER = 6.6; // width of a letter in pixels, about
+const PEN = document.createElement("canvas").getContext("2d");
+PEN.font = "12px system-ui, sans-serif"; // of pictures, in page.css
 
-const cut = (text, letters) => (text.length <= letters ? text : text.slice(0, Math.max(1, letters - 1)) + "…");
+const wide = text => PEN.measureText(text).width;
+
+// Return a text that is at most so many pixels wide.
+function cut(text, room) {
+  const all = wide(text);
+  if (all <= room) return text;
+  const letters = [...text];
+  let n = Math.min(letters.length, Math.ceil(letters.length * room / all) + 2);
+  while (n > 1 && wide(letters.slice(0, n).join("") + "…") > room) n -= 1;
+  return letters.slice(0, n).join("") + "…";
+}
 
 // Return a number as a person writes it, with the digits that tell neighbours `step` apart.
 function say(value, step) {
@@ -61,7 +72,7 @@ function powers(axis, n) {
   return values.sort((a, b) => a - b).map(value => ({value, text: say(value, 10 ** Math.floor(Math.log10(value)))}));
 }
 
-const GAP = 30; // pixels for what does not apply
+const GAP = 44; // pixels for what does not apply
 
 // Return `at(value)` and the marks of an axis between two places in pixels; `room` is what a mark needs.
 function scaleOf(axis, from, to, room) {
@@ -70,7 +81,7 @@ function scaleOf(axis, from, to, room) {
   const start = from + (axis.gap ? Math.sign(to - from) * GAP : 0);
   const low = bend(axis.low), high = bend(axis.high);
   const part = value => Math.min(1, Math.max(0, (bend(value) - low) / (high - low || 1)));
-  const at = value => (value === null ? (axis.gap ? (from + start) / 2 : from) : start + part(value) * (to - start));
+  const at = value => (value === null ? (axis.gap ? from + Math.sign(to - from) * 8 : axis.worse ? to : from) : start + part(value) * (to - start));
   const n = Math.max(2, Math.floor(Math.abs(to - start) / room));
   let marks;
   if (axis.scale === "category") {

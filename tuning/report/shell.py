@@ -16,7 +16,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from tuning.records.words import duration, number, score
+from tuning.records.words import duration, number, numbers_of, score
 
 SCRIPTS = ("scales.js", "charts.js", "page.js")
 
@@ -39,7 +39,7 @@ def rendered(
         loader=jinja2.PackageLoader("tuning.report", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    environment.filters.update(score=score, number=number, duration=duration)
+    environment.filters.update(score=score, number=number, duration=duration, numbers_of=numbers_of)
     drawn = {figure["id"]: figure for group in figures.values() for figure in group}
     script = _script()
     return environment.get_template(template).render(

@@ -1,11 +1,14 @@
-"""Finding the studies of a folder."""
+"""Studies by their folders: finding them, opening one."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from tuning.errors import StudyError
+from tuning.data import Data
+from tuning.errors import StudyError, briefly, must
 from tuning.storage.folder import DATABASE
+from tuning.study.study import Study
 
 
 def find_studies(logs: str | Path) -> list[Path]:
@@ -26,3 +29,34 @@ def _may_be_study(path: Path) -> bool:
         return (path / DATABASE).exists()
     except PermissionError:
         return True
+
+
+@briefly
+def load(
+    path: str | Path, space: Any = None, storage: str | None = None, data: Data | None = None, trust: bool = False
+) -> Study:
+    """Open a study by its folder.
+
+    Args:
+        path: such as `logs/fashion_mnist-optuna`.
+        space: needed to rebuild models when the study searched a space that was made in a program: the same
+            `SearchSpace`, `HyperModel` or `build_model(hp)` function, instance or class, or the name of one.
+        storage: URL of its database, where it is not the file in the folder.
+        data: needed to evaluate models when the study searched data that were given to `search`.
+        trust: run the code that the study names as its space, although others have made the study.
+
+    Raises:
+        StudyError: there is no study.
+    """
+    return Study(path, space, data, storage, trust)
+
+
+def checked(study: Any) -> Study:
+    """Return the study that was given.
+
+    Raises:
+        StudyError: it is something else, such as the path of one.
+    """
+    if not isinstance(study, Study):
+        raise StudyError(must("study", "be a study, as tuning.search and tuning.load return it", study))
+    return study

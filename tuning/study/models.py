@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, with_folds
 from tuning.data import fold as data_of_fold
-from tuning.errors import DataError, StudyError
+from tuning.errors import DataError, StudyError, users_line
 from tuning.files import digest
 from tuning.records.trial import Trial
 from tuning.space import HyperParameters
@@ -38,7 +38,7 @@ def only(study: Study, trial: Trial) -> Any:
         f"trial {trial.number} has {len(trial.trainings)} models, of {_division(study)}: this is that of "
         f"{study.definition.training_names[training]}, the best one. study.models({trial.number}) returns them all, "
         "and `tune finalize` trains one model of its values.",
-        stacklevel=4,
+        stacklevel=users_line(),
     )
     return restored(study, trial, training)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tuning.errors import OptionError, StudyError, guess, must
+from tuning.errors import OptionError, StudyError, brief_methods, guess, must
 from tuning.study.importance import importance, searched
 from tuning.study.told import silenced, told
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tuning.study.study import Study
 
 
+@brief_methods
 class Plots:
     """The pictures of a study. Each method returns a figure of plotly.
 

@@ -5,12 +5,11 @@ Owns what is said and drawn; `tuning.records.words` owns how numbers and trials 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from tuning.records.ranking import ranked
-from tuning.records.trial import State, Trial
+from tuning.records.trial import State
 from tuning.records.words import best_line, counts, duration, feasibility, number, pairs, score
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def summary(study: Study, top: int = TOP) -> Shown:
     lines = [
         f"study {study.name}: {d.engine} on {d.space}, {' and '.join(map(str, d.objectives))}, seed {d.seed}"
         f"{d.elsewhere}",
-        f"{counts(study.trials)}; {_totals(study.trials)}",
+        _totals(study),
         best_line(d, study.trials),
         *feasibility(d, study.trials),
     ]
@@ -66,7 +65,7 @@ def space_summary(study: Study) -> Shown:
 
 def html(study: Study) -> str:
     """Return what a notebook shows: the best, how it was found, and the best trials; in the notebook's own colours."""
-    head = f"{study.definition.engine} on {study.definition.space}; {counts(study.trials)}; {_totals(study.trials)}"
+    head = f"{study.definition.engine} on {study.definition.space}; {_totals(study)}"
     return (
         "<div style='line-height:1.5'>"
         f"<div><b>{escape(study.name)}</b> &nbsp;{escape(head)}</div>"
@@ -75,8 +74,10 @@ def html(study: Study) -> str:
     )
 
 
-def _totals(trials: Sequence[Trial]) -> str:
-    return f"{sum(t.trained_epochs for t in trials)} epochs in {duration(sum(t.seconds for t in trials))} of training"
+def _totals(study: Study) -> str:
+    epochs, seconds = sum(t.trained_epochs for t in study.trials), sum(t.seconds for t in study.trials)
+    said = f"{epochs} epoch{'s' * (epochs != 1)} in {duration(seconds)} of training"
+    return f"{counts(study.trials, study.is_live)}; {said}"
 
 
 def _table(study: Study) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tuning.data import Data
 from tuning.driver.command import command
 from tuning.engines.registry import engine_kind, engines_that
-from tuning.errors import SpaceError, StudyError, briefly, raise_all, whole_number
+from tuning.errors import SpaceError, StudyError, brief_methods, raise_all, whole_number
 from tuning.records import arguments, words
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pandas
 
 
+@brief_methods
 class Study:
     """A study in a folder.
 
@@ -370,23 +371,3 @@ class Study:
             "objectives": [{"name": o.name, "direction": o.direction} for o in objectives],
             "pareto": [trial.number for trial in self.pareto],
         }
-
-
-@briefly
-def load(
-    path: str | Path, space: Any = None, storage: str | None = None, data: Data | None = None, trust: bool = False
-) -> Study:
-    """Open a study by its folder.
-
-    Args:
-        path: such as `logs/fashion_mnist-optuna`.
-        space: needed to rebuild models when the study searched a space that was made in a program: the same
-            `SearchSpace`, `HyperModel` or `build_model(hp)` function, instance or class, or the name of one.
-        storage: URL of its database, where it is not the file in the folder.
-        data: needed to evaluate models when the study searched data that were given to `search`.
-        trust: run the code that the study names as its space, although others have made the study.
-
-    Raises:
-        StudyError: there is no study.
-    """
-    return Study(path, space, data, storage, trust)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.tuning.report.studies import stored
+from tuning.records.words import numbers_of
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ def test_several_objectives_have_a_pareto_set_and_no_best(study, tune_here):
     front = [trial.number for trial in study.pareto]
     done = tune_here("best", "both")
     assert done.returncode == 0 and front
-    assert f"Pareto set   trials {', '.join(map(str, front))}" in done.stdout and "best:" not in done.stdout
+    assert f"Pareto set   {numbers_of(study.pareto)}" in done.stdout and "best:" not in done.stdout
     rows = [line.split()[0] for line in done.stdout.splitlines() if line.strip()[:1].isdigit()]
     assert rows == [str(number) for number in front]
     record = json.loads(tune_here("best", "both", "--json").stdout)

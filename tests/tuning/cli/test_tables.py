@@ -1,15 +1,16 @@
 """Tables fit whatever a terminal is wide, and never at the cost of the hyperparameters."""
 
 import types
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from tuning.cli.tables import trials_table
+from tuning.cli.tables import front_table, trials_table
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
-from tuning.records.trial import Curve, State, Training, Trial
-from tuning.records.words import best_line, counts
+from tuning.records.trial import Curve, Run, State, Training, Trial
+from tuning.records.words import best_line, counts, numbers_of
 
 VALUES = {"n_hidden": 6, "n_neurons": 270, "learning_rate": 0.00123, "optimizer": "adam", "dropout_rate": 0.25}
 
@@ -70,6 +71,31 @@ def test_the_best_is_one_line_with_all_its_values():
 
 def test_one_is_shown_not_are():
     trials = study_of().trials
-    assert counts(trials, 1).endswith("the best one is shown (--top)")
-    assert counts(trials, 2).endswith("the best 2 are shown (--top)")
-    assert "shown" not in counts(trials, 3)
+    assert counts(trials, False, 1).endswith("the best one is shown (--top)")
+    assert counts(trials, False, 2).endswith("the best 2 are shown (--top)")
+    assert "shown" not in counts(trials, False, 3)
+
+
+def test_what_no_driver_trains_any_more_is_interrupted_wherever_trials_are_counted():
+    training, resting = Run(0, VALUES, 0, 2), Run(0, VALUES, 0, 2, asked=0, ended=1)
+    trials = [*study_of().trials, *(Trial(3, VALUES, runs=(run,)) for run in (training, resting))]
+    assert counts(trials, is_live=True) == "5 trials: 1 running, 1 resting, 3 completed"
+    assert counts(trials, is_live=False) == "5 trials: 1 resting, 1 interrupted, 3 completed"
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_every_value_of_a_pareto_set_is_shown_at_any_width(width):
+    trials = [replace(trial, scores=(trial.score, 81_000.0)) for trial in study_of().trials]
+    objectives = [Objective.parse("val_accuracy:max"), Objective.parse("n_params:min")]
+    console = Console(width=width)
+    with console.capture() as captured:
+        console.print(front_table(trials, objectives, width))
+    lines = captured.get().splitlines()
+    assert all(len(line) <= width for line in lines) and ("n_params (min)" in lines[1]) == (width > 60)
+    assert all("".join(lines).count(text) >= 3 for text in ("270", "0.00123", "adam", "0.25", "81000"))
+
+
+def test_of_many_trials_the_first_are_listed():
+    trials = [Trial(n, {}) for n in range(40)]
+    assert numbers_of(trials[:1]) == "trial 0" and numbers_of(trials[:2]) == "trials 0, 1"
+    assert numbers_of(trials).endswith("28, 29 and 10 more")
