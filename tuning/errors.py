@@ -13,7 +13,6 @@ import re
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
-from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, TypeVar
@@ -155,6 +154,8 @@ def refuse_unsupported_systems() -> None:
 
 def moved(package: str, what: str) -> MovedError:
     """Return the error that the installed release of `package` (its name for pip) has no `what`."""
+    from importlib import metadata  # takes longer than all the rest here
+
     try:
         version = metadata.version(package)
     except metadata.PackageNotFoundError:

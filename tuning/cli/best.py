@@ -104,10 +104,13 @@ def _print(study: Any, trial: Any) -> None:
 
     console, name = results(), study.objective.name
     said = state(trial, study.is_live) + (f": {trial.error}" if trial.error else "")
-    scored = "no score" if trial.score is None else f"{name} {score(trial.score)} in epoch {trial.best_epoch}"
+    spread = f" ± {score(trial.score_std)}" if trial.score_std is not None else ""
+    scored = "no score" if trial.score is None else f"{name} {score(trial.score)}{spread} in epoch {trial.best_epoch}"
     lines = [f"trial {trial.number} of {study.name}: {scored}"]
     lines += [f"  {key} = {number(value)}" for key, value in trial.values.items()]
     lines += [f"state       {said}, {trial.epochs} epochs, {duration(trial.seconds)}"]
+    parts = zip(study.definition.training_names, trial.part_scores, strict=True) if trial.is_divided else ()
+    lines += [f"{part:<11} {score(value) or 'no score'}" for part, value in parts]
     lines += [f"schedule    {said}" for said in schedule(trial, study.trials)]
     if study.definition.constraints:
         lines += [f"feasible    {feasible(study.definition, trial) or 'not known'}"]

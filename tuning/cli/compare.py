@@ -89,28 +89,35 @@ def _scores(groups: Sequence[Group], goal: float | None, objective: str, width: 
     }
     if goal is not None:
         columns[f"epochs to {score(goal)}"] = [number(group.needed(goal)) for group in groups]
-    return fitting(columns, THAT_GO, width)
+    return fitting(columns, THAT_GO, width, ("study",))
 
 
 def _parts(groups: Sequence[Group], width: int) -> list[Any]:
     """Return what the studies are, a column each, in as many tables as the terminal needs."""
+    from rich.cells import cell_len
+
     from tuning.cli.tables import GAP, fitting
     from tuning.report.groups import side_by_side
 
     rows = side_by_side(groups)
     names = [_cut(name) for name, _, _ in rows]
-    columns = {_cut(group.name): [_cut(texts[i]) for _, texts, _ in rows] for i, group in enumerate(groups)}
+    columns: dict[str, list[str]] = {}
+    for i, group in enumerate(groups):
+        title = _cut(group.name)
+        columns[title if title not in columns else f"{i + 1}: {title}"] = [_cut(texts[i]) for _, texts, _ in rows]
     parts: list[dict[str, list[str]]] = []
     left = 0
     for title, cells in columns.items():
-        needed = max(map(len, (title, *cells))) + GAP
+        needed = max(map(cell_len, (title, *cells))) + GAP
         if not parts or needed > left:
             parts.append({"": names})
-            left = width + 1 - max(map(len, names)) - GAP
+            left = width + 1 - max(map(cell_len, names)) - GAP
         parts[-1][title] = cells
         left -= needed
-    return [fitting(part, (), width) for part in parts]
+    return [fitting(part, (), width, ("",)) for part in parts]
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+    """Return a text of at most `MAX_TEXT` letters: of a longer one both ends, for names differ at either."""
+    half = MAX_TEXT // 2
+    return text if len(text) <= MAX_TEXT else f"{text[: half - 1]}…{text[-half:]}"

@@ -20,7 +20,7 @@ HEADS = (
     *("study", "space", "engine", "objective", "best", "trials", "of which"),
     *("date", "epochs", "duration", "size"),
 )
-HEADS_THAT_GO = ("of which", "size", "duration", "epochs", "date", "space", "objective", "engine")
+HEADS_THAT_GO = ("of which", "space", "size", "engine", "epochs", "duration", "date", "objective")
 """Columns of `tune list` that are left out, one after the other, where it is too wide."""
 
 MAX_ROWS = 100
@@ -143,7 +143,11 @@ def _studies_table(listed: Sequence[tuple[Study, Mapping[str, Any]]], width: int
     for study, facts in listed:
         d, at = study.definition, facts["date"]
         several = len(d.objectives) > 1
-        best = f"Pareto set of {len(study.pareto)}" if several else score(study.best.score if study.best else None)
+        best = (
+            (f"Pareto set of {len(study.pareto)}" if study.pareto else "")
+            if several
+            else score(study.best.score if study.best else None)
+        )
         said = counts(study.trials, study.is_live)
         short, rest = said.partition(":")[::2]
         cells = (
@@ -153,4 +157,4 @@ def _studies_table(listed: Sequence[tuple[Study, Mapping[str, Any]]], width: int
         )
         for name, cell in zip(HEADS, cells, strict=True):
             columns[name].append(cell)
-    return fitting(columns, HEADS_THAT_GO, width)
+    return fitting(columns, HEADS_THAT_GO, width, ("study", "objective"))

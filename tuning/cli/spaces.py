@@ -12,20 +12,17 @@ from tuning.cli.options import JSON
 @app.command(epilog="Example: [bold]tune spaces --json[/bold]")
 def spaces(as_json: bool = JSON) -> None:
     """List the bundled search spaces."""
-    from tuning.cli.tables import table
+    from rich.padding import Padding
+
     from tuning.space import bundled_spaces
 
     found = bundled_spaces()
     if as_json:
         print_json([{"name": name, **asdict(bundled)} for name, bundled in found.items()])
         return
-    made = table()
-    made.add_column("space", no_wrap=True)
-    made.add_column("what it is")
-    made.add_column("data")
     for name, bundled in found.items():
-        made.add_row(name, bundled.description, bundled.data)
-    results().print(made)
+        results().print(f"{name}: {bundled.description}")
+        results().print(Padding(f"data: {bundled.data}", (0, 0, 0, 4), expand=False))
     results().print(
         "A space of your own: `tune new my_space` writes one to start from; "
         "`tune run path/to/my_space.py` or `tune run my_package.my_space` searches it.",

@@ -15,7 +15,7 @@ from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.ranking import ranked
 from tuning.records.trial import State, Trial
-from tuning.records.words import duration, feasible, number, pairs, score, state
+from tuning.records.words import duration, feasible, number, numbers_of, pairs, score, state
 from tuning.study import Study
 from tuning.tools.baselines import Baseline
 
@@ -33,6 +33,12 @@ GAP = 3
 
 LONG_NAME = 12
 """Characters of an objective's name that a narrow table has room for."""
+
+LEAST_WRAPPED = 30
+"""Columns that text needs before it is wrapped."""
+
+MAX_REASONS = 10
+"""Most reasons of failures that are listed."""
 
 LEAST_VALUES = 40
 """Columns that values need to stand beside everything else."""
@@ -60,9 +66,10 @@ def trials_table(study: Study, top: int | None, width: int) -> Table:
         kept = [c for c in columns if c.name not in FIRST_TO_GO[:left_out]]
         if _fits(kept, values, width):
             return _table_of([*kept, *values])
+    scores = [c for c in columns[1:] if c.name not in (*FIRST_TO_GO, "state") and not c.is_wrapped]
     if len(values) <= MAX_COLUMNS or sum(c.width for c in columns) + LEAST_VALUES > width:
         columns = _narrow(columns, shown, study.is_live)
-    return _table_of([*columns, _as_words(shown)])
+    return _table_in_words(columns, scores, shown, width)
 
 
 def front_table(front: Sequence[Trial], objectives: Sequence[Objective], width: int) -> Table:
@@ -70,17 +77,12 @@ def front_table(front: Sequence[Trial], objectives: Sequence[Objective], width: 
 
     Where there is little room, hyperparameters become `name=value`, and then the objectives, too.
     """
-    trial = _Column("trial", [str(t.number) for t in front])
     scores = [_Column(f"{o.name} ({o.direction})", [number(t.scores[i]) for t in front])
               for i, o in enumerate(objectives)]  # fmt: skip
-    columns, values = [trial, *scores], _values(front)
+    columns, values = [_Column("trial", [str(t.number) for t in front]), *scores], _values(front)
     if _fits(columns, values, width):
         return _table_of([*columns, *values])
-    if sum(c.width for c in columns) + LEAST_VALUES <= width:
-        return _table_of([*columns, _as_words(front)])
-    said = ["  ".join(f"{o.name}={number(t.scores[i])}" for i, o in enumerate(objectives)) for t in front]
-    words = [f"{scored}  {cell}" for scored, cell in zip(said, _as_words(front).cells, strict=True)]
-    return _table_of([trial, _Column("objectives and values", list(words), is_wrapped=True)])
+    return _table_in_words(columns, scores, front, width)
 
 
 def _values(shown: Sequence[Trial]) -> list[_Column]:
@@ -89,9 +91,22 @@ def _values(shown: Sequence[Trial]) -> list[_Column]:
     return [_Column(name, [number(trial.values.get(name)) for trial in shown]) for name in names]
 
 
-def _as_words(shown: Sequence[Trial]) -> _Column:
-    """Return all hyperparameters in one column, as `name=value`."""
-    return _Column("values", ["  ".join(pairs(trial)) for trial in shown], is_wrapped=True)
+def _table_in_words(columns: Sequence[_Column], scores: Sequence[_Column], shown: Sequence[Trial], width: int) -> Table:
+    """Return a table with all hyperparameters in one column, as `name=value`, which none of the others may squeeze.
+
+    Where there is no room for it, scores of folds go; then the other scores stand in that column, too.
+    """
+    listed = [pairs(trial) for trial in shown]
+    longest = max((cell_len(pair) for found in listed for pair in found), default=0)
+    for kept in (list(columns), [c for c in columns if not c.is_wrapped]):
+        if sum(c.width for c in kept) + min(longest, LEAST_VALUES) <= width:
+            return _table_of([*kept, _Column("values", ["  ".join(found) for found in listed], is_wrapped=True)])
+    words = [
+        "  ".join([*(f"{c.name.partition(' ')[0]}={c.cells[i]}" for c in scores if str(c.cells[i])), *found])
+        for i, found in enumerate(listed)
+    ]
+    kept = [c for c in columns if c.name in ("trial", "state")]
+    return _table_of([*kept, _Column("scores and values", list(words), is_wrapped=True)])
 
 
 def _fits(columns: Sequence[_Column], values: Sequence[_Column], width: int) -> bool:
@@ -121,8 +136,9 @@ class _Column:
 
     @property
     def width(self) -> int:
-        """What it needs, with the gap after it."""
-        return max(cell_len(str(cell)) for cell in (self.name, *self.cells)) + GAP
+        """What it needs, with the gap after it; what is longer than `LEAST_WRAPPED` may be wrapped."""
+        needed = max(cell_len(str(cell)) for cell in (self.name, *self.cells))
+        return (min(needed, LEAST_WRAPPED) if self.is_wrapped else needed) + GAP
 
 
 def _table_of(columns: Sequence[_Column]) -> Table:
@@ -176,9 +192,18 @@ def _word(trial: Trial, is_live: bool) -> Text:
     return Text(state(trial, is_live), STYLES[trial.state])
 
 
-def fitting(columns: Mapping[str, Sequence[str]], that_go: Sequence[str], width: int) -> Table:
-    """Return a table of columns by name, of which those `that_go` are left out in that order until it fits."""
-    made = [_Column(name, list(cells), name == next(iter(columns))) for name, cells in columns.items()]
+def fitting(
+    columns: Mapping[str, Sequence[str]], that_go: Sequence[str], width: int, wrapped: Sequence[str] = ()
+) -> Table:
+    """Return a table of columns by name, of which those `that_go` are left out in that order until it fits.
+
+    Args:
+        columns: the cells of each.
+        that_go: names; what is not among them stays.
+        width: columns of the terminal.
+        wrapped: names of columns of text, which may be wrapped.
+    """
+    made = [_Column(name, list(cells), name in wrapped) for name, cells in columns.items()]
     for left_out in range(len(that_go) + 1):
         kept = [column for column in made if column.name not in that_go[:left_out]]
         if sum(column.width for column in kept) <= width + 1:
@@ -223,14 +248,20 @@ def division(definition: Definition) -> str:
 
 
 def failures(trials: Sequence[Trial]) -> list[str]:
-    """Return one line a failed trial."""
-    return [f"trial {t.number} failed: {t.error}" for t in trials if t.state is State.FAILED]
+    """Return one line for each reason why trials failed, the most frequent first."""
+    reasons: dict[str, list[Trial]] = {}
+    for t in trials:
+        if t.state is State.FAILED:
+            reasons.setdefault(t.error or "unknown reason", []).append(t)
+    often = sorted(reasons.items(), key=lambda entry: -len(entry[1]))
+    more = [f"{len(often) - MAX_REASONS} more reasons of failures"] if len(often) > MAX_REASONS else []
+    return [*(f"{numbers_of(failed)} failed: {reason}" for reason, failed in often[:MAX_REASONS]), *more]
 
 
 def uncompiled(trials: Sequence[Trial]) -> list[str]:
     """Return one line for each reason why trials were not compiled."""
-    reasons: dict[str, list[str]] = {}
+    reasons: dict[str, list[Trial]] = {}
     for t in trials:
         if t.compiled is False:
-            reasons.setdefault(t.compiled_reason or "unknown reason", []).append(str(t.number))
-    return [f"not compiled: {reason} (trial{'s' * (len(n) > 1)} {', '.join(n)})" for reason, n in reasons.items()]
+            reasons.setdefault(t.compiled_reason or "unknown reason", []).append(t)
+    return [f"not compiled: {reason} ({numbers_of(those)})" for reason, those in reasons.items()]

@@ -87,7 +87,10 @@ def grouped(studies: Sequence[Study]) -> list[Group]:
         raise StudyError(must("studies", "be named once each", ", ".join(study.name for study in studies)))
     found: dict[str, list[Study]] = {}
     for study in studies:
-        found.setdefault(_what(study), []).append(study)
+        what = _what(study)
+        while any(other.definition.seed == study.definition.seed for other in found.get(what, ())):
+            what += "again"  # of a seed that is there already: no further seed
+        found.setdefault(what, []).append(study)
     return [Group(tuple(same)) for same in found.values()]
 
 

@@ -10,13 +10,19 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuning.errors import OptionError, StudyError, brief_methods, guess, must
-from tuning.study.importance import importance, searched
+from tuning.records.ranking import ranked
+from tuning.records.words import counts
+from tuning.study.importance import LEAST_TRIALS, importance, searched
 from tuning.study.told import silenced, told
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from tuning.study.study import Study
+
+
+MAX_LINES = 500
+"""Most trials that have a line each: browsers are slow with thousands."""
 
 
 @brief_methods
@@ -40,8 +46,9 @@ class Plots:
 
     def curves(self) -> go.Figure:
         """Return the objective by epoch, a line a trial."""
-        figure = self._drawn("plot_intermediate_values", names_target=False)
-        return figure.update_layout(title="Curves", xaxis_title="epoch", yaxis_title=self._study.objective.name)
+        figure = self._drawn("plot_intermediate_values", names_target=False, draws_lines=True)
+        title = figure.layout.title.text.replace("Intermediate Values Plot", "Curves")
+        return figure.update_layout(title=title, xaxis_title="epoch", yaxis_title=self._study.objective.name)
 
     def importance(self) -> go.Figure:
         """Return how much of the differences between trials each hyperparameter explains."""
@@ -53,11 +60,14 @@ class Plots:
         texts = [f"{value:.0%}" for value in values]
         bars = go.Bar(x=values, y=names, text=texts, orientation="h", cliponaxis=False)
         title = f"Share of the differences of {study.objective.name} that is explained"
-        return go.Figure(bars, {"title": title, "xaxis": {"tickformat": ".0%", "range": [0, 1]}})
+        figure = go.Figure(bars, {"title": title, "xaxis": {"tickformat": ".0%", "range": [0, 1]}})
+        return (
+            figure if shares else _remarked(figure, f"{LEAST_TRIALS} trials with different scores are needed to tell")
+        )
 
     def parallel_coordinates(self, names: Sequence[str] | None = None) -> go.Figure:
         """Return a line a trial over the hyperparameters, by default all."""
-        return self._drawn("plot_parallel_coordinate", params=self._checked(names))
+        return self._drawn("plot_parallel_coordinate", draws_lines=True, params=self._checked(names))
 
     def slice(self, names: Sequence[str] | None = None) -> go.Figure:
         """Return the objective over each hyperparameter, by default over all."""
@@ -107,8 +117,8 @@ class Plots:
                 raise OptionError(f"{must('names', rule, name)} {guess(name, known)}".rstrip())
         return list(names)
 
-    def _drawn(self, name: str, names_target: bool = True, **given: Any) -> go.Figure:
-        """Return a figure of Optuna's visualization."""
+    def _drawn(self, name: str, names_target: bool = True, draws_lines: bool = False, **given: Any) -> go.Figure:
+        """Return a figure of Optuna's visualization; of one with a line a trial at most `MAX_LINES`, which is said."""
         from optuna import visualization
 
         study = self._study
@@ -118,8 +128,27 @@ class Plots:
             if len(study.definition.objectives) > 1:
                 place = study.definition.objectives.index(study.objective)
                 arguments["target"] = _value_at(place)
+        shown = self._lines() if draws_lines else None
         with silenced():
-            return getattr(visualization, name)(told(study), **arguments)
+            figure = getattr(visualization, name)(told(study, shown), **arguments)
+        if shown is not None:
+            title = f"{figure.layout.title.text}: the best and others, {len(shown)} of {len(study.trials)} trials"
+            figure.update_layout(title=title)
+        return figure if figure.data else _remarked(figure, f"nothing to draw: {counts(study.trials, study.is_live)}")
+
+    def _lines(self) -> set[int] | None:
+        """Return the numbers of the trials that have a line, half of them the best; None for all."""
+        trials = self._study.trials
+        if len(trials) <= MAX_LINES:
+            return None
+        best = {t.number for t in ranked(trials, self._study.objective)[: MAX_LINES // 2]}
+        rest = [t.number for t in trials if t.number not in best]
+        return best | set(rest[:: -(-len(rest) // (MAX_LINES - len(best)))])
+
+
+def _remarked(figure: go.Figure, text: str) -> go.Figure:
+    """Return the figure with a text where it has nothing else."""
+    return figure.add_annotation(text=text, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
 
 
 def _value_at(place: int) -> Callable[[Any], float]:

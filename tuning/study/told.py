@@ -10,7 +10,8 @@ import contextlib
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +28,19 @@ if TYPE_CHECKING:
 _STATES = {State.COMPLETED: "COMPLETE", State.PRUNED: "PRUNED", State.FAILED: "FAIL", State.RUNNING: "RUNNING"}
 
 
-def told(study: Study) -> optuna.Study:
-    """Return a study of Optuna's in memory, with the names of the metrics and the values that were tried."""
+def told(study: Study, shown: Container[int] | None = None) -> optuna.Study:
+    """Return a study of Optuna's in memory, with the names of the metrics and the values that were tried.
+
+    Args:
+        study: what is told.
+        shown: numbers of the trials whose scores and curves are told of; default: of all.
+    """
     import optuna
 
     with silenced():
         made = optuna.create_study(directions=directions(study.definition), study_name=study.name)
         made.set_metric_names([o.name for o in study.definition.objectives])
-        made.add_trials(told_trials(study))
+        made.add_trials(told_trials(study, shown=shown))
     return made
 
 
@@ -46,11 +52,12 @@ def directions(definition: Definition) -> list[optuna.study.StudyDirection]:
     return [kinds[o.direction] for o in definition.objectives]
 
 
-def told_trials(study: Study, first_id: int = 0) -> list[optuna.trial.FrozenTrial]:
-    """Return the trials of a study; `first_id` is what Optuna calls the one of number 0."""
+def told_trials(study: Study, first_id: int = 0, shown: Container[int] | None = None) -> list[optuna.trial.FrozenTrial]:
+    """Return the trials of a study; `first_id` is what Optuna calls the one of number 0, `shown` as for `told`."""
     space = searched(study.definition.hyperparameters, study.trials)
     distributions = {name: _distribution(same) for name, same in space.items()}
-    return [_told(trial, space, distributions, study.definition, first_id) for trial in study.trials]
+    trials = [t if shown is None or t.number in shown else replace(t, state=State.FAILED) for t in study.trials]
+    return [_told(trial, space, distributions, study.definition, first_id) for trial in trials]
 
 
 def _told(

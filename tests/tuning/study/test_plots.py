@@ -7,6 +7,7 @@ import pytest
 from tests import browser as browsers
 from tests.tuning.report.studies import divided, dressed, of_two_objectives, stored, trial, usual
 from tuning.errors import OptionError, StudyError
+from tuning.records.trial import State
 from tuning.study.importance import importance
 from tuning.study.plots import Plots, told
 
@@ -79,12 +80,27 @@ def test_a_name_that_is_none_is_refused_with_a_guess(made):
 
 @pytest.mark.medium
 def test_a_study_without_trials_has_pictures_too(made):
-    empty = dressed(made, [])
-    for name in NAMES:
-        getattr(empty.plot, name)()
+    pruned = [trial(k, "sgd", 0.5, state=State.PRUNED) for k in range(3)]
+    for trials, words in (([], "nothing to draw: 0 trials"), (pruned, "nothing to draw: 3 trials: 3 pruned")):
+        study = dressed(made, trials)
+        for name in NAMES:
+            text = getattr(study.plot, name)().to_json()
+            assert words in text or "are needed to tell" in text or name in ("timeline", "curves"), name
+        assert words in study.plot.history().to_json() and "10 trials with" in study.plot.importance().to_json()
     one = dressed(made, [trial(0, "sgd", 0.5)])
     for name in NAMES:
         getattr(one.plot, name)()
+
+
+@pytest.mark.medium
+def test_of_many_trials_some_have_lines_which_is_said(made, monkeypatch):
+    monkeypatch.setattr("tuning.study.plots.MAX_LINES", 20)
+    study = usual(made, 40)
+    figure = study.plot.curves()
+    names = {int(trace.name.removeprefix("Trial")) for trace in figure.data}
+    assert {t.number for t in study.top(10)} <= names and 15 < len(names) <= 20
+    assert "of 43 trials" in figure.layout.title.text and "of 43 trials" in study.plot.parallel_coordinates().to_json()
+    assert "of 43" not in study.plot.history().to_json()
 
 
 def test_the_pictures_are_told_at_the_prompt(made):
