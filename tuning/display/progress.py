@@ -228,18 +228,20 @@ class LiveProgress(PlainProgress):
 
     def training_epoch_ended(self, trial: Trial, training: int) -> None:
         self._bar.advance(self._all)
-        now = time.monotonic()
-        if now - self._said_at >= REMARK_SECONDS:
-            self._said_at = now
-            more = len(self._training) - len(self._running)
-            unseen = f"; {more} more being trained" if more > 0 else ""
-            self._bar.words = f"{in_words(+self._states)}{self._best_so_far()}{unseen}{self._left()}"
+        if time.monotonic() - self._said_at >= REMARK_SECONDS:
+            self._count_in_words()
         task = self._running.get(trial.number)
         if task is not None and self._definition is not None:
             name = self._definition.objective.name
             value = score(trial.trainings[training].curve.epochs[-1].get(name, math.nan))
             remark = f"{name} {value}" if self._names_values else value
             self._bar.update(task, completed=trial.trained_epochs, remark=remark)
+
+    def _count_in_words(self) -> None:
+        self._said_at = time.monotonic()
+        more = len(self._training) - len(self._running)
+        unseen = f"; {more} more being trained" if more > 0 else ""
+        self._bar.words = f"{in_words(+self._states)}{self._best_so_far()}{unseen}{self._left()}"
 
     def _left(self) -> str:
         seconds = self._bar.tasks[0].time_remaining
@@ -248,6 +250,7 @@ class LiveProgress(PlainProgress):
     def run_ended(self, trial: Trial) -> None:
         self._remove(trial)
         super().run_ended(trial)
+        self._count_in_words()
 
     def _remove(self, trial: Trial) -> None:
         self._training.discard(trial.number)
