@@ -23,12 +23,12 @@ class Proposals:
     """What an engine proposes.
 
     Args:
-        engine: one with `thinks_long` may be asked in a thread, while it is asked for nothing but `should_stop`.
+        engine: one that thinks long is asked in a thread.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._may_wait = getattr(engine, "thinks_long", False)
+        self._may_wait = engine.thinks_long
         self._pool: ThreadPoolExecutor | None = None
         self._thought: Future[Answer] | None = None
         self._held: list[Message] = []

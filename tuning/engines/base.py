@@ -34,6 +34,11 @@ class Engine(Protocol):
     one thread.
     """
 
+    @property
+    def thinks_long(self) -> bool:
+        """Whether `ask` may be called in a thread, while the engine is asked for nothing but `should_stop`."""
+        return False
+
     def ask(self) -> Answer:
         """Return the next run: of a new trial (its number is the count of trials so far) or a continued one."""
 

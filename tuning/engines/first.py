@@ -24,7 +24,7 @@ class Beginner(Engine, Protocol):
         """Return a run of the next new trial with these values, and take it for an own one."""
 
 
-class First:
+class First(Engine):
     """An engine that tries given configurations, and then what another engine proposes.
 
     Args:
@@ -37,6 +37,10 @@ class First:
         self._engine = engine
         self._tries = tries if max_trials is None else tries[:max_trials]
         self._begun = 0
+
+    @property
+    def thinks_long(self) -> bool:
+        return self._engine.thinks_long
 
     def ask(self) -> Answer:
         if self._begun < len(self._tries):

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from tuning.engines.base import Answer, Done, Wait
+from tuning.engines.base import Answer, Done, Engine, Wait
 from tuning.engines.grid_kind import is_halving as is_halving_search
 from tuning.engines.scikit_learn import SEARCHES, MissingError, replayed
 from tuning.errors import OptionError, StudyError
@@ -73,7 +73,7 @@ class _StandIn(BaseEstimator):
 _KINDS = {name: replayed(kind) for name, kind in SEARCHES.items()}
 
 
-class GridEngine:
+class GridEngine(Engine):
     """An engine around one of scikit-learn's searches.
 
     Args:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tuning.engines import keras_tuner_private as private
-from tuning.engines.base import Answer, Done, Wait
+from tuning.engines.base import Answer, Done, Engine, Wait
 from tuning.engines.configurations import count_up_to
 from tuning.engines.keras_tuner_private import BayesianOracle, HyperbandOracle, keras_tuner
 from tuning.engines.keras_tuner_space import Translation
@@ -37,7 +37,7 @@ DRAWS_A_CONFIGURATION = 20
 _OWN = ("tuner/trial_id", "tuner/epochs", "tuner/initial_epoch", "tuner/bracket", "tuner/round")
 
 
-class KerasTunerEngine:
+class KerasTunerEngine(Engine):
     """An engine around one oracle.
 
     Args:

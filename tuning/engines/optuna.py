@@ -24,7 +24,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tuning.engines import optuna_notes
-from tuning.engines.base import Answer, Done, Wait
+from tuning.engines.base import Answer, Done, Engine, Wait
 from tuning.engines.configurations import every_configuration
 from tuning.engines.gp_sampler import GaussianProcessSampler
 from tuning.engines.optuna_private import attributes_of, contains, reseed
@@ -50,7 +50,7 @@ _NAME = "study"  # Hyperband's pruner derives a trial's bracket from it
 _EXHAUSTED = "every configuration of the search space has been tried"
 
 
-class OptunaEngine:
+class OptunaEngine(Engine):
     """An engine around one sampler and one pruner.
 
     Args:
@@ -63,11 +63,9 @@ class OptunaEngine:
         judge: None when nothing is pruned.
         constraints: which trials had better keep.
 
-    Attributes:
-        thinks_long: its samplers look at all trials, so that `ask` may be called in a thread of its own meanwhile.
     """
 
-    thinks_long = True
+    thinks_long = True  # the samplers look at all trials
 
     def __init__(
         self,

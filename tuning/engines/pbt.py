@@ -14,7 +14,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuning.engines.base import Answer, Done, Wait
+from tuning.engines.base import Answer, Done, Engine, Wait
 from tuning.engines.pbt_kind import n_replaced
 from tuning.errors import OptionError, must
 from tuning.hyperparameters import Hyperparameter
@@ -29,7 +29,7 @@ RESAMPLED = 0.25
 """Probability that a value is drawn anew instead."""
 
 
-class Population:
+class Population(Engine):
     """Members that are trained side by side.
 
     Args:

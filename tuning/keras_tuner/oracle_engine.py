@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tuning.engines.base import Answer, Done, Wait
+from tuning.engines.base import Answer, Done, Engine, Wait
 from tuning.keras_tuner import outcome, private, under_way
 from tuning.keras_tuner.space import TRIAL, TunerSpace
 from tuning.keras_tuner.translation import recorded
@@ -19,7 +19,7 @@ from tuning.records.trial import Run, Trial
 _IDLE_SECONDS = 0.01
 
 
-class OracleEngine:
+class OracleEngine(Engine):
     """Proposes what the oracle does.
 
     Args:

@@ -11,7 +11,7 @@ import tuning
 from tests.conftest import SPACES
 from tuning.driver.loop import Search
 from tuning.driver.observer import Observer
-from tuning.engines.base import Done
+from tuning.engines.base import Done, Engine
 from tuning.errors import SearchFailedError, StudyError
 from tuning.hyperparameters import Float
 from tuning.records.definition import Definition
@@ -27,7 +27,7 @@ DEFINITION = Definition(
 )
 
 
-class Played:
+class Played(Engine):
     """An engine of so many trials; `rests` are those that it may continue until it is told of all."""
 
     def __init__(self, n, rests=()):

@@ -15,7 +15,7 @@ from tests.processes import Driver, finished, records, wait_until
 from tests.spaces.ridge import RidgeSpace, regressor
 from tuning.driver.observer import Observer
 from tuning.driver.seeds import seed_of_trial
-from tuning.engines.base import Done
+from tuning.engines.base import Done, Engine
 from tuning.errors import OptionError, SearchFailedError, StudyError
 from tuning.records.trainings import not_ended
 from tuning.records.trial import Run, State
@@ -152,7 +152,7 @@ def folder_of(search):
     return search.__closure__[0].cell_contents / "ridge-random"
 
 
-class Stopping:
+class Stopping(Engine):
     """Asks for one trial, and stops it after a number of calls."""
 
     def __init__(self, after):

@@ -1,6 +1,7 @@
 """Configurations that are tried first, with every engine."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -30,6 +31,16 @@ def search(tmp_path):
 
 def told(study):
     return [(t.values, t.score, t.epochs) for t in study.trials]
+
+
+@pytest.mark.parametrize(("sampler", "thinks"), [("tpe", True), (None, False)])
+def test_an_engine_that_thinks_long_does_so_behind_them(sampler, thinks):
+    name, options = ("optuna", {"sampler": sampler}) if sampler else ("random", {})
+    given = read_options(name, options)
+    definition = Definition("s", "space", None, tuple(MIXED_SPACE), Objective("loss", "min"), name, given, 0, 9)
+    tries = ({h.name: h.default for h in MIXED_SPACE},)
+    assert make_engine(settle(definition, {}), 14).thinks_long is thinks
+    assert make_engine(settle(replace(definition, tries=tries), {}), 14).thinks_long is thinks
 
 
 @pytest.mark.medium
