@@ -6,7 +6,8 @@ store's transactions, TensorBoard's files, and asking and telling the engine, wh
 proposal costs is the affair of KerasTuner and Optuna. It is measured on studies that have several numbers of recorded
 trials, copies of a few real ones; a goal says by how much a trial of a large study may cost more than one of a small.
 The live display is timed on as many trials, and `tune show` as a whole command. With `--slots` it is a search on as
-many workers, in simulated time, and nothing else.
+many workers, in simulated time, and nothing else; with `--recorded` so many of its trials are copies, too, so that only
+the last ones are searched.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import dataclasses
 import json
 import os
 import platform
-import sqlite3
 import statistics
 import subprocess
 import sys
@@ -29,16 +29,18 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import sqlalchemy
 from rich.console import Console
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import tuning  # noqa: E402
-from scripts.simulated import measured  # noqa: E402
+from scripts.simulated import EPOCHS, measured  # noqa: E402
 from tuning.display import progress  # noqa: E402
 from tuning.driver.observer import Observer  # noqa: E402
 from tuning.records.trial import State, Trial  # noqa: E402
+from tuning.storage.url import of_file, parsed  # noqa: E402
 
 GOAL_GROWTH = 1.5
 """Times that a trial of the largest study may cost the driver what one of the smallest does."""
@@ -166,7 +168,7 @@ def costs_of_trials(folder: Path, what: str, recorded: Sequence[int], **argument
 def _cost_of_a_trial(folder: Path, recorded: int, **arguments: Any) -> tuple[float, float]:
     given = {"epochs": 1, "seed": 0, "study": "s", "logs": folder, "verbose": 0, **arguments}
     study = tuning.search(Formula(), trials=N_REAL, **given)
-    _multiply(study.path / "trials.db", recorded)
+    _multiply(of_file(study.path / "trials.db"), recorded)
     engine, clock = _class_of_engine(arguments["engine"]), Clock()
     with clock.timing(engine):
         tuning.search(Formula(), trials=recorded + WINDOW, observers=[clock], **given)
@@ -210,7 +212,7 @@ def cost_of_display(folder: Path, trials: int = RECORDED[-1], epochs: int = 3000
 def time_to_show(folder: Path, trials: int = N_SHOWN) -> list[Row]:
     """Return how long `tune show` takes on a large study, in seconds."""
     study = _searched(folder, study="large", trials=20, epochs=10)
-    _multiply(study.path / "trials.db", trials)
+    _multiply(of_file(study.path / "trials.db"), trials)
     command = [sys.executable, "-m", "tuning.cli", "show", "large", "--logs", str(folder)]
     rows = []
     for more in ([], ["--top", str(trials // 10)], ["--json"]):
@@ -223,24 +225,26 @@ def time_to_show(folder: Path, trials: int = N_SHOWN) -> list[Row]:
     return rows
 
 
-def _multiply(database: Path, trials: int) -> None:
-    """Fill a study with copies of its trials, each a little worse than the one it is made of."""
-    with contextlib.closing(sqlite3.connect(database)) as connection:
-        query = (
-            "SELECT study_id, state, value_json FROM trials JOIN trial_user_attributes USING (trial_id) ORDER BY number"
-        )
-        known = connection.execute(query).fetchall()
+def _multiply(database: sqlalchemy.URL, trials: int) -> None:
+    """Fill the only study of a database with copies of its trials, each a little worse than the one it is made of."""
+    known_ones = sqlalchemy.text(
+        "SELECT study_id, state, value_json FROM trials JOIN trial_user_attributes USING (trial_id) ORDER BY number"
+    )
+    row = sqlalchemy.text(
+        "INSERT INTO trials (number, study_id, state) VALUES (:number, :study, :state) RETURNING trial_id"
+    )
+    attribute = sqlalchemy.text(
+        "INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES (:row, 'tuning', :record)"
+    )
+    engine = sqlalchemy.create_engine(database)
+    with engine.begin() as connection:
+        known = connection.execute(known_ones).fetchall()
         for number in range(len(known), trials):
             study, state, document = known[number % len(known)]
-            record = _copied(json.loads(document), number)
-            row = connection.execute(
-                "INSERT INTO trials (number, study_id, state) VALUES (?, ?, ?)", (number, study, state)
-            ).lastrowid
-            connection.execute(
-                "INSERT INTO trial_user_attributes (trial_id, key, value_json) VALUES (?, 'tuning', ?)",
-                (row, json.dumps(record)),
-            )
-        connection.commit()
+            record = json.dumps(_copied(json.loads(document), number))
+            added = connection.execute(row, {"number": number, "study": study, "state": state}).scalar_one()
+            connection.execute(attribute, {"row": added, "record": record})
+    engine.dispose()
 
 
 def _copied(record: dict[str, Any], number: int) -> dict[str, Any]:
@@ -257,13 +261,17 @@ def _copied(record: dict[str, Any], number: int) -> dict[str, Any]:
     return record
 
 
-def costs_of_slots(slots: int, trials: int, sampler: str, storage: str | None) -> list[Row]:
+def costs_of_slots(slots: int, trials: int, sampler: str, storage: str | None, recorded: int) -> list[Row]:
     """Return what the driver of so many workers costs; see `scripts.simulated`."""
     arguments: dict[str, Any] = {"engine": "random", "storage": storage}
     if sampler != "random":
         arguments |= {"engine": "optuna", "options": {"sampler": sampler, "pruner": "none"}}
     with tempfile.TemporaryDirectory(prefix="bench-slots-") as name:
-        found = measured(Formula(), Path(name), slots, trials, **arguments)
+        given = {"epochs": EPOCHS, "seed": 0, "study": "s", "logs": name, "verbose": 0, **arguments}
+        if recorded:
+            study = tuning.search(Formula(), trials=N_REAL, **given)
+            _multiply(of_file(study.path / "trials.db") if storage is None else parsed(storage), recorded)
+        found = measured(Formula(), slots, trials, **given)
     title = f"{slots} slots, {trials} trials, {sampler}"
     return [Row(f"{title}: {what}", value, "", GOALS_OF_SLOTS.get(what)) for what, value in found.items()]
 
@@ -294,13 +302,14 @@ def main() -> None:
     parser.add_argument("--json", metavar="PATH", type=Path, help="write the measurements there, too")
     parser.add_argument("--slots", metavar="N", type=int, help="a search on so many workers, in simulated time")
     parser.add_argument("--trials", metavar="N", type=int, default=RECORDED[-1], help="of that search")
+    parser.add_argument("--recorded", metavar="N", type=int, default=0, help="of its trials that are copies")
     parser.add_argument("--sampler", default="random", help="of that search: random, or one of engine optuna's")
     parser.add_argument("--storage", metavar="URL", help="of that search; default: a file in the study's folder")
     arguments = parser.parse_args()
     rows = (
         measure()
         if arguments.slots is None
-        else costs_of_slots(arguments.slots, arguments.trials, arguments.sampler, arguments.storage)
+        else costs_of_slots(arguments.slots, arguments.trials, arguments.sampler, arguments.storage, arguments.recorded)
     )
     print_rows(rows)
     if arguments.json is not None:

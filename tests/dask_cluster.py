@@ -18,19 +18,19 @@ from tests.conftest import ROOT
 
 
 class DaskCluster:
-    """A scheduler and its workers, in processes that can be stopped and killed."""
+    """A scheduler and its workers, in processes that can be stopped and killed; `host` is the scheduler's address."""
 
-    def __init__(self, env=(), protocol="tcp"):
+    def __init__(self, env=(), protocol="tcp", host="127.0.0.1"):
         pytest.importorskip("distributed", reason="needs pip install 'keras-tuning[cluster]'")
         self.folder = Path(tempfile.mkdtemp(prefix="dask-"))
         self.file = self.folder / "scheduler.json"
-        self.env, self.protocol, self.workers = dict(env), protocol, []
+        self.env, self.protocol, self.host, self.workers = dict(env), protocol, host, []
         self.start_scheduler()
 
     def start_scheduler(self):
         self.file.unlink(missing_ok=True)
         options = ["--port", "0", "--scheduler-file", str(self.file), "--no-dashboard", "--no-show"]
-        where = ["--host", "127.0.0.1", "--protocol", self.protocol]
+        where = ["--host", self.host, "--protocol", self.protocol]
         self.scheduler = self._start("scheduler", *where, *options)
         self._wait_for(lambda: self.address)
 
@@ -40,13 +40,18 @@ class DaskCluster:
             return json.loads(self.file.read_text())["address"]
         return ""
 
-    def start_worker(self, *options, threads=1, nanny=False, env=(), waits=True):
-        """Start a `dask worker`; return its process."""
+    def start_worker(self, *options, threads=1, nanny=False, env=(), waits=True, machine=()):
+        """Start a `dask worker`; return its process.
+
+        Args:
+            machine: an address, and the command by which programs are started where it is; default: here.
+        """
+        host, *command = machine or (self.host,)
         name = f"w{len(self.workers)}-{time.monotonic_ns()}"
         options = ["--nthreads", str(threads), "--nanny" if nanny else "--no-nanny", *options]
         options += ["--local-directory", str(self.folder / name), "--name", name, "--no-dashboard"]
-        options += ["--host", "127.0.0.1", "--protocol", self.protocol]
-        process = self._start("worker", self.address, *options, env=env)
+        options += ["--host", host, "--protocol", self.protocol]
+        process = self._start("worker", self.address, *options, env=env, command=command)
         self.workers.append(process)
         if waits:
             self.wait_for_worker(process)
@@ -58,13 +63,14 @@ class DaskCluster:
     def output(self, process):
         return Path(process.log).read_text()
 
-    def _start(self, *arguments, env=()):
+    def _start(self, *arguments, env=(), command=()):
         log = tempfile.mkstemp(prefix=f"{arguments[0]}-", suffix=".txt", dir=self.folder)[1]
         variables = {**os.environ, "PYTHONPATH": str(ROOT), **self.env, **dict(env)}
         with open(log, "w") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "dask", *arguments], stdout=file, stderr=file, env=variables, cwd=self.folder
-            )
+                [*command, sys.executable, "-m", "dask", *arguments],
+                stdout=file, stderr=file, env=variables, cwd=self.folder,
+            )  # fmt: skip
         process.log = log
         return process
 

@@ -34,6 +34,8 @@ class SimulatedExecutor(InProcessExecutor):
     Attributes:
         now: simulated seconds since the beginning.
         answered: seconds that each report waited: for what the driver did before it came to it, and for its handling.
+        begun, ended: processor's and real time, in seconds, when the first task came and after the last message.
+        finished: tasks that have ended.
     """
 
     def __init__(self, slots: int) -> None:
@@ -41,17 +43,24 @@ class SimulatedExecutor(InProcessExecutor):
         self.slots = slots  # type: ignore[misc]
         self.now = 0.0
         self.answered: list[float] = []
+        self.begun = self.ended = (0.0, 0.0)
+        self.finished = 0
         self._coming: list[tuple[float, int, Task, int]] = []
         self._order = itertools.count()
-        self._idle_since = time.perf_counter()
+        self._idle_since = 0.0
 
     def submit(self, task: Task) -> str:
+        if not self._coming:
+            self._idle_since = time.perf_counter()
         place = next(self._order)
+        if place == 0:
+            self.begun = _clocks()
         heapq.heappush(self._coming, (self.now + EPOCH_SECONDS, place, task, task.trained))
         return f"simulated-{place % self.slots // 8}:{place % 8}"
 
     def poll(self, handle: Handler) -> None:
         if not self._coming:
+            time.sleep(0.001)  # the engine thinks
             return
         self.now, _, task, epoch = heapq.heappop(self._coming)
         values = task.run.values
@@ -65,17 +74,22 @@ class SimulatedExecutor(InProcessExecutor):
             trained = epoch + 1 if task.resumable else 0
             seconds = EPOCH_SECONDS * (epoch + 1 - task.trained)
             handle(Finished(task.run.number, values, (), trained, seconds, training=task.training))
+            self.finished += 1
         self._idle_since = time.perf_counter()
+        self.ended = _clocks()
 
 
-def measured(space: Any, folder: Path, slots: int, trials: int, **arguments: Any) -> dict[str, float]:
-    """Search in simulated time; return what it came to.
+def _clocks() -> tuple[float, float]:
+    return time.process_time(), time.perf_counter()
+
+
+def measured(space: Any, slots: int, trials: int, **arguments: Any) -> dict[str, float]:
+    """Search in simulated time, or go on with a search; return what it came to.
 
     Args:
         space: with `rate` and `units`.
-        folder: of studies.
         slots: of the cluster.
-        trials: of the search.
+        trials: of the search in all.
         arguments: further ones of `search`.
 
     Returns:
@@ -83,20 +97,19 @@ def measured(space: Any, folder: Path, slots: int, trials: int, **arguments: Any
         `longest_ms` of an answer, `megabytes` at most, `resume_seconds` of opening the study again, `trials`.
     """
     executor = SimulatedExecutor(slots)
-    given = {"epochs": EPOCHS, "seed": 0, "study": "s", "logs": folder, "verbose": 0, "trials": trials, **arguments}
+    given = {**arguments, "trials": trials}
     with mock.patch("tuning.driver.run.executor_for", lambda request: executor):
-        begun, wall = time.process_time(), time.perf_counter()
         tuning.search(space, **given)
-        seconds, wall = time.process_time() - begun, time.perf_counter() - wall
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     begun = time.perf_counter()
     with mock.patch("tuning.driver.run.executor_for", lambda request: SimulatedExecutor(slots)):
         study = tuning.search(space, **given)
     resumed = time.perf_counter() - begun
     waits = 1000 * np.array(executor.answered)
+    processor, wall = np.subtract(executor.ended, executor.begun)
     return {
-        "share_of_core": seconds / executor.now,
-        "events_per_second": (len(executor.answered) + 2 * trials) / wall,
+        "share_of_core": float(processor) / executor.now,
+        "events_per_second": (len(executor.answered) + 2 * executor.finished) / float(wall),
         "p50_ms": float(np.percentile(waits, 50)),
         "p99_ms": float(np.percentile(waits, 99)),
         "longest_ms": float(waits.max()),

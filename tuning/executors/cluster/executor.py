@@ -211,6 +211,7 @@ class ClusterExecutor:
         elif isinstance(message, Broken):
             self._give_up(slot, f"on {slot.host}: {message.error}", handle)
         elif isinstance(message, Gone):
+            self._slots.threads.pop(slot.address, None)
             self._drop(slot, "its machine is about to leave the cluster", handle)
 
     def _pass_on(self, slot: Slot, said: Said, handle: Handler) -> None:
@@ -239,13 +240,18 @@ class ClusterExecutor:
     # Machines come and go -----------------------------------------------------------------------------------
 
     def _join(self, threads: Mapping[str, int], handle: Handler) -> None:
-        """Hold slots where there are threads without one."""
+        """Take note of the machines that are there now."""
         for address in self._slots.addresses - threads.keys():
             self._leave(address, "its machine has left the cluster", handle)
         self._slots.threads = dict(threads)
+        self._hold()
+
+    def _hold(self) -> None:
+        """Hold slots where there are threads without one; have a cluster that grows by demand start what is missing."""
         for address in self._slots.free(self._most):
             slot = self._slots.add(address)
             self._link.hold(slot.name, address, self._transfer.probe)
+        self._link.wish(0 if self._most is None else self._most - self._slots.n_used)
 
     def _welcome(self, slot: Slot, hello: Mapping[str, Any]) -> None:
         """Let an agent begin, unless it cannot train what is searched here."""
@@ -258,6 +264,7 @@ class ClusterExecutor:
         if wrong:
             slot.is_refused = True  # it is held, or the next one would be the same
             self._remark(f"{hello['host']} is not used: it has {', '.join(wrong)}")
+            self._hold()
             return
         other = versions.differing(self._versions, theirs)
         if other:
@@ -305,9 +312,9 @@ class ClusterExecutor:
                     self._fill(other)
 
     def _leave(self, address: str, reason: str, handle: Handler) -> None:
+        self._slots.threads.pop(address, None)
         for slot in self._slots.at(address):
             self._drop(slot, reason, handle)
-        self._slots.threads.pop(address, None)
 
     def _drop(self, slot: Slot, reason: str, handle: Handler) -> None:
         """Forget a slot that is gone; that its task is lost does not count against the trial."""
@@ -319,8 +326,7 @@ class ClusterExecutor:
         if slot.task is not None:
             number, training = slot.task.key
             handle(Lost(number, f"{reason} ({slot.worker})", training, counts=False))
-        if self._is_short:
-            self._join(self._slots.threads, handle)
+        self._hold()
 
     def _give_up(self, slot: Slot, error: str, handle: Handler) -> None:
         """Do without a slot; end the search where that was the last one."""
@@ -331,10 +337,7 @@ class ClusterExecutor:
         if slot.task is not None:
             task, slot.task = slot.task, None
             handle(Lost(task.run.number, error, task.training))
-
-    @property
-    def _is_short(self) -> bool:
-        return self._most is not None and not self._is_closed
+        self._hold()
 
     def _first_ready(self) -> Slot:
         """Return an idle slot; wait for one where there is none."""

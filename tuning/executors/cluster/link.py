@@ -78,6 +78,7 @@ class Link:
         self._topic = f"tuning-{os.urandom(8).hex()}"
         self._tasks: dict[str, tuple[str, Any]] = {}
         self._turns: dict[str, asyncio.Lock] = {}
+        self._wishes: list[Any] = []
         self._is_closed = False
         self._client = connected(cluster)
         self.address = str(self._client.scheduler.address)
@@ -119,6 +120,17 @@ class Link:
         if future is not None:
             with contextlib.suppress(Exception):
                 future.release()
+
+    def wish(self, slots: int) -> None:
+        """Tell the scheduler how many slots more are wanted than there are, for clusters that grow by demand.
+
+        They go by the tasks that wait: these wait for a resource that no worker has.
+        """
+        while len(self._wishes) > max(0, slots):
+            self._wishes.pop().release()
+        while len(self._wishes) < slots:
+            key = f"tuning-wish-{os.urandom(8).hex()}"
+            self._wishes.append(self._client.submit(bool, key=key, resources={"tuning-wish": 1}, pure=False))
 
     def tell(self, slot: str, *messages: Any) -> None:
         """Send messages to a slot's agent, behind those that are still being sent."""
@@ -162,6 +174,7 @@ class Link:
     def close(self) -> None:
         """Let go of everything that is held."""
         self._is_closed = True
+        self.wish(0)
         for slot in list(self._tasks):
             self.release(slot)
         with contextlib.suppress(Exception):

@@ -113,6 +113,11 @@ class Slots:
         return {slot.address for slot in self}
 
     @property
+    def n_used(self) -> int:
+        """Number of slots, without those that are held only so that nobody else is sent there."""
+        return sum(not slot.is_refused for slot in self)
+
+    @property
     def ready(self) -> list[Slot]:
         return [slot for slot in self if slot.is_ready]
 
@@ -129,7 +134,7 @@ class Slots:
 
     def free(self, most: int | None) -> Iterator[str]:
         """Yield the address of each thread without a slot, those with the fewest first; no more than make `most`."""
-        room = None if most is None else most - sum(not slot.is_refused for slot in self)
+        room = None if most is None else most - self.n_used
         held = {address: len(self.at(address)) for address in self.threads}
         while room is None or room > 0:
             open_ = [address for address, threads in self.threads.items() if held[address] < threads]

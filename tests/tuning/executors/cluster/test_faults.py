@@ -203,14 +203,45 @@ def test_another_version_is_not_used_and_the_command_says_what_is_there(tmp_path
             assert slots_within(3, cluster) == 0
 
 
-def slots_within(seconds, cluster):
-    """Return the slots that an executor has after some seconds."""
+OTHER = """
+import socket
+from tuning.executors.cluster import agent
+socket.gethostname = lambda: "other"
+agent._kind = lambda: "64 x Other, 8 GPUs"
+"""
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize("goal", [{"objective": "seconds_per_epoch:min"}, {"constraints": ["predict_ms<=10000"]}])
+def test_times_are_compared_on_like_machines_only(tmp_path, goal):
+    given = {"engine": "random", "trials": 4, "epochs": 2, "seed": 0, "logs": tmp_path, "verbose": 0, **goal}
+    with dask_cluster(1) as cluster:
+        cluster.start_worker("--preload", OTHER)
+        assert slots_within(30, cluster, wanted=2) == 2
+        with pytest.warns(Remark, match=r"is not used: it has .* instead of .*, and times are compared"):
+            study = tuning.search(CURVE, study="s", cluster=cluster.address, **given)
+    assert len({worker for trial in study.trials for worker in trial.workers}) == 1
+
+
+@pytest.mark.medium
+def test_machines_that_cannot_be_used_do_not_take_the_place_of_others():
+    old = "from tuning.executors.cluster import versions\nversions.installed = lambda: {'Python': '2.7.18'}"
+    with dask_cluster() as cluster:
+        for _ in range(2):
+            cluster.start_worker("--preload", old)
+        cluster.start_worker()
+        with pytest.warns(Remark, match=r"it has Python 2\.7\.18 instead of 3\."):
+            assert slots_within(30, cluster, wanted=1, most=1) == 1
+
+
+def slots_within(seconds, cluster, wanted=1, **options):
+    """Return the slots that an executor has once there are enough, or after some seconds."""
     from tuning.executors.cluster.executor import ClusterExecutor
 
     space = tuning.SearchSpace("nothing")
     end = time.monotonic() + seconds
-    with contextlib.closing(ClusterExecutor(cluster.address)) as executor:
+    with contextlib.closing(ClusterExecutor(cluster.address, **options)) as executor:
         executor.load(None, space, tuning.Data([1.0]))
-        while executor.slots == 0 and time.monotonic() < end:
+        while executor.slots < wanted and time.monotonic() < end:
             executor.poll(lambda message: None)
         return executor.slots

@@ -56,6 +56,19 @@ def test_a_scheduler_file_and_a_client_do_as_well(search, cluster):
         assert client.status == "running", "it is still its owner's"
 
 
+@pytest.mark.medium
+def test_a_cluster_that_grows_by_demand_grows_to_what_is_wanted_and_shrinks(search):
+    import distributed
+
+    settings = {"target_duration": "500ms", "interval": "100ms", "wait_count": 3}
+    with distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None) as cluster:
+        cluster.adapt(minimum=0, maximum=3, **settings)
+        study = search(cluster=cluster.scheduler_address, workers=2, trials=12, epochs=10)
+        assert {worker.rpartition(":")[2] for t in study.trials for worker in t.workers} == {"0", "1"}
+        assert len(cluster.scheduler.workers) <= 2
+        wait_until(lambda: not cluster.scheduler.workers)
+
+
 def test_what_is_no_scheduler_is_refused_in_a_line(search, tmp_path):
     with pytest.raises(OptionError, match="`cluster` must be an existing scheduler file, but got 'nowhere.json'"):
         search(cluster="nowhere.json")
