@@ -75,7 +75,7 @@ def search_seconds(logs: str, trials: int, epochs: int, **where: Any) -> float:
 def arrays_seconds(logs: str) -> float:
     """Return how long it takes from a connection to the scheduler until all machines have the arrays."""
     data = tuning.Data(np.ones(ARRAYS, "float32"), np.ones(ARRAYS[0], "int64"))
-    settings = {"threads_per_worker": 1, "dashboard_address": None, "preload": [OF_ITS_OWN]}
+    settings = {"threads_per_worker": 1, "dashboard_address": ":0", "preload": [OF_ITS_OWN]}
     with distributed.LocalCluster(n_workers=MACHINES, **settings) as cluster:
         if len({found.host for found in look(cluster.scheduler_address, Path(logs))}) != MACHINES:
             raise RuntimeError("the workers are not machines of their own")
@@ -101,7 +101,7 @@ def main() -> None:
     here: dict[str, Any] = {"workers": WORKERS, "in_process": False}
     with (
         tempfile.TemporaryDirectory(prefix="bench-cluster-") as logs,
-        distributed.LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=":0") as cluster,
     ):
         there = {"cluster": cluster.scheduler_address}
         for name, where in (("worker processes", here), ("cluster", there)):

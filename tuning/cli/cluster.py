@@ -47,18 +47,23 @@ def check(
     if as_json:
         print_json([vars(one) for one in found])
         return
-    _show(found, logs)
+    _show(found, logs, address)
 
 
-def _show(found: list[Found], logs: Path) -> None:
+def _show(found: list[Found], logs: Path, address: str) -> None:
     from rich.table import Table
 
-    table = Table("worker", "host", "slots", "GPUs", "versions", f"sees {logs}", "kind", box=None, pad_edge=False)
+    if not found:
+        results().print(
+            f"no worker has joined {address}: `dask worker` brings one; a search waits for it", markup=False
+        )
+        return
+    table = Table("worker", "host", "slots", "GPUs", f"sees {logs}", box=None, pad_edge=False)
     for one in found:
-        versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
-        sees = "yes" if one.sees else "no"
-        table.add_row(one.address, one.host, str(one.slots), str(one.gpus), versions, sees, one.kind)
+        table.add_row(one.address, one.host, str(one.slots), str(one.gpus), "yes" if one.sees else "no")
     results().print(table)
+    for text, names in _kinds(found).items():
+        results().print(f"{', '.join(sorted(names))}: {text}", markup=False)
     usable = [one for one in found if not one.refused]
     hosts = len({one.host for one in usable})
     results().print(f"{sum(one.slots for one in usable)} slots on {hosts} machine{'' if hosts == 1 else 's'}")
@@ -67,3 +72,13 @@ def _show(found: list[Found], logs: Path) -> None:
             remarks().print(f"not used: {one.address} {text}", markup=False)
         for text in one.remarks:
             remarks().print(f"remark: {one.address} {text}", markup=False)
+
+
+def _kinds(found: list[Found]) -> dict[str, set[str]]:
+    """Return the hosts of each kind of machine, by what it is and has installed."""
+    kinds: dict[str, set[str]] = {}
+    for one in found:
+        if one.host:
+            versions = ", ".join(f"{name} {version}" for name, version in one.versions.items())
+            kinds.setdefault(f"{one.kind}; {versions}", set()).add(one.host)
+    return kinds

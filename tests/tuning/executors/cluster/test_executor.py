@@ -1,5 +1,6 @@
 """The executor on a cluster of dask.distributed, whose scheduler and workers are processes as a user starts them."""
 
+import contextlib
 import os
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tests.contracts.executor import ExecutorContract, Scripted, task, trained
 from tests.dask_cluster import dask_cluster
 from tuning.executors.cluster.executor import ClusterExecutor
+from tuning.training.messages import Finished, Report
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,26 @@ def started(cluster, space=None, slots=3, **options):
 @pytest.mark.medium
 class TestClusterExecutor(ExecutorContract):
     pass
+
+
+class Visible(Scripted):
+    """Says which GPU its process was given."""
+
+    def fit(self, hp, model, x, *, epochs, callbacks=(), **_):
+        callbacks[0].on_epoch_end(0, {"score": float(os.environ["CUDA_VISIBLE_DEVICES"])})
+
+
+@pytest.mark.medium
+def test_gpus_of_a_machine_are_shared_out_to_its_slots(cluster):
+    with dask_cluster() as made:
+        made.start_worker(threads=2, env={"CUDA_VISIBLE_DEVICES": "4,7"})
+        with contextlib.closing(started(made, Visible(), slots=2)) as executor:
+            for number in (0, 1):
+                executor.submit(task(number))
+            heard = trained(executor)
+            while sum(isinstance(message, Finished) for message in heard) < 2:
+                heard += trained(executor)
+    assert {message.metrics["score"] for message in heard if isinstance(message, Report)} == {4.0, 7.0}
 
 
 @pytest.mark.medium

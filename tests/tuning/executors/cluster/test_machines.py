@@ -102,8 +102,8 @@ def promoted(study):
 @pytest.mark.slow
 def test_hyperband_promotes_across_machines_as_on_one(apart, tmp_path):
     cluster, machines = apart
-    space = tmp_path / "small.py"
-    space.write_text(SMALL)
+    (tmp_path / "small.py").write_text(SMALL)
+    space = str(tmp_path / "small.py")
     given = {"engine": "hyperband", "epochs": 4, "trials": 10, "options": {"factor": 2}, "seed": 0, "logs": tmp_path}
     given |= {"workers": 2, "verbose": 0}
     study = tuning.search(space, study="apart", cluster=cluster.address, **given)

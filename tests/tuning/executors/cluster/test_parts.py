@@ -3,13 +3,14 @@
 import os
 import types
 
+import dask
 import numpy as np
 import pytest
 
 from tuning import Data, SearchSpace
 from tuning.errors import DataError, StudyError
 from tuning.executors import channel, output
-from tuning.executors.cluster import files, space, versions
+from tuning.executors.cluster import agent, files, space, versions
 from tuning.executors.cluster.slots import Slots
 from tuning.executors.cluster.wire import Place
 
@@ -186,6 +187,20 @@ def test_modules_beside_the_file_of_a_space_travel(tmp_path, monkeypatch):
     assert "beside_it" not in cloudpickle.list_registry_pickle_by_value()
     monkeypatch.delitem(__import__("sys").modules, "beside_it")
     assert cloudpickle.loads(pickled)() == 7
+
+
+# What a worker process finds -------------------------------------------------------------------------------------
+
+
+def test_what_dask_sets_of_its_own_is_not_taken_for_the_users(monkeypatch):
+    preset = {"OMP_NUM_THREADS": 1, "MKL_NUM_THREADS": 1, "MALLOC_TRIM_THRESHOLD_": 65536}
+    for name, value in {**preset, "MKL_NUM_THREADS": 3}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("TF_MINE", "there")
+    with dask.config.set({"distributed.nanny.pre-spawn-environ": preset}):
+        found = agent._variables({"TF_MINE": "the driver's", "KERAS_BACKEND": "jax"})
+    assert "OMP_NUM_THREADS" not in found and found["MKL_NUM_THREADS"] == "3"
+    assert (found["TF_MINE"], found["KERAS_BACKEND"]) == ("the driver's", "jax")
 
 
 # What is printed ------------------------------------------------------------------------------------------------

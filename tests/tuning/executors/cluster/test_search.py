@@ -61,7 +61,7 @@ def test_a_cluster_that_grows_by_demand_grows_to_what_is_wanted_and_shrinks(sear
     import distributed
 
     settings = {"target_duration": "500ms", "interval": "100ms", "wait_count": 3}
-    with distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster:
         cluster.adapt(minimum=0, maximum=3, **settings)
         study = search(cluster=cluster.scheduler_address, workers=2, trials=12, epochs=10)
         assert {worker.rpartition(":")[2] for t in study.trials for worker in t.workers} == {"0", "1"}
