@@ -54,9 +54,7 @@ def _show(found: list[Found], logs: Path, address: str) -> None:
     from rich.table import Table
 
     if not found:
-        results().print(
-            f"no worker has joined {address}: `dask worker` brings one; a search waits for it", markup=False
-        )
+        results().print(f"no worker has joined {address} yet; a search waits for one", markup=False)
         return
     table = Table("worker", "host", "slots", "GPUs", f"sees {logs}", box=None, pad_edge=False)
     for one in found:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import pickle
 import queue
@@ -23,6 +24,9 @@ from tuning.executors.cluster import agent
 
 CONNECT_SECONDS = 15
 """Time that a scheduler is given to answer."""
+
+SCHEMES = ("", "tcp", "tls", "ws", "wss")
+"""What an address may begin with; nothing is tcp."""
 
 ECHO_SECONDS = 0.1
 CLOSE_SECONDS = 3
@@ -228,26 +232,55 @@ def connected(cluster: Any) -> Any:
     Raises:
         OptionError: there is none that answers.
     """
-    options: dict[str, Any] = {"timeout": CONNECT_SECONDS, "set_as_default": False, "name": "tune"}
-    if isinstance(cluster, str):
-        if cluster.endswith(".json"):
-            if not Path(cluster).is_file():
-                advice = "`dask scheduler --scheduler-file FILE` writes it."
-                raise OptionError(must("cluster", "be an existing scheduler file", cluster, advice))
-            options["scheduler_file"] = cluster
-        else:
-            options["address"] = cluster
-    else:
-        given = getattr(cluster, "scheduler", None)
-        options |= {"address": getattr(given, "address", None), "security": getattr(cluster, "security", None)}
-        if not isinstance(options["address"], str):
+    address, security = _place(cluster)
+    try:
+        return distributed.Client(
+            address, security=security, timeout=CONNECT_SECONDS, set_as_default=False, name="tune"
+        )
+    except Exception as error:  # of sockets and certificates
+        advice = f"{one_line(error)}. `dask scheduler` starts one, `dask worker ADDRESS` brings machines to it."
+        raise OptionError(must("cluster", "be that of a scheduler that answers", address, advice)) from error
+
+
+def _place(cluster: Any) -> tuple[str, Any]:
+    """Return address and certificates of a scheduler.
+
+    They are looked at here, because a client that could not even begin to connect takes half a minute to be deleted.
+
+    Raises:
+        OptionError: there can be no connection.
+    """
+    if not isinstance(cluster, str):
+        address = getattr(getattr(cluster, "scheduler", None), "address", None)
+        if not isinstance(address, str):
             advice = "Such as 'tcp://host:8786', 'scheduler.json', or distributed.Client()."
             raise OptionError(
                 must("cluster", "be an address, a scheduler file, or a connected client", cluster, advice)
             )
+        return address, cluster.security
+    address = _address_in(Path(cluster)) if cluster.endswith(".json") else cluster
+    scheme, _, place = address.rpartition("://")
+    host, _, port = place.rpartition(":")
+    if scheme not in SCHEMES or not host or not port.isdecimal():
+        advice = "`dask scheduler` prints its own; a scheduler file ends in .json."
+        raise OptionError(must("cluster", "be an address such as tcp://host:8786 or tls://host:8786", address, advice))
+    security = distributed.Security()  # as Dask is configured
+    if scheme == "tls" and security.get_connection_args("client").get("ssl_context") is None:
+        advice = "Dask finds them by distributed.comm.tls in its configuration, such as ~/.config/dask/tls.yaml."
+        raise OptionError(must("cluster", "be reached with certificates", address, advice))
+    return address, security
+
+
+def _address_in(file: Path) -> str:
+    """Return the address in a scheduler file.
+
+    Raises:
+        OptionError: there is none.
+    """
+    advice = "`dask scheduler --scheduler-file FILE` writes it."
+    if not file.is_file():
+        raise OptionError(must("cluster", "be an existing scheduler file", str(file), advice))
     try:
-        return distributed.Client(**options)
-    except Exception as error:  # of sockets, certificates, addresses
-        shown = cluster if isinstance(cluster, str) else options["address"]
-        advice = f"{one_line(error)}. `dask scheduler` starts one, `dask worker ADDRESS` brings machines to it."
-        raise OptionError(must("cluster", "be that of a scheduler that answers", shown, advice)) from error
+        return str(json.loads(file.read_text(encoding="utf-8"))["address"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise OptionError(must("cluster", "be a scheduler file", str(file), f"{one_line(error)}. {advice}")) from error

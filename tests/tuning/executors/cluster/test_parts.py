@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from tuning import Data, SearchSpace
+from tuning.driver.run import executor_for
 from tuning.errors import DataError, StudyError
 from tuning.executors import channel, output
-from tuning.executors.cluster import agent, files, space, versions
+from tuning.executors.cluster import agent, executor, files, space, versions
 from tuning.executors.cluster.slots import Slots
 from tuning.executors.cluster.wire import Place
+from tuning.records.constraint import Constraint
+from tuning.records.objective import Objective
 
 
 def hello(machine, sees=True):
@@ -80,6 +83,24 @@ def test_the_next_task_goes_to_the_machine_that_trains_the_least():
         slot.task = object()
         order.append(slot.host)
     assert order == ["a", "b", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("goals", "constraint", "alike"),
+    [
+        (("val_loss",), None, False),
+        (("val_loss", "seconds_per_epoch:min"), None, True),
+        ((Objective("predict_ms", "min"),), None, True),
+        (("val_loss",), "predict_ms<=5", True),
+        (("val_loss",), "n_params<=5", False),
+    ],
+)
+def test_a_search_that_compares_times_asks_for_like_machines(goals, constraint, alike, monkeypatch):
+    monkeypatch.setattr(executor, "ClusterExecutor", lambda *given: given[-1])
+    constraints = None if constraint is None else (Constraint.parse(constraint),)
+    given = {"in_process": False, "cluster": "tcp://a:1", "workers": 1, "path": None, "silence_limit": None}
+    request = types.SimpleNamespace(**given, goals=goals, constraints=constraints, space=SearchSpace("nothing"))
+    assert executor_for(request) is alike
 
 
 # Files --------------------------------------------------------------------------------------------------

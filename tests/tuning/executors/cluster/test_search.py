@@ -72,6 +72,15 @@ def test_a_cluster_that_grows_by_demand_grows_to_what_is_wanted_and_shrinks(sear
 def test_what_is_no_scheduler_is_refused_in_a_line(search, tmp_path):
     with pytest.raises(OptionError, match="`cluster` must be an existing scheduler file, but got 'nowhere.json'"):
         search(cluster="nowhere.json")
+    for address in ("foo", "http://127.0.0.1:8786", "tcp://127.0.0.1", "tcp://:8786", "tcp://a:b"):
+        with pytest.raises(OptionError, match=f"`cluster` must be an address such as .*, but got '{address}'"):
+            search(cluster=address)
+    with pytest.raises(OptionError, match="`cluster` must be reached with certificates, but got 'tls://a:8786'"):
+        search(cluster="tls://a:8786")
+    for text in ("", "[]", '{"id": 3}'):
+        (tmp_path / "file.json").write_text(text)
+        with pytest.raises(OptionError, match="`cluster` must be a scheduler file, but got '.*file.json'"):
+            search(cluster=str(tmp_path / "file.json"))
     with pytest.raises(OptionError, match="`cluster` must be an address, a scheduler file, or a connected client"):
         search(cluster=object())
     with pytest.raises(OptionError, match="`in_process` must be False with a cluster"):
