@@ -152,16 +152,20 @@ def test_14_random_kills_change_nothing_in_30_trials(start, drive, expected, tmp
 # Who is let in ------------------------------------------------------------------------------------------
 
 
+PARTS = ("cert", "key")
+
+
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
     if shutil.which("openssl") is None:
         pytest.skip("there is no openssl to make certificates with")
     folder = tmp_path_factory.mktemp("certificates")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"]
-        + ["-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    for whose in ("", "other-"):
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"]
+            + ["-keyout", folder / f"{whose}key.pem", "-out", folder / f"{whose}cert.pem"],
+            check=True, capture_output=True,
+        )  # fmt: skip
     return folder
 
 
@@ -171,7 +175,7 @@ def test_a_client_without_a_certificate_is_refused(certificates, tmp_path, monke
 
     monkeypatch.setattr(link, "CONNECT_SECONDS", 2)
     parts = {"ca-file": "cert.pem"}
-    parts |= {f"{who}.{what}": f"{what}.pem" for who in ("scheduler", "worker", "client") for what in ("cert", "key")}
+    parts |= {f"{who}.{what}": f"{what}.pem" for who in ("scheduler", "worker", "client") for what in PARTS}
     config = {f"distributed.comm.tls.{name}": str(certificates / file) for name, file in parts.items()}
     config["distributed.comm.require-encryption"] = True
     env = {f"DASK_{name.replace('.', '__').replace('-', '_').upper()}": str(value) for name, value in config.items()}
@@ -180,8 +184,14 @@ def test_a_client_without_a_certificate_is_refused(certificates, tmp_path, monke
     try:
         cluster.start_worker()
         assert cluster.address.startswith("tls://")
-        for address in (cluster.address, cluster.address.replace("tls", "tcp")):
-            with pytest.raises(OptionError, match="`cluster` must be that of a scheduler that answers"):
+        with pytest.raises(OptionError, match="`cluster` must be reached with certificates"):
+            tuning.search(CURVE, cluster=cluster.address, study="refused", **given)
+        foreign = {f"distributed.comm.tls.client.{what}": str(certificates / f"other-{what}.pem") for what in PARTS}
+        for address, known in ((cluster.address.replace("tls", "tcp"), {}), (cluster.address, {**config, **foreign})):
+            with (
+                dask.config.set(known),
+                pytest.raises(OptionError, match="`cluster` must be that of a scheduler that answers"),
+            ):
                 tuning.search(CURVE, cluster=address, study="refused", **given)
         assert not (tmp_path / "refused").exists()
         with dask.config.set(config):
