@@ -5,7 +5,6 @@ Part of `scripts/benchmark.py`. The program is `scripts/peer_kerastuner.py`: the
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -29,6 +28,8 @@ SEARCHES = {
 }
 
 ENGINES = tuple(search[1] for search in SEARCHES.values())
+
+SEEDS = (42, 43, 44)
 
 
 @dataclass
@@ -65,7 +66,7 @@ def run_program(before: Sequence[str], arguments: Sequence[str], workers: int) -
     return seconds, json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(seeds: Sequence[int] = (42, 43, 44), engines: Sequence[str] = ENGINES) -> list[Compared]:
+def measure(seeds: Sequence[int], engines: Sequence[str]) -> list[Compared]:
     """Run the searches of some engines in turns, once a seed."""
     wanted = {title: search for title, search in SEARCHES.items() if search[1] in engines}
     found, ours = [Compared(title) for title in wanted], ["-m", "tuning.keras_tuner"]
@@ -96,15 +97,3 @@ def print_results(found: Sequence[Compared]) -> None:
 
 def _scores(scores: Sequence[float]) -> str:
     return " ".join(f"{score:.4f}" for score in scores)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44], help="seeds of the searches")
-    parser.add_argument("--engines", choices=ENGINES, nargs="+", default=ENGINES, help="whose searches; default: all")
-    options = parser.parse_args()
-    print_results(measure(options.seeds, options.engines))
-
-
-if __name__ == "__main__":
-    main()

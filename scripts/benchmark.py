@@ -136,6 +136,9 @@ def main() -> None:
     parts = ["training", "breadth", "driver", "searches", "sklearn", "keras-tuner"]
     parser.add_argument("--only", choices=parts, help="one part")
     parser.add_argument("--model", nargs="+", choices=bench_breadth.BREADTH, help="only these rows of breadth")
+    known = bench_keras_tuner.ENGINES
+    parser.add_argument("--engines", choices=known, nargs="+", default=known, help="only these of keras-tuner")
+    parser.add_argument("--seeds", type=int, nargs="+", default=bench_keras_tuner.SEEDS, help="those of keras-tuner")
     parser.add_argument("--row", type=int, action="append", metavar="N", help="only this row of the searches, from 0")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there as well")
     options = parser.parse_args()
@@ -163,7 +166,7 @@ def main() -> None:
         bench_sklearn.print_result(compared)
         record["sklearn"] = dataclasses.asdict(compared)
     if options.only == "keras-tuner" or (options.only is None and not options.quick):
-        programs = bench_keras_tuner.measure()
+        programs = bench_keras_tuner.measure(options.seeds, options.engines)
         bench_keras_tuner.print_results(programs)
         record["keras-tuner"] = [dataclasses.asdict(compared) for compared in programs]
     record["environment"] = bench_training.environment()

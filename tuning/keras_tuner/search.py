@@ -5,10 +5,11 @@ Owns the steps of such a search, and which searches are left to KerasTuner.
 
 from __future__ import annotations
 
+import gc
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ def _search(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     put_in_order(tuner.oracle)
     tuner.save()  # a program that is killed in its first trial is gone on with, too
     with ExitStack() as resources:
+        resources.enter_context(_short_collections())
         executor = resources.enter_context(closing(_executor(space)))
         engine = OracleEngine(space, epochs)
         resources.enter_context(locked(path))
@@ -100,6 +102,19 @@ def _search(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
             if space.fatal is None:
                 raise
             raise space.fatal from None
+
+
+@contextmanager
+def _short_collections() -> Iterator[None]:
+    """Have collections of garbage pass over all that is there already: KerasTuner makes one before each model."""
+    is_own = not gc.get_freeze_count()
+    if is_own:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if is_own:
+            gc.unfreeze()
 
 
 def _executor(space: TunerSpace) -> Executor:

@@ -4,6 +4,7 @@ import warnings
 
 import pytest
 
+import tuning
 from tests.tuning.keras_tuner.conftest import studies
 from tuning.records.trial import State
 
@@ -266,6 +267,48 @@ def test_a_project_that_keras_tuner_alone_began_is_gone_on_with(tmp_path, monkey
     study = only_study()
     assert [trial.score for trial in study.trials] == [trial.score for trial in in_order(again.oracle)]
     assert len(study.trials) == 4 and {trial.state for trial in study.trials} == {State.COMPLETED}
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize(
+    ("oracle", "options"),
+    [
+        ("RandomSearchOracle", {"max_trials": 8}),
+        ("BayesianOptimizationOracle", {"max_trials": 6, "num_initial_points": 5}),
+        ("HyperbandOracle", {"max_epochs": 4, "factor": 2}),
+        ("GridSearchOracle", {"max_trials": 8}),
+    ],
+)
+def test_the_same_seed_gives_the_trials_that_keras_tuner_alone_makes(tmp_path, monkeypatch, oracle, options):
+    import tuning.keras_tuner as kt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TUNE_WORKERS", "1")
+
+    def cost(hp):
+        deep = hp.Boolean("deep")
+        with hp.conditional_scope("deep", [True]):
+            units = hp.Int("units", 8, 64, step=2, sampling="log") if deep else 0
+        return (hp.Float("rate", 1e-4, 1.0, sampling="log") - 0.1) ** 2 + units / 100
+
+    class Given(kt.Tuner):
+        def run_trial(self, trial, *args, **kwargs):
+            return cost(trial.hyperparameters)
+
+    def trials(project):
+        hp = kt.HyperParameters()
+        cost(hp)
+        made = getattr(kt.oracles, oracle)(seed=7, hyperparameters=hp, **options)
+        tuner = Given(made, directory="out", project_name=project)
+        tuner.search(verbose=0)
+        return {i: (trial.hyperparameters.values, trial.score) for i, trial in tuner.oracle.trials.items()}
+
+    kt.uninstall()
+    try:
+        alone = trials("alone")
+    finally:
+        kt.install()
+    assert trials("ours") == alone and len(tuning.load("out/ours").trials) == len(alone) >= 6
 
 
 @pytest.mark.medium

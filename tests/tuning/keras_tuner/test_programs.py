@@ -1,10 +1,12 @@
 """Programs as people write them for KerasTuner: with our driver they end as they do without it."""
 
+import functools
 import runpy
 
 import pytest
 
 from tests.tuning.keras_tuner.conftest import PROGRAMS, run_python, studies
+from tests.tuning.keras_tuner.forks import Forks, outcome, switched_on
 from tuning.records.trial import State
 
 QUICK = ("s04_black_box", "s22_oracle", "s14_epochs_and_batches")
@@ -19,16 +21,12 @@ TRAIN_NOTHING = ("s04_black_box", "s22_oracle", "s09_own_loop", "s21_fit_with_lo
 IN_WORKERS = ("s04_black_box", "s06_grid_and_failures", "s10_hyperband", "s16_sets_arguments", "s23_private_methods")
 
 
-def each(programs):
-    return [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in programs]
-
-
 def test_all_situations_have_a_program():
     assert [name[:3] for name in PROGRAMS] == [f"s{number:02}" for number in range(1, 24)]
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("name", each(PROGRAMS))
+@pytest.mark.parametrize("name", QUICK)
 def test_a_program_leaves_a_study_with_every_trial_and_compiled_epochs(tuners, name):
     runpy.run_path(str(PROGRAMS[name]), run_name="__main__")
     ours_searched(name, "out")
@@ -47,40 +45,59 @@ def ours_searched(name, folder):
             assert NOT_COMPILED.get(name, "") in (trial.compiled_reason or "")
 
 
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory):
+    made = Forks(tmp_path_factory.mktemp("xla"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def alone(forks, tmp_path_factory):
+    """Return what a program comes to under KerasTuner alone, which runs once."""
+
+    @functools.cache
+    def run(name):
+        folder = tmp_path_factory.mktemp(name)
+        forks.run(folder, PROGRAMS[name].read_text(encoding="utf-8"))
+        assert not list(folder.glob("out/*/trials.db"))
+        return outcome(folder)
+
+    return run
+
+
 @pytest.mark.exhaustive
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("way", ["command", "import", "install"])
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_ends_under_keras_tuner_alone(name, tmp_path):
-    run_python(PROGRAMS[name], folder=tmp_path)
-    assert not list(tmp_path.glob("out/*/trials.db"))
+def test_a_program_comes_in_every_way_to_what_it_comes_to_alone(forks, alone, name, way, workers, tmp_path):
+    expected = alone(name)
+    forks.run(tmp_path, PROGRAMS[name].read_text(encoding="utf-8"), way, workers)
+    ours_searched(name, tmp_path / "out")
+    found = outcome(tmp_path)
+    assert found.keys() == expected.keys()
+    for project, trials in expected.items():
+        assert is_alike(found[project], trials, workers == 1), f"{project}: {found[project]}, alone {trials}"
 
 
-def switched_on(way, text):
-    """Return the arguments of Python that run a program's text in one of the ways of switching on, and its text."""
-    if way == "import":
-        legacy = text.replace("from kerastuner.", "from tuning.keras_tuner.")
-        legacy = legacy.replace("import kerastuner", "import tuning.keras_tuner as kerastuner")
-        return ["program.py"], legacy.replace("import keras_tuner as kt", "import tuning.keras_tuner as kt")
-    if way == "install":
-        return ["program.py"], f"import tuning.keras_tuner\n\ntuning.keras_tuner.install()\n{text}"
-    return [
-        *{"command": ["-m", "tuning.cli", "keras-tuner"], "module": ["-m", "tuning.keras_tuner"]}[way],
-        "program.py",
-    ], text
+def is_alike(ours, theirs, same_values):
+    """Tell whether two outcomes of a project have the same trials, in the same states and with the same metrics.
+
+    Args:
+        ours, theirs: of `outcome`.
+        same_values: whether they have been proposed the same values, too.
+    """
+    if same_values and {i: values for i, (values, *_) in ours.items()} != {i: v for i, (v, *_) in theirs.items()}:
+        return False
+    return sorted(map(repr, (t[1:] for t in ours.values()))) == sorted(map(repr, (t[1:] for t in theirs.values())))
 
 
 def runs_switched_on(name, way, workers, folder):
-    arguments, text = switched_on(way, PROGRAMS[name].read_text(encoding="utf-8"))
-    (folder / "program.py").write_text(text, encoding="utf-8")
-    run_python(*arguments, folder=folder, TUNE_WORKERS=workers)
+    """Run a program as a user does, everything imported anew."""
+    before = {"import": [], "module": ["-m", "tuning.keras_tuner"], "command": ["-m", "tuning.cli", "keras-tuner"]}[way]
+    (folder / "program.py").write_text(switched_on(way, PROGRAMS[name].read_text(encoding="utf-8")), encoding="utf-8")
+    run_python(*before, "program.py", folder=folder, TUNE_WORKERS=workers)
     ours_searched(name, folder / "out")
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize("way", ["command", "import", "install"])
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_runs_in_every_way_of_switching_on(name, way, workers, tmp_path):
-    runs_switched_on(name, way, workers, tmp_path)
 
 
 @pytest.mark.slow

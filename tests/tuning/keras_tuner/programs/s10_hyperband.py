@@ -9,10 +9,10 @@ y = (x[:, 0] > 0).astype("int32")
 
 
 def build_model(hp):
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(hp.Int("units", 4, 64, step=4), "relu")])
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(hp.Choice("units", [4, 8]), "relu")])
     model.add(keras.layers.Dense(2))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(hp.Choice("rate", [1e-2, 1e-3, 1e-4])), loss, metrics=["accuracy"])
+    model.compile(keras.optimizers.Adam(hp.Float("rate", 1e-4, 1e-2, sampling="log")), loss, metrics=["accuracy"])
     return model
 
 

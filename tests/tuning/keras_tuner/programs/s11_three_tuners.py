@@ -8,9 +8,10 @@ x, y = np.random.default_rng(11).normal(size=(40, 3)), np.arange(40) % 2
 
 
 def build_model(hp):
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(hp.Int("units", 1, 60), "relu")])
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(hp.Choice("units", [2, 4]), "relu")])
     model.add(keras.layers.Dense(1, activation="sigmoid"))
-    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    rate = hp.Float("rate", 1e-4, 1e-1, sampling="log")
+    model.compile(keras.optimizers.Adam(rate), "binary_crossentropy", metrics=["accuracy"])
     return model
 
 

@@ -13,7 +13,7 @@ x, y = np.random.default_rng(13).normal(size=(40, 2)), np.arange(40) % 2
 
 def build_model(hp):
     assert isinstance(hp, HyperParameters)
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(hp.Int("units", 4, 8), "relu")])
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(hp.Choice("units", [4, 8]), "relu")])
     model.add(keras.layers.Dense(1, activation="sigmoid"))
     rate = hp.Float("rate", min_value=1e-4, max_value=1e-2, sampling="LOG", default=1e-3)
     model.compile(keras.optimizers.Adam(rate), "binary_crossentropy", metrics=["accuracy"])

@@ -11,7 +11,7 @@ x, y = np.random.default_rng(17).normal(size=(30, 2)), np.arange(30) % 2
 
 
 def build_model(hp):
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(hp.Int("units", 2, 9), "relu")])
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(hp.Choice("units", [4, 8]), "relu")])
     model.add(keras.layers.Dense(1, activation="sigmoid"))
     model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
     return model
@@ -22,7 +22,7 @@ class Folds(kt.Tuner):
 
     def run_trial(self, trial, x, y, batch_size=8, epochs=1):
         losses = []
-        for train, test in KFold(3).split(x):
+        for train, test in KFold(2).split(x):
             model = self.hypermodel.build(trial.hyperparameters)
             model.fit(x[train], y[train], batch_size=batch_size, epochs=epochs, verbose=0)
             losses.append(model.evaluate(x[test], y[test], verbose=0)[0])

@@ -9,9 +9,10 @@ x, y = np.random.default_rng(20).normal(size=(30, 2)), np.arange(30) % 2
 
 
 def build_model(hp):
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(hp.Int("units", 2, 40), "relu")])
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(4, "relu")])
     model.add(keras.layers.Dense(1, activation="sigmoid"))
-    model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+    rate = hp.Float("rate", 1e-4, 1e-1, sampling="log")
+    model.compile(keras.optimizers.Adam(rate), "binary_crossentropy", metrics=["accuracy"])
     return model
 
 
@@ -26,7 +27,7 @@ rows = [
     for i, t in tuner.oracle.trials.items()
 ]
 table = pd.DataFrame(rows).sort_values("score", ascending=False)
-assert list(table.columns) == ["trial", "score", "state", "units"] and len(table) == 3
+assert list(table.columns) == ["trial", "score", "state", "rate"] and len(table) == 3
 histories = [t.metrics.get_history("val_accuracy") for t in tuner.oracle.trials.values()]
 assert all(len(history) == 1 and history[0].mean() >= 0 for history in histories)
 
