@@ -166,6 +166,17 @@ class StoreContract:
         store.close_trial(a_trial(state=State.PRUNED, trainings=scored(0.5)))
         assert open_store(exclusive=False).read() == ([a_trial(state=State.PRUNED, trainings=scored(0.5))], 2)
 
+    def test_a_removed_trial_is_gone_and_its_number_is_free(self, store, open_store):
+        for number in range(3):
+            store.begin(a_trial(number), number, MIXED_SPACE)
+            store.report(a_trial(number, trainings=scored(None, {"val_loss": 1.0})), 1.0)
+        for number in (0, 2):
+            store.remove(a_trial(number))
+        store.begin(a_trial(2), "again", MIXED_SPACE)
+        trials, state = open_store(exclusive=False).read()
+        assert trials == [a_trial(1), a_trial(2)] and state == "again"
+        assert [bool(row.intermediate_values) for row in store._storage.get_all_trials(store._id)] == [True, False]
+
     def test_rows_are_those_of_optuna(self, store):
         states = {State.COMPLETED: "COMPLETE", State.PRUNED: "PRUNED", State.FAILED: "FAIL"}
         for number, state in enumerate(states):

@@ -26,12 +26,16 @@ class Endings:
     Args:
         inner: what trains.
         space, engine: of the tuner.
+
+    Attributes:
+        is_broken_off: whether the end of a trial was that of the search, whatever else was under way.
     """
 
     def __init__(self, inner: Executor, space: TunerSpace, engine: OracleEngine) -> None:
         self._inner, self._space, self._engine, self._tuner = inner, space, engine, space.tuner
         self._tasks: dict[int, Task] = {}
         self._paused: set[int] = set()
+        self.is_broken_off = False
 
     @property
     def slots(self) -> int:
@@ -66,6 +70,8 @@ class Endings:
 
     def close(self) -> None:
         self._inner.close()
+        if self.is_broken_off:
+            self._engine.abandon()
 
     def _is_an_end(self, message: Finished | Failed) -> bool:
         return message.number not in self._paused and not (isinstance(message, Failed) and message.is_fatal)
@@ -87,6 +93,7 @@ class Endings:
             return Decision.GO
         decision = handle(_agreed(message, known))
         if error is not None:
+            self.is_broken_off = True
             raise error
         return decision
 

@@ -42,7 +42,7 @@ class OracleEngine(Engine):
                 time.sleep(_IDLE_SECONDS)  # an oracle of somebody's own may want to be asked again
                 continue
             self._begin(trial)
-            number = self._numbers.setdefault(trial.trial_id, len(self._numbers))
+            number = self._numbers.setdefault(trial.trial_id, max(self._numbers.values(), default=-1) + 1)
             return Run(number, recorded(trial.hyperparameters), 0, self._epochs, note={TRIAL: trial.trial_id})
 
     def _next(self) -> Any:
@@ -82,6 +82,13 @@ class OracleEngine(Engine):
             under_way.forget(private.trial_folder(self._tuner.oracle, found.trial_id))
             found.status, found.message = "FAILED", trial.error
             self._tuner.on_trial_end(found)
+
+    def abandon(self) -> None:
+        """Forget the trials that are under way: the one whose end was the last would have come before them."""
+        for trial_id in self._space.trials:
+            private.forget(self._tuner.oracle, trial_id)
+        self._space.trials.clear()
+        self._tuner.oracle.save()
 
     def should_stop(self, trial: Trial) -> bool:
         return False

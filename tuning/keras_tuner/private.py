@@ -16,7 +16,7 @@ from typing import Any
 
 import keras_tuner
 
-from tuning.files import replaced
+from tuning.files import remove, replaced
 
 _NEEDED = {
     "keras_tuner.src.engine.base_tuner": ("BaseTuner._try_run_and_update_trial", "BaseTuner.search"),
@@ -158,8 +158,16 @@ def retries(oracle: Any) -> list[str]:
 
 
 def forget(oracle: Any, trial_id: str) -> None:
-    """Drop a trial that the oracle's own state does not know."""
+    """Drop a trial as if it had never been begun, with its folder."""
     del oracle.trials[trial_id]
+    if trial_id in oracle.start_order:
+        oracle.start_order.remove(trial_id)
+    for tuner_id in [i for i, trial in oracle.ongoing_trials.items() if trial.trial_id == trial_id]:
+        del oracle.ongoing_trials[tuner_id]
+    for bracket in getattr(oracle, "_brackets", []):  # Hyperband's
+        for promoted in bracket["rounds"]:
+            promoted[:] = [one for one in promoted if one["id"] != trial_id]
+    remove(trial_folder(oracle, trial_id))
 
 
 def order_grid(oracle: Any, ended: list[str]) -> None:
@@ -172,7 +180,7 @@ def order_grid(oracle: Any, ended: list[str]) -> None:
     if not isinstance(oracle, keras_tuner.oracles.GridSearchOracle):
         return
     kind, known = type(oracle._ordered_ids), oracle._ordered_ids
-    if len(known._memory) >= len(oracle.trials):
+    if set(known._memory) == set(oracle.trials):
         oracle._populate_next += ended
         return
     by_values = functools.cmp_to_key(_comparison(oracle))

@@ -54,6 +54,7 @@ def agreed(path: Path, definition: Definition, oracle: Any) -> tuple[Store, Defi
     kept = stored if stored is not None and is_same else definition
     store = opened(path, None, kept, overwrite=not is_same)
     try:
+        forget_unknown(store, oracle)
         if not _is_known(store.read()[0], oracle):
             store.close()
             kept, store = definition, opened(path, None, definition, overwrite=True)
@@ -62,6 +63,13 @@ def agreed(path: Path, definition: Definition, oracle: Any) -> tuple[Store, Defi
         store.close()
         raise
     return store, kept
+
+
+def forget_unknown(store: Store, oracle: Any) -> None:
+    """Remove the trials of a study that were under way when another one ended the search: the oracle forgets them."""
+    for trial in store.read()[0]:
+        if trial.runs and not trial.state.is_finished and trial.runs[-1].note.get(TRIAL) not in oracle.trials:
+            store.remove(trial)
 
 
 def _is_known(trials: list[Trial], oracle: Any) -> bool:
@@ -91,7 +99,8 @@ class _Repair:
                 raise StudyError(f"trial {trial.number} is under way in the study, and the oracle does not know it.")
 
     def _begin(self, trial: Trial | None, found: Any) -> Trial:
-        number = len(self._trials) if trial is None else trial.number
+        numbers = (known.number for known in self._trials.values())
+        number = max(numbers, default=-1) + 1 if trial is None else trial.number
         values = recorded(found.hyperparameters)
         run = Run(number, values, 0, self._definition.epochs, note={TRIAL: found.trial_id}, asked=self._next_event())
         if trial is None:

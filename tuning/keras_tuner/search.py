@@ -25,7 +25,7 @@ from tuning.executors.processes import ProcessExecutor
 from tuning.keras_tuner import private
 from tuning.keras_tuner.endings import Endings
 from tuning.keras_tuner.oracle_engine import OracleEngine
-from tuning.keras_tuner.repair import agreed, put_in_order
+from tuning.keras_tuner.repair import agreed, forget_unknown, put_in_order
 from tuning.keras_tuner.space import TunerSpace
 from tuning.keras_tuner.translation import described
 from tuning.keras_tuner.workers import chosen
@@ -80,8 +80,8 @@ def _search(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     tuner.save()  # a program that is killed in its first trial is gone on with, too
     with ExitStack() as resources:
         resources.enter_context(_short_collections())
-        executor = resources.enter_context(closing(_executor(space)))
         engine = OracleEngine(space, epochs)
+        executor = resources.enter_context(closing(Endings(_executor(space), space, engine)))
         resources.enter_context(locked(path))
         store, definition = agreed(path, _definition(tuner, space, path, epochs), tuner.oracle)
         resources.enter_context(closing(store))
@@ -89,7 +89,7 @@ def _search(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
             Search(
                 definition=definition,
                 engine=engine,
-                executor=Endings(executor, space, engine),
+                executor=executor,
                 store=store,
                 path=path,
                 observers=[TensorBoardObserver(path / TENSORBOARD)],
@@ -102,6 +102,9 @@ def _search(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
             if space.fatal is None:
                 raise
             raise space.fatal from None
+        finally:
+            if executor.is_broken_off:
+                forget_unknown(store, tuner.oracle)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json
 from sqlalchemy import Connection, Engine, Table, func, insert, select, update
 
 from tuning.errors import StudyError
-from tuning.storage.schema import tables
+from tuning.storage.schema import COLUMNS, tables
 
 CONSTRAINTS = "constraints"
 """The attribute in which Optuna's tools look up what a trial's constraints come to."""
@@ -123,6 +123,14 @@ class Rows:
         with self._engine.begin() as connection:
             self._set(connection, row, state="RUNNING", datetime_complete=None)
             self._save(connection, row, record)
+
+    def remove(self, row: int) -> None:
+        """Delete a row, with all that belongs to it."""
+        self._next_number = None
+        with self._engine.begin() as connection:
+            for name in reversed(COLUMNS):  # what belongs to a trial before the trial
+                table = self._tables[name]
+                connection.execute(table.delete().where(table.c.trial_id == row))
 
     def _save(self, connection: Connection, row: int, record: Mapping[str, Any]) -> None:
         table = self._tables["trial_user_attributes"]

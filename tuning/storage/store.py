@@ -299,6 +299,12 @@ class Store:
         self._do(lambda: self._trial_rows.close(self._row(trial), self._record(trial), state, values, known))
         self._engine_states.pop(trial.number, None)
 
+    def remove(self, trial: Trial) -> None:
+        """Delete a trial, as if it had never begun."""
+        self._do(lambda: self._trial_rows.remove(self._row(trial)))
+        del self._trial_ids[trial.number]
+        self._engine_states.pop(trial.number, None)
+
     @cached_property
     def _trial_rows(self) -> Rows:
         from tuning.storage.rows import Rows

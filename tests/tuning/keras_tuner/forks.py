@@ -214,10 +214,7 @@ def _be_worker(asked):
 
 
 def outcome(folder):
-    """Return what KerasTuner's own files tell of each project: of its trials the values, the state, and the metrics.
-
-    Values are left out where they depend on scores, which are not the same in two runs.
-    """
+    """Return what KerasTuner's own files tell of each project: of its trials the values, the state, and the metrics."""
     found = {}
     for oracle in sorted(Path(folder).glob("**/oracle.json")):
         trials = [json.loads(path.read_text()) for path in sorted(oracle.parent.glob("trial_*/trial.json"))]

@@ -87,9 +87,14 @@ def is_alike(ours, theirs, same_values):
         ours, theirs: of `outcome`.
         same_values: whether they have been proposed the same values, too.
     """
-    if same_values and {i: values for i, (values, *_) in ours.items()} != {i: v for i, (v, *_) in theirs.items()}:
+    if same_values and drawn(ours) != drawn(theirs):
         return False
     return sorted(map(repr, (t[1:] for t in ours.values()))) == sorted(map(repr, (t[1:] for t in theirs.values())))
+
+
+def drawn(trials):
+    """Return the values of an outcome's trials that do not depend on scores, which weights at random decide."""
+    return {i: values for i, (values, *_) in trials.items() if not values.get("tuner/round")}
 
 
 def runs_switched_on(name, way, workers, folder):
