@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: demo test test-medium test-slow quick check docs test-oldest clean
+.PHONY: demo test test-medium test-slow storm quick check docs test-oldest clean
 
 demo: .venv/.installed
 	$(BIN)/tune demo
@@ -24,6 +24,11 @@ test-medium: .venv/.installed-test
 
 test-slow: .venv/.installed-test
 	$(PYTEST) -m "slow and not exhaustive" $(SLOW)
+
+# Searches of every engine are struck so often; SEED=... for other moments.
+STRIKES := 50
+storm: .venv/.installed-test
+	$(BIN)/python scripts/storm.py $(STRIKES) $(SEED)
 
 # What needs neither Keras, nor Optuna, nor a further process, nor a search.
 quick: .venv/.installed-test

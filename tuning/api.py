@@ -140,7 +140,7 @@ def search(
         request = Request.of({**given, "observers": [*observers, *([] if shown is None else [shown])]})
         data = run(request)
     path = Path(logs) / request.path.name
-    found = Study(path if path.absolute() == request.path else request.path, request.space, data, storage)
+    found = Study(path if path.absolute() == request.path else request.path, request.space, data, request.storage)
     write_kept(found, request.space)
     return found
 

@@ -28,7 +28,7 @@ def logs(
         which = "no trial has" if trial is None else f"trial {trial} has not"
         raise StudyError(f"{which} printed anything in a worker process that {path / 'output'} would hold.")
     for file in found:
-        typer.echo(f"=== {file.stem}")
+        typer.echo(f"=== {printable(file.stem)}")
         with file.open(encoding="utf-8", errors="replace", newline="\n") as text:
             for line in text:
                 typer.echo(printable(line.rstrip("\r\n").rpartition("\r")[2]))  # of a bar that moved, its end

@@ -35,14 +35,14 @@ def predict(
     from tuning.study import load
     from tuning.study.tables import csv_of
 
-    found = load(study_path(study, logs, storage), storage=storage, trust=trust)
+    found, table = load(study_path(study, logs, storage), storage=storage, trust=trust), out.absolute()
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         made = answers(found, source)
     for remark in made.remarks:
         remarks().print(remark)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(csv_of(made.table, float_format="%.6g"), encoding="utf-8")
+        table.parent.mkdir(parents=True, exist_ok=True)
+        table.write_text(csv_of(made.table, float_format="%.6g"), encoding="utf-8")
     except OSError as error:
         raise DataError(f"`out` must be a file that can be written, but got {error}.") from None
     if as_json:

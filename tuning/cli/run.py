@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -336,7 +337,9 @@ def _say_what_is_deleted(space: str, engine: str, study: str | None, logs: Path)
     from tuning.space import resolve
     from tuning.storage.folder import study_files
 
+    here = os.getcwd()
     path = logs / (study if study is not None else f"{resolve(space).name}-{engine}")
+    os.chdir(here)  # where the search begins, wherever the space has gone
     names = study_files(path) if path.is_dir() else []
     if names:
         remarks().print(f"--overwrite deletes {', '.join(str(path / name) for name in names)}")

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Column
 from rich.text import Text
 
-from tuning.display.console import remarks
+from tuning.display.console import printable, remarks
 from tuning.driver.observer import Observer
 from tuning.engines.registry import engine_kind
 from tuning.records.constraint import is_refused
@@ -234,7 +234,7 @@ class LiveProgress(PlainProgress):
         if task is not None and self._definition is not None:
             name = self._definition.objective.name
             value = score(trial.trainings[training].curve.epochs[-1].get(name, math.nan))
-            remark = f"{name} {value}" if self._names_values else value
+            remark = f"{printable(name)} {value}" if self._names_values else value
             self._bar.update(task, completed=trial.trained_epochs, remark=remark)
 
     def _count_in_words(self) -> None:

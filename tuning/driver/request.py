@@ -25,6 +25,7 @@ from tuning.records.constraint import Constraint
 from tuning.records.lesson import Lesson
 from tuning.records.objective import Objective, listed, primary
 from tuning.space import SearchSpace, as_space, resolve
+from tuning.storage.url import anchored
 from tuning.training import callbacks
 from tuning.training.summaries import Log
 
@@ -80,6 +81,7 @@ class Request:
         warm_start: other studies, as they were given; later with the configurations of each.
         lessons: what the engine is told of them.
         told: whether a program trains, and tells what its trials come to.
+        folder: the working folder when the search was asked for, where relative paths begin: a space may change it.
     """
 
     space: SearchSpace
@@ -118,6 +120,7 @@ class Request:
     fit_options: Mapping[str, Any] = field(default_factory=dict)
     checks: str = CHECKS[0]
     told: bool = False
+    folder: Path = Path()
 
     @property
     def goal(self) -> str | Objective:
@@ -132,7 +135,7 @@ class Request:
             TuningError: names everything that does not fit.
         """
         mistakes, no_constraints = _Mistakes(), tuple[Constraint, ...]()
-        logs = Path(given["logs"]).absolute()  # now: a space may change the working folder
+        folder = Path.cwd()  # now: a space may change it
         source = given["space"] if isinstance(given["space"], str) else None
         space = mistakes.caught(
             lambda: as_space(given["space"] if source is None else resolve(source)), SearchSpace("unknown")
@@ -164,7 +167,9 @@ class Request:
                 "data": None if given["x"] is None else _data_of(given),
                 "fit_options": fit_options,
                 "goals": goals,
-                "path": logs / name,
+                "path": folder / given["logs"] / name,
+                "storage": None if given["storage"] is None else anchored(given["storage"], folder),
+                "folder": folder,
                 "log": log,
                 "options": dict(given["options"] or {}),
                 "fix": dict(given["fix"] or {}),

@@ -102,7 +102,7 @@ def executor_for(request: Request) -> Executor:
     if request.cluster is not None:
         return _on_cluster(request)
     share = Share(request.workers, devices=visible_gpus())
-    return ProcessExecutor(request.workers, imports, request.silence_limit, share)
+    return ProcessExecutor(request.workers, imports, request.silence_limit, share, folder=request.folder)
 
 
 def _on_cluster(request: Request) -> Executor:

@@ -76,9 +76,9 @@ def warmed(
 def _path_of(given: Any, request: Request) -> Path:
     """Return the folder of a study that is given by name, by path or as an object."""
     if hasattr(given, "path"):
-        return Path(given.path).absolute()
+        return request.folder / Path(given.path)
     beside = request.path.parent / str(given)
-    for path in (beside, Path(given).absolute()):
+    for path in (beside, request.folder / given):
         if (path / DATABASE).is_file():
             return path
     if request.storage is not None and Path(given).name == str(given):

@@ -49,6 +49,7 @@ class WorkerHandle:
         mark: tells it, and what it starts, from all other processes.
         share: memory that the process may fill, in bytes.
         payload: descriptor of the file that the space and the data are read from.
+        folder: the working folder of the process.
 
     Attributes:
         task: key of the task it trains; None while it is idle.
@@ -56,7 +57,7 @@ class WorkerHandle:
         heard: `time.monotonic()` when it last had something to do or to say.
     """
 
-    def __init__(self, environment: Mapping[str, str], payload: int, mark: str, share: int) -> None:
+    def __init__(self, environment: Mapping[str, str], payload: int, mark: str, share: int, folder: Path) -> None:
         self._mark, self._share = mark, share
         self.task: Key | None = None
         self.is_ready = False
@@ -75,6 +76,7 @@ class WorkerHandle:
                 stdin=subprocess.DEVNULL,
                 stdout=2,
                 env={**environment, MARK: mark},
+                cwd=folder,
                 start_new_session=True,
             )
         self.channel = Connection(mine.detach())

@@ -16,6 +16,9 @@ START_SECONDS = 300.0
 PAUSE_SECONDS = 30.0
 """How long a pause waits at least for tasks that say nothing."""
 
+LOOK_SECONDS = 60.0
+"""A look at the space takes so long at least before it is taken for hung, where silence is limited by somebody."""
+
 TIMES_LONGEST = 10
 
 
@@ -46,6 +49,11 @@ class Patience:
     def start_limit(self) -> float:
         """The same for a worker that is not ready yet."""
         return max(self.limit, START_SECONDS)
+
+    @property
+    def look_limit(self) -> float:
+        """The same for one that builds and trains a first batch, which may have to be compiled."""
+        return math.inf if self._limit is None else max(self._limit, LOOK_SECONDS)
 
     @property
     def pause_limit(self) -> float:

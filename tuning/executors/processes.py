@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import cloudpickle
@@ -65,6 +66,7 @@ class ProcessExecutor:
             follows from the epochs that were seen; see `Patience`.
         share: what the workers may take of this machine; None for all of it.
         payload: the file for the space and the data; None for one of its own.
+        folder: where the workers work; None for the working folder as it is now. A space may change it later.
     """
 
     def __init__(
@@ -74,11 +76,13 @@ class ProcessExecutor:
         silence_seconds: float | None = None,
         share: Share | None = None,
         payload: BinaryIO | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.slots = slots
         self._patience = Patience(silence_seconds)
         self._place = Share(slots) if share is None else share
-        self._setup = Setup([path or os.getcwd() for path in sys.path], tuple(imports))
+        self._folder = Path.cwd() if folder is None else folder
+        self._setup = Setup([str(self._folder / path) for path in sys.path], tuple(imports))
         self._payload = unnamed_file() if payload is None else payload
         self._is_loaded = self._is_closed = False
         self._false_starts = 0
@@ -122,6 +126,7 @@ class ProcessExecutor:
             try:
                 # Starting and looking may take their time; only a message may not.
                 if not worker.channel.poll(_POLL_SECONDS) and not worker.has_ended:
+                    self._refuse_hung(worker)
                     continue
                 returned = worker.receive()
             except (EOFError, OSError):
@@ -135,6 +140,15 @@ class ProcessExecutor:
             if isinstance(returned, Returned):
                 return returned
             self._take_note(worker, returned)
+
+    def _refuse_hung(self, worker: WorkerHandle) -> None:
+        limit = self._patience.look_limit if worker.is_ready else self._patience.start_limit
+        if worker.is_silent_for(limit):
+            doing = "it looked at the search: building a model, or training its first batch, hangs"
+            raise TuningError(
+                f"a worker process reported nothing for {limit:g} s while "
+                f"{doing if worker.is_ready else 'it started'}. A longer silence_limit (--silence-limit) waits longer."
+            )
 
     def submit(self, task: Task) -> str:
         with sendable("what is passed to fit"), _files_by_value():
@@ -200,6 +214,7 @@ class ProcessExecutor:
                 self._payload.fileno(),
                 mark,
                 self._share,
+                self._folder,
             )
         except OSError as error:
             raise TuningError(

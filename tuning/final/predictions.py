@@ -15,6 +15,8 @@ import numpy as np
 
 from tuning.errors import DataError, StudyError, briefly
 from tuning.final.inputs import Inputs
+from tuning.final.record import Final
+from tuning.storage.reading import understood
 from tuning.study import Study, checked
 
 _OF_CLASSES = ("sparse_categorical_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy")
@@ -48,6 +50,7 @@ def predict(study: Study, path: str | Path) -> Predictions:
         DataError: the file does not hold samples as the model was trained on.
         StudyError: there is no model.
     """
+    path = Path(path).absolute()  # now: the space may change the working folder
     inputs, classes, which = _described(checked(study))
     if inputs is None:
         raise DataError(f"the inputs of study '{study.name}' must be arrays to be read from a file, but are none.")
@@ -60,9 +63,9 @@ def predict(study: Study, path: str | Path) -> Predictions:
 def _described(study: Study) -> tuple[Inputs | None, tuple[str, ...] | None, str]:
     """Return the inputs, the names of classes or targets, and which model answers."""
     if study.final is not None:
-        record = study.final["inputs"]
-        names = study.final["classes"]
-        return None if record is None else Inputs.from_json(record), None if names is None else tuple(names), "final"
+        record = Final.from_json(study.final)
+        with understood(study.name):
+            return None if record.inputs is None else Inputs.from_json(record.inputs), record.classes, "final"
     if study.best is None:
         raise StudyError(f"study '{study.name}' must have a final model or a trial with a score, but has neither.")
     return Inputs.of(study.data.x), study.data.target_names, f"trial {study.best.number}"

@@ -5,10 +5,13 @@ Owns the record and its JSON form, which the store keeps.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from tuning.storage.reading import checked, understood
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,16 @@ class Final:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Final:
-        """Read what `to_json` wrote, after a round trip through JSON text."""
+        """Read what `to_json` wrote, after a round trip through JSON text.
+
+        Raises:
+            StudyError: it is damaged.
+        """
         known = {f.name for f in fields(cls)}
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items() if k in known}
-        return cls(**values)
+        with understood(str(record.get("study"))):
+            values: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in record.items() if k in known
+            }
+            read = checked(cls(**values))
+            math.fsum((read.score, read.mean, read.spread or 0.0))
+        return read

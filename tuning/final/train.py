@@ -104,8 +104,8 @@ def finalize(
     """
     raise_all(whole_number("seeds", seeds, 1))
     anneal = checked(study).definition.anneal if anneal is None else anneal
-    with locked(study.path):
-        store = Store.of(study.path, storage, exclusive=True)
+    with locked(study.folder):
+        store = Store.of(study.folder, storage, exclusive=True)
         try:
             store.claim()
             earlier = _earlier(study, store.final(), again)
@@ -120,7 +120,7 @@ def finalize(
             models, drawn = [], tuple(seed_of_trial(study.definition.seed, -1 - i) for i in range(seeds))
             for index, seed in enumerate(drawn):
                 tell = _teller(listener, index)
-                folder = study.path / CALLBACKS / f"final_{index}"
+                folder = study.folder / CALLBACKS / f"final_{index}"
                 models.append(_trained(study, trial, data, seed, tell, options, folder, anneal))
             seconds = time.perf_counter() - started
             found = test()
@@ -341,7 +341,7 @@ def _keep(study: Study, store: Store, model: Any, final: Final) -> Final:
 
     An earlier model stays until the new record is stored; one that dies just then leaves a model that is refused.
     """
-    folder = study.path / FINAL_MODEL
+    folder = study.folder / FINAL_MODEL
     with replaced(folder / MODEL_FILE) as draft:
         export.save(model, draft)
         final = replace(final, digest=digest(draft))

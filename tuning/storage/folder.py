@@ -6,6 +6,7 @@ Owns what a study leaves behind and where; `tuning.tensorboard.layout` names wha
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def study_files(path: Path) -> list[str]:
     """Return the names of what a study has written into its folder."""
     database = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm")
     own = (*database, CHECKPOINTS, TENSORBOARD, CALLBACKS, OUTPUT, FINAL_MODEL, REPORT, SOURCE)
-    return [name for name in own if (path / name).exists()]
+    return [name for name in own if os.path.lexists(path / name)]
 
 
 def output_path(path: Path, number: int, training: str = "") -> Path:

@@ -79,8 +79,13 @@ def locked(path: Path, name: str = LOCK, study: str | None = None) -> Iterator[N
 
 def refuse_if_locked(path: Path) -> None:
     """Raise the error of `locked` when another driver has the lock; take and make nothing."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), open(path / LOCK, "rb") as file:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), open(path / LOCK, "rb", opener=_at_once) as file:
         _take(file, path.name, shared=True)
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for what a pipe in its place would wait for."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 @contextlib.contextmanager

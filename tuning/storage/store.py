@@ -155,7 +155,10 @@ class Store:
         """Return what `save_final` wrote (JSON); None when there is no final model."""
         documents = self._rows(_ATTRIBUTE, key=FINAL)
         with understood(self._study):
-            return json.loads(documents[0][0]) if documents else None
+            record = json.loads(documents[0][0]) if documents else None
+            if not isinstance(record, (dict, type(None))):
+                raise TypeError(f"its final model is {type(record).__name__}")
+        return record
 
     def save_final(self, record: Mapping[str, Any]) -> None:
         """Record the study's final model and its scores on the test split, in place of an earlier one."""

@@ -58,6 +58,12 @@ def parsed(url: str | URL) -> URL:
     return read
 
 
+def anchored(url: str, folder: Path) -> str:
+    """Return a URL with the path of a SQLite file, where it is relative, from a folder on."""
+    relative = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?![/:])([^?]+)(.*)", str(url))
+    return f"{relative[1]}{folder / relative[2]}{relative[3]}" if relative else url
+
+
 def shown(url: URL) -> str:
     """Return a URL as it may be shown."""
     if url.get_backend_name() == "sqlite":

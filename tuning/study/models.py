@@ -63,11 +63,20 @@ def every(study: Study, trial: Trial) -> list[Any]:
     return [restored(study, trial, training) for training in range(len(trial.trainings))]
 
 
+def checkpoint(study: Study, trial: Trial, training: int) -> Path | None:
+    """Return the file with the weights of the best epoch of a training; None when they were not kept."""
+    folder, stem = study.folder / CHECKPOINTS, checkpoints.stem(trial.number, training, study.definition.is_divided)
+    if not trial.state.is_finished:  # a better epoch may have been written that is not recorded
+        return checkpoints.recorded_best(folder, stem, trial.trainings[training].best_epoch)
+    path = checkpoints.best_path(folder, stem)
+    return path if path.is_file() else None
+
+
 def restored(study: Study, trial: Trial, training: int) -> Any:
     """Return the model of one of a trial's trainings with the weights of its best epoch."""
-    path = study.checkpoint(trial, training)
+    path = checkpoint(study, trial, training)
     if path is None:
-        kept = checkpoints.kept_trials(study.path / CHECKPOINTS)
+        kept = checkpoints.kept_trials(study.folder / CHECKPOINTS)
         raise StudyError(
             f"the weights of trial {trial.number} are not kept; kept are those of trials {kept}. "
             "Search again with a larger keep=, or train the trial's values again."
@@ -100,7 +109,7 @@ def untrained(study: Study, values: Mapping[str, Any]) -> Any:
 
 def final(study: Study) -> Any:
     """Return the model that was trained at the end."""
-    path = study.path / FINAL_MODEL / MODEL_FILE
+    path = study.folder / FINAL_MODEL / MODEL_FILE
     if study.final is None or not path.is_file():
         what = "has none" if study.final is None else f"its file {path} is missing"
         raise StudyError(f"study '{study.name}' must have a final model, but {what}. `tune finalize` makes one.")
@@ -156,8 +165,9 @@ def _validation(data: Data, split: Any) -> Any:
 
 def saved(study: Study, trial: Trial, path: str | Path) -> Path:
     """Save a trial's model in the format that the name stands for; return where it is."""
-    needs_inputs = export.format_of(path) == "saved_model"
-    return export.save(only(study, trial), path, study.data.fresh().x if needs_inputs else None)
+    needs_inputs, target = export.format_of(path) == "saved_model", Path(path).absolute()
+    export.save(only(study, trial), target, study.data.fresh().x if needs_inputs else None)
+    return Path(path)
 
 
 def data_of(study: Study, fold: int) -> Data:

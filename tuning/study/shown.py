@@ -8,6 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from tuning.display.console import printable
 from tuning.records.ranking import ranked
 from tuning.records.trial import State
 from tuning.records.words import best_line, counts, duration, feasibility, number, pairs, score
@@ -47,7 +48,7 @@ def summary(study: Study, top: int = TOP) -> Shown:
     if len(shown) > 1:
         lines.append("")
         lines += [f"{t.number:>5}  {score(t.score):>9}  {'  '.join(pairs(t))}" for t in shown]
-    return Shown("\n".join(lines))
+    return Shown(printable("\n".join(lines)))
 
 
 def space_summary(study: Study) -> Shown:
@@ -60,7 +61,7 @@ def space_summary(study: Study) -> Shown:
         lines.append(
             f"  {h.name:<{width}}  {h.describe()}; default {number(h.default)}{f'; only if {when}' if when else ''}"
         )
-    return Shown("\n".join(lines))
+    return Shown(printable("\n".join(lines)))
 
 
 def html(study: Study) -> str:

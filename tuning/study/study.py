@@ -27,7 +27,6 @@ from tuning.storage.store import Store, without_password
 from tuning.study import models, shown, tables
 from tuning.study.plots import Plots
 from tuning.study.told import told
-from tuning.training import checkpoints
 from tuning.training.fit import data_of
 
 if TYPE_CHECKING:
@@ -49,6 +48,7 @@ class Study:
             made the study.
 
     Attributes:
+        folder: `path`, wherever the working folder is by then: a space may change it.
         definition: what was searched and how.
         trials: all trials by number.
         final: the record of the final model, as `tuning.finalize` wrote it; None when there is none.
@@ -63,6 +63,7 @@ class Study:
         trust: bool = False,
     ) -> None:
         self.path = Path(path)
+        self.folder = self.path.absolute()
         store = Store.of(self.path, storage)
         try:
             definition = store.definition()
@@ -106,7 +107,7 @@ class Study:
     def is_live(self) -> bool:
         """Whether a driver is searching it just now."""
         try:
-            refuse_if_locked(self.path)
+            refuse_if_locked(self.folder)
         except StudyError:
             return True
         return False
@@ -152,7 +153,7 @@ class Study:
     @property
     def source(self) -> str | None:
         """The text of the function or class that was searched, to be read; None where it has a file of its own."""
-        path = self.path / SOURCE
+        path = self.folder / SOURCE
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
     @cached_property
@@ -234,12 +235,8 @@ class Study:
 
     def checkpoint(self, trial: Trial | int, training: int = 0) -> Path | None:
         """Return the file with the weights of the best epoch of a trial's training; None when they were not kept."""
-        found, folder = self._trial(trial), self.path / CHECKPOINTS
-        stem = checkpoints.stem(found.number, training, self.definition.is_divided)
-        if not found.state.is_finished:  # a better epoch may have been written that is not recorded
-            return checkpoints.recorded_best(folder, stem, found.trainings[training].best_epoch)
-        path = checkpoints.best_path(folder, stem)
-        return path if path.is_file() else None
+        found = models.checkpoint(self, self._trial(trial), training)
+        return None if found is None else self.path / CHECKPOINTS / found.name
 
     def evaluate(self, trial: Trial | int | None = None, model: Any = None) -> dict[str, float]:
         """Evaluate a trial's model on the validation data, in the batches in which it was validated in the search.

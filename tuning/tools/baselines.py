@@ -21,6 +21,7 @@ from tuning.errors import DataError, OptionError, briefly, guess, must
 from tuning.files import write_text
 from tuning.records.objective import Objective
 from tuning.space import as_space, resolve
+from tuning.storage.reading import checked
 
 FOLDER = "baselines"
 HIDDEN = (50, 50, 50)
@@ -102,7 +103,7 @@ class Baseline:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Baseline:
         """Read what `to_json` wrote."""
-        return cls(**{**record, "models": tuple(Fitted(**model) for model in record["models"])})
+        return checked(cls(**{**record, "models": tuple(checked(Fitted(**model)) for model in record["models"])}))
 
 
 @briefly
@@ -139,6 +140,7 @@ def baseline(
     for name in models or ():
         if name not in MODELS:
             raise OptionError(must("models", f"be some of {', '.join(MODELS)}", name, guess(name, MODELS)))
+    folder = Path(logs).absolute() / FOLDER  # now: a space may change the working folder
     problem = as_space(resolve(space) if isinstance(space, str) else space)
     goal = Objective.parse(objective if objective is not None else problem.objective)
     given = data if data is not None else problem.load_baseline_data()
@@ -169,8 +171,7 @@ def baseline(
         data=(data if data is not None else problem.load_data()).fingerprint(),
         models=tuple(fitted),
     )
-    path = Path(logs) / FOLDER / f"{problem.name}.json"
-    write_text(path, json.dumps(record.to_json(), indent=2) + "\n")
+    write_text(folder / f"{problem.name}.json", json.dumps(record.to_json(), indent=2) + "\n")
     return record
 
 
@@ -180,7 +181,7 @@ def beside(logs: str | Path, data: Mapping[str, Any]) -> list[Baseline]:
     for path in sorted((Path(logs) / FOLDER).glob("*.json")):
         try:
             record = Baseline.from_json(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             continue  # not one of ours, or of another version
         if record.data == data:
             found.append(record)

@@ -16,6 +16,7 @@ from tuning.preflight.fingerprint import OURS
 from tuning.space import SearchSpace
 from tuning.storage.folder import CHECKPOINTS, SOURCE
 from tuning.study import Study
+from tuning.study.models import checkpoint
 from tuning.training import checkpoints, export
 from tuning.training.seeding import generators_kept
 
@@ -30,11 +31,11 @@ def write_kept(study: Study, space: SearchSpace) -> None:
     if study.definition.space_source is not None or _is_ours(build):
         return
     with contextlib.suppress(OSError, TypeError):  # made by exec, or in C
-        write_text(study.path / SOURCE, inspect.getsource(_subject(space)))
-    folder, wanted = study.path / CHECKPOINTS, set()
+        write_text(study.folder / SOURCE, inspect.getsource(_subject(space)))
+    folder, wanted = study.folder / CHECKPOINTS, set()
     for number in checkpoints.kept_trials(folder):
         for training, weights in enumerate(
-            study.checkpoint(number, n) for n in range(len(study.definition.training_names))
+            checkpoint(study, study._trial(number), n) for n in range(len(study.definition.training_names))
         ):
             if weights is None:
                 continue

@@ -108,6 +108,7 @@ def range_test(
             *whole_number("iterations", iterations, 10),
         ]
     )
+    folder = Path(logs).absolute() / FOLDER  # now: a space may change the working folder
     problem = as_space(resolve(space) if isinstance(space, str) else space)
     import_keras()
 
@@ -136,7 +137,7 @@ def range_test(
         climb.reason,
         str(Path(logs) / FOLDER / problem.name),
     )
-    _write(found)
+    _write(found, folder / problem.name)
     return found
 
 
@@ -235,11 +236,10 @@ def _climb(low: float, high: float, iterations: int, listener: Callable[[int, fl
 # What is left ---------------------------------------------------------------------------------------------
 
 
-def _write(found: RangeTest) -> None:
+def _write(found: RangeTest, folder: Path) -> None:
     """Write numbers, picture and scalars."""
     from tuning.tensorboard.writer import scalars, write_once
 
-    folder = Path(found.folder)
     shutil.rmtree(folder / "tensorboard", ignore_errors=True)
     write_text(folder / "range_test.json", json.dumps(found.to_json(), indent=2) + "\n")
     marks = {} if found.turn is None or found.suggested is None else {

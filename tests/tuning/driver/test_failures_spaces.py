@@ -36,6 +36,35 @@ def test_a_relative_folder_is_where_it_was_when_the_search_began(workers, tmp_pa
     assert not os.path.exists("/logs")
 
 
+FILE = """
+import os, signal
+from tuning import Data, SearchSpace
+os.chdir("/")
+class Wandering(SearchSpace):
+    name, objective = "wandering", "score:max"
+    def build(self, hp):
+        return hp.Float("a", 0, 1)
+    def fit(self, hp, model, x, *, epochs, **_):
+        if epochs > 1 and not os.path.exists({mark!r}):
+            open({mark!r}, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return model
+    def load_data(self):
+        return Data([1.0, 2.0])
+"""
+
+
+@pytest.mark.medium
+def test_all_that_is_relative_begins_where_the_search_began(tmp_path, monkeypatch):
+    """The file of the space, which a worker reads that is started later, and the database."""
+    (tmp_path / "space.py").write_text(FILE.format(mark=str(tmp_path / "killed")))
+    monkeypatch.chdir(tmp_path)
+    study = tuning.search("space.py", engine="random", trials=2, epochs=2, seed=0, study="s", in_process=False,
+                          storage="sqlite:///own.db")  # fmt: skip
+    assert (tmp_path / "killed").exists() and [t.state for t in study.trials] == 2 * [State.COMPLETED]
+    assert (tmp_path / "own.db").is_file() and not os.path.exists("/own.db")
+
+
 class Odd(BaseException):
     pass
 

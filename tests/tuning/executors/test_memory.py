@@ -7,11 +7,12 @@ import sys
 import pytest
 
 PROGRAM = """
-import json, sys
+import json, sys, threading
 import keras, numpy, psutil
 import tuning
+from tuning.executors import processes
 
-N_TRIALS = 200
+FOLDER, (N_TRIALS, WORKERS, BUDGET) = sys.argv[1], map(int, sys.argv[2:])
 
 class Wide(tuning.SearchSpace):
     name, objective = "wide", "val_loss"
@@ -24,34 +25,57 @@ class Wide(tuning.SearchSpace):
 
 class Scale(tuning.Observer):
     def __init__(self):
-        self.driver, self.worker, self.workers = [], [], set()
+        self.driver, self.most, self.workers, self.ended = [], 0, set(), threading.Event()
 
     def trial_ended(self, trial):
-        me = psutil.Process()
-        self.driver.append(me.memory_info().rss / 2**20)
-        for child in me.children(recursive=True):
-            try:
-                self.worker.append(child.memory_info().rss / 2**20)
+        self.driver.append(psutil.Process().memory_info().rss / 2**20)
+
+    def watch(self):
+        while not self.ended.wait(0.1):
+            for child in psutil.Process().children(recursive=True):
+                try:
+                    memory = child.memory_info()
+                except psutil.NoSuchProcess:
+                    continue
                 self.workers.add(child.pid)
-            except psutil.NoSuchProcess:
-                pass
+                self.most = max(self.most, (memory.rss - memory.shared) / 1e6)  # what no other process has, too
 
 if __name__ == "__main__":
+    if BUDGET:
+        processes.free_bytes = lambda: BUDGET
     x = numpy.random.default_rng(0).normal(size=(400, 8)).astype("float32")
     y = x[:, :1] * x[:, 1:2]
     scale = Scale()
-    study = tuning.search(Wide(), x[:300], y[:300], validation_data=(x[300:], y[300:]), engine="random",
-                          trials=N_TRIALS, epochs=2, seed=0, workers=2, logs=sys.argv[1], observers=[scale])
-    growth = (scale.driver[-1] - scale.driver[49]) / (N_TRIALS - 50)
-    print(json.dumps({"trials": len(study.trials), "compiled": all(t.compiled for t in study.trials),
-                      "growth": growth, "most": max(scale.worker), "workers": len(scale.workers)}))
+    watcher = threading.Thread(target=scale.watch)
+    watcher.start()
+    study = tuning.search(Wide(), x[:300], y[:300], validation_data=(x[300:], y[300:]), engine="random", epochs=2,
+                          trials=N_TRIALS, seed=0, workers=WORKERS, in_process=False, logs=FOLDER, observers=[scale])
+    scale.ended.set()
+    watcher.join()
+    n = len(scale.driver) // 4
+    growth = (scale.driver[-1] - scale.driver[n]) / (len(scale.driver) - n)
+    states = sorted({trial.state.value for trial in study.trials})
+    print(json.dumps({"trials": len(study.trials), "states": states, "compiled": all(t.compiled for t in study.trials),
+                      "growth": growth, "most": scale.most, "workers": len(scale.workers) - 1}))  # without the guardian
 """
+
+
+def measured(*given):
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *map(str, given)], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.mark.exhaustive
 def test_200_architectures_leave_workers_small_and_the_driver_as_it_was(tmp_path):
-    done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True, check=True)
-    measured = json.loads(done.stdout.splitlines()[-1])
-    assert measured["trials"] == 200 and measured["compiled"]
-    assert measured["most"] < 3000, measured  # MB
-    assert measured["growth"] < 0.2, measured  # MB a trial
+    found = measured(tmp_path, 200, 2, 0)
+    assert found["trials"] == 200 and found["compiled"]
+    assert found["most"] < 3000, found  # MB
+    assert found["growth"] < 0.2, found  # MB a trial
+
+
+@pytest.mark.exhaustive
+def test_150_architectures_in_one_worker_stay_within_what_it_may_have(tmp_path):
+    found = measured(tmp_path, 150, 1, 900_000_000)
+    assert found["trials"] == 150 and found["compiled"] and found["states"] == ["COMPLETED"]
+    assert found["workers"] > 2, "it was replaced"
+    assert found["most"] < 900, found  # MB

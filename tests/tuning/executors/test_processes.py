@@ -16,7 +16,7 @@ from tests.contracts.executor import ExecutorContract, Scripted, task, trained
 from tests.processes import are_gone, workers_of
 from tuning import Data, TuningError
 from tuning.executors import handle as handles
-from tuning.executors import processes
+from tuning.executors import patience, processes
 from tuning.executors.processes import ProcessExecutor
 from tuning.space import SearchSpace, resolve
 from tuning.training.messages import Failed, Finished, Lost, Report
@@ -278,6 +278,14 @@ def test_a_call_says_how_the_worker_died_and_raises_what_was_raised(executor):
 def test_a_call_may_take_longer_than_a_message(monkeypatch):
     monkeypatch.setattr(handles, "CHANNEL_SECONDS", 1)
     assert started(slots=1).call(lambda space, data: time.sleep(1.5) or "looked") == "looked"
+
+
+@pytest.mark.medium
+def test_a_call_that_hangs_is_ended_where_silence_is_limited(monkeypatch):
+    monkeypatch.setattr(patience, "LOOK_SECONDS", 0.5)
+    executor = started(slots=1, silence_seconds=0.1)
+    with pytest.raises(TuningError, match=r"nothing for 0\.5 s while it looked at the search.*--silence-limit"):
+        executor.call(lambda space, data: time.sleep(600))
 
 
 @pytest.mark.medium

@@ -1,9 +1,11 @@
 """URLs of databases: what may be a secret is never shown, wherever in the URL it stands."""
 
+from pathlib import Path
+
 import pytest
 
 from tuning.errors import OptionError
-from tuning.storage.url import of_file, parsed, secrets, shown, without_password
+from tuning.storage.url import anchored, of_file, parsed, secrets, shown, without_password
 
 SECRET = "QSECRET"
 
@@ -45,6 +47,21 @@ def test_what_is_harmless_is_shown():
         "postgresql://me:***@host:5/db?anything=%2A%2A%2A&connect_timeout=3&sslmode=require"
     )
     assert without_password("sqlite:////tmp/a@b/c@d.db") == "sqlite:////tmp/a@b/c@d.db"
+
+
+@pytest.mark.parametrize(
+    "url, found",
+    [
+        ("sqlite:///a.db", "sqlite:////here/a.db"),
+        ("sqlite+pysqlite:///b/a.db?timeout=5", "sqlite+pysqlite:////here/b/a.db?timeout=5"),
+        ("sqlite:////b/a.db", "sqlite:////b/a.db"),
+        ("sqlite:///:memory:", "sqlite:///:memory:"),
+        ("sqlite://", "sqlite://"),
+        ("postgresql://me:x@host/db", "postgresql://me:x@host/db"),
+    ],
+)
+def test_a_relative_file_is_found_wherever_the_working_folder_is_by_then(url, found):
+    assert anchored(url, Path("/here")) == found
 
 
 def test_an_encoded_password_is_read():

@@ -59,6 +59,15 @@ def test_what_a_study_holds_is_no_markup(study):
     assert "<script>" not in changed._repr_html_() and "&lt;script&gt;" in changed._repr_html_()
 
 
+def test_what_a_study_holds_steers_no_terminal(study):
+    from dataclasses import replace
+
+    changed = tuning.load(study.path)
+    changed.trials = [replace(t, values={"a\x1b[2J": "\ud800"}) for t in changed.trials]
+    for text in (repr(changed), changed.summary()):
+        assert "\x1b" not in text and "a\\x1b[2J=\\ud800" in text
+
+
 def test_a_study_without_scores_shows_itself(study):
     empty = tuning.load(study.path)
     empty.trials = []

@@ -52,6 +52,16 @@ def test_models_are_made_again_of_whatever_search_takes(searched, space, tmp_pat
     assert study.save(tmp_path / "best.keras").is_file()
 
 
+def test_its_files_are_found_wherever_a_space_has_gone_meanwhile(searched, tmp_path, monkeypatch):
+    monkeypatch.chdir(searched[0].parent)
+    study = tuning.load("line", space=build_model, data=DATA)
+    shown = study.checkpoint(study.best)
+    monkeypatch.chdir(tmp_path)
+    assert study.checkpoint(study.best) == shown and not shown.is_absolute()
+    assert study.source.startswith("def build_model(hp):")
+    assert study.best_model().built
+
+
 @pytest.mark.medium
 def test_the_models_that_are_kept_open_without_their_space_and_its_text_can_be_read(searched):
     study, with_space = tuning.load(searched[0]), tuning.load(searched[0], space=build_model)
