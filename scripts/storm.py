@@ -79,7 +79,7 @@ class Storm(SearchSpace):
             one()
     def load_data(self): return Data([float(i) for i in range(20)])
 """
-EPOCH_SECONDS = 0.03
+EPOCH_SECONDS = 0.06
 SEARCHES: dict[str, dict[str, Any]] = {
     "random": {"engine": "random", "trials": 8},
     "hyperband": {"engine": "hyperband"},

@@ -192,6 +192,11 @@ def raise_all(mistakes: list[str], kind: type[TuningError] = OptionError) -> Non
         raise kind(f"{len(mistakes)} things do not fit: " + " ".join(f"({i}) {m}" for i, m in enumerate(mistakes, 1)))
 
 
+def writable(text: str) -> str:
+    """Return text with what UTF-8 has no place for written out: half a surrogate pair, as names of files may have."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def one_line(error: BaseException, length: int = 500) -> str:
     """Return an exception's type and text on one line; of a long one the beginning and the end.
 
@@ -202,7 +207,7 @@ def one_line(error: BaseException, length: int = 500) -> str:
     try:
         text = str(error)
         text = text if len(text) <= 8 * length else f"{text[: 4 * length]} {text[-4 * length :]}"
-        text = re.sub(r"(?<![\w.>])(?:[\w.]|<\w+>)+<locals>\.", "", " ".join(text.split()))
+        text = writable(re.sub(r"(?<![\w.>])(?:[\w.]|<\w+>)+<locals>\.", "", " ".join(text.split())))
     except Exception as second:  # it is the user's class
         text = f"its text cannot be had ({type(second).__name__})"
     line = f"{type(error).__name__}: {text}" if text else type(error).__name__

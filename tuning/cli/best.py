@@ -91,6 +91,7 @@ def _saved(study: Any, trial: Any, path: Path) -> float | None:
     """Save the trial's model; return the score of what was saved, or None where only Keras's formats can tell."""
     from tuning.training import export
 
+    path = path.absolute()  # now: the space may change the working folder
     study.save(path, trial)
     if export.format_of(path) == "saved_model":
         return None

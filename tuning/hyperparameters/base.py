@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from tuning.errors import SpaceError, must
+from tuning.errors import SpaceError, must, writable
 
 if TYPE_CHECKING:
     from tuning.hyperparameters.fixed import Fixed
@@ -84,6 +84,9 @@ class Hyperparameter(ABC):
                     self.name,
                 )
             )
+        for text in (self.name, self.default, *getattr(self, "choices", ())):
+            if isinstance(text, str) and writable(text) != text:
+                raise SpaceError(must(f"the name and the values of '{self.name}'", "be text that UTF-8 can hold", text))
         object.__setattr__(self, "conditions", intersected(self.conditions))
         if not self.contains(self.default):
             raise SpaceError(must(f"default of '{self.name}'", f"be {self.describe()}", self.default))

@@ -79,7 +79,7 @@ def locked(path: Path, name: str = LOCK, study: str | None = None) -> Iterator[N
 
 def refuse_if_locked(path: Path) -> None:
     """Raise the error of `locked` when another driver has the lock; take and make nothing."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), open(path / LOCK, "rb", opener=_at_once) as file:
+    with contextlib.suppress(OSError), open(path / LOCK, "rb", opener=_at_once) as file:  # or it is no lock of ours
         _take(file, path.name, shared=True)
 
 

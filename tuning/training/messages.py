@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tuning.errors import StudyError, one_line
+from tuning.errors import StudyError, one_line, writable
 from tuning.records.objective import Objective
 from tuning.records.trial import Run
 from tuning.training import checkpoints
@@ -151,7 +151,7 @@ Reporter = Callable[[Report], Decision]
 def failure(key: Key, error: BaseException, seconds: float = 0.0) -> Failed:
     """Return the message that the task of that key has raised `error`."""
     number, training = key
-    text = "".join(_formatted(error))
+    text = writable("".join(_formatted(error)))
     if len(text) > MAX_TRACEBACK:
         text = f"{text[: MAX_TRACEBACK // 2]}\n...\n{text[-MAX_TRACEBACK // 2 :]}"
     if isinstance(error, StudyError):  # a disk that is full is not the trial's fault

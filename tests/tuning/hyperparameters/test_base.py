@@ -38,6 +38,14 @@ def test_the_same_values_with_another_default():
     assert Fixed("f", 1).has_values_of(Fixed("f", 1)) and not Fixed("f", 1).has_values_of(Fixed("f", 2))
 
 
+@pytest.mark.parametrize(
+    "make", [lambda t: Boolean(t, True), lambda t: Fixed("f", t), lambda t: Choice("c", "x", ("x", t))]
+)
+def test_text_that_nothing_can_write_is_refused(make):
+    with pytest.raises(SpaceError, match="be text that UTF-8 can hold"):
+        make("\ud800")
+
+
 def test_names_that_kerastuner_has_for_itself_are_refused():
     with pytest.raises(SpaceError, match="must not begin with tuner/"):
         Int("tuner/epochs", 1, low=1, high=3)

@@ -140,8 +140,9 @@ def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path):
     assert (tmp_path / "precious").read_text() == "kept"
 
 
-def test_a_pipe_in_place_of_the_lock_is_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / LOCK)
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_lock_is_neither_waited_for_nor_in_the_way_of_who_looks(make, tmp_path):
+    make(tmp_path / LOCK)
     refuse_if_locked(tmp_path)
 
 
