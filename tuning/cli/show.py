@@ -98,21 +98,24 @@ def list_studies(
 ) -> None:
     """List the studies."""
     from tuning.errors import TuningError
+    from tuning.storage.reading import understood
     from tuning.study import find_studies, load
 
-    found = []
+    listed = []
     for path in find_studies(logs):
         try:
-            found.append(load(path))
+            study = load(path)
+            with understood(study.name):  # whatever one study holds, the others are listed
+                facts = _facts(study)
+                _cells(study, facts)
+            listed.append((study, facts))
         except TuningError as error:
             remarks().print(f"{path}: {error}")
-    facts = [_facts(study) for study in found]
-    listed = list(zip(found, facts, strict=True))
     if sort is not Order.NAME:
         listed.sort(key=lambda entry: entry[1][sort.value] or 0, reverse=True)
     if as_json:
         print_json([{**study.to_json(), **facts} for study, facts in listed])
-    elif not found:
+    elif not listed:
         results().print(f"no studies in {logs}; `tune run` makes one")
     else:
         results().print(_studies_table(listed, results().width))
@@ -134,27 +137,27 @@ def _facts(study: Study) -> dict[str, Any]:
 
 def _studies_table(listed: Sequence[tuple[Study, Mapping[str, Any]]], width: int) -> Any:
     """Return the studies, so that they fit into `width` columns: what is least asked for is left out first."""
+    from tuning.cli.tables import fitting
+
+    rows = [_cells(study, facts) for study, facts in listed]
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(HEADS)}
+    return fitting(columns, HEADS_THAT_GO, width, ("study", "objective"))
+
+
+def _cells(study: Study, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what is said of a study below `HEADS`."""
     from datetime import datetime
 
-    from tuning.cli.tables import fitting
     from tuning.records.words import counts, duration, score
 
-    columns: dict[str, list[str]] = {name: [] for name in HEADS}
-    for study, facts in listed:
-        d, at = study.definition, facts["date"]
-        several = len(d.objectives) > 1
-        best = (
-            (f"Pareto set of {len(study.pareto)}" if study.pareto else "")
-            if several
-            else score(study.best.score if study.best else None)
-        )
-        said = counts(study.trials, study.is_live)
-        short, rest = said.partition(":")[::2]
-        cells = (
-            *(study.name, d.space, d.engine, " and ".join(map(str, d.objectives)), best, short, rest.strip()),
-            "" if at is None else f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M}",
-            *(str(facts["epochs"]), duration(facts["duration"]), f"{facts['size'] / 1e6:.1f} MB"),
-        )
-        for name, cell in zip(HEADS, cells, strict=True):
-            columns[name].append(cell)
-    return fitting(columns, HEADS_THAT_GO, width, ("study", "objective"))
+    d, at = study.definition, facts["date"]
+    if len(d.objectives) > 1:
+        best = f"Pareto set of {len(study.pareto)}" if study.pareto else ""
+    else:
+        best = score(study.best.score if study.best else None)
+    short, rest = counts(study.trials, study.is_live).partition(":")[::2]
+    return (
+        *(study.name, d.space, d.engine, " and ".join(map(str, d.objectives)), best, short, rest.strip()),
+        "" if at is None else f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M}",
+        *(str(facts["epochs"]), duration(facts["duration"]), f"{facts['size'] / 1e6:.1f} MB"),
+    )

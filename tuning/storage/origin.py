@@ -13,6 +13,8 @@ import os
 import stat
 from pathlib import Path
 
+from tuning.errors import writable
+
 SEAL = "tuning_origin"
 """The attribute of a study that holds its seal."""
 
@@ -20,7 +22,7 @@ SEAL = "tuning_origin"
 def seal(study: str, source: str) -> str | None:
     """Return what only this user can write; None without a home to keep a key in."""
     key = _key()
-    return None if key is None else hmac.new(key, f"{study}\0{source}".encode(), hashlib.sha256).hexdigest()
+    return None if key is None else hmac.new(key, writable(f"{study}\0{source}").encode(), hashlib.sha256).hexdigest()
 
 
 def is_own(study: str, source: str, given: object) -> bool:

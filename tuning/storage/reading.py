@@ -1,6 +1,7 @@
 """What a database holds, read as data: checked, and refused in one line where it cannot be understood.
 
-Owns the check of types, which is what a record that something else has written, or damaged, breaks first.
+Owns the check of types, which is what a record that something else has written, or damaged, breaks first, and of what
+types do not show.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import math
 import types
 import typing
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -15,7 +17,12 @@ from dataclasses import fields
 from functools import cache
 from typing import Any, TypeVar, Union, cast
 
-from tuning.errors import StudyError
+from tuning.errors import StudyError, writable
+from tuning.hyperparameters import Hyperparameter
+from tuning.records.trial import Trial
+
+LATEST = 9e9
+"""Seconds: a time that calendars cannot tell, those of tables end in the year 2262, is none."""
 
 _Record = TypeVar("_Record")
 
@@ -27,7 +34,7 @@ def understood(study: str) -> Iterator[None]:
         yield
     except StudyError:
         raise
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise StudyError(
             f"study '{study}' must be one that this version can read, but its record cannot be understood ({what}). "
@@ -58,7 +65,45 @@ def parsed(documents: Sequence[str]) -> list[Any]:
     found: list[Any] = json.loads(f"[{','.join(documents)}]")
     if len(found) != len(documents):
         raise ValueError(f"{len(documents)} records hold {len(found)} objects")
+    for place, document in enumerate(documents):
+        if "\\ud" in document or "\\uD" in document:  # half a pair of these can be read, and not be written
+            found[place] = _writable(found[place])
     return found
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, str):
+        return writable(value)
+    if isinstance(value, dict):
+        return {writable(name): _writable(one) for name, one in value.items()}
+    return list(map(_writable, value)) if isinstance(value, list) else value
+
+
+def sound(trial: Trial) -> Trial:
+    """Return a trial in which everything can be shown, as far as types do not tell: numbers, times, places, names.
+
+    Raises:
+        TypeError, ValueError, LookupError, SpaceError: it cannot.
+    """
+    for at in (trial.started_at, trial.ended_at):
+        if at is not None and not 0 <= at < LATEST:
+            raise ValueError(f"a time is {at}")
+    for training in trial.trainings if trial.joint is None else (*trial.trainings, trial.joint):
+        best = training.best_epoch
+        if best is not None and not 0 <= best < len(training.curve):
+            raise ValueError(f"the best epoch is {best} of {len(training.curve)}")
+        if not math.isfinite(training.seconds) or (training.score is not None and training.score != training.score):
+            raise ValueError(f"a training has {training.seconds} seconds and a score of {training.score}")
+    for counted in filter(None, trial.counted):
+        epoch, value = counted
+        math.fsum((epoch or 0, value))
+        if value != value:
+            raise ValueError("a score is no number")
+    math.fsum(score for score in trial.scores if score is not None)
+    math.fsum((*trial.resources.values(), *trial.limited.values()))
+    for record in trial.found:
+        Hyperparameter.from_json(record)
+    return trial
 
 
 def checked(record: _Record) -> _Record:

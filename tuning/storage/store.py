@@ -24,7 +24,7 @@ from tuning.records.trial import Curve, Run, State, Training, Trial
 from tuning.storage import origin, upgrade
 from tuning.storage.database import Database
 from tuning.storage.folder import DATABASE
-from tuning.storage.reading import checked, parsed, understood, unswept
+from tuning.storage.reading import checked, parsed, sound, understood, unswept
 from tuning.storage.url import of_file, without_password
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ class Store:
         if not documents:
             return None
         with understood(self._study):
-            return checked(Definition.from_json(upgrade.definition(json.loads(documents[0][0]), self._study)))
+            (record,) = parsed([documents[0][0]])
+            return checked(Definition.from_json(upgrade.definition(record, self._study)))
 
     def create(self, definition: Definition) -> None:
         """Create the study with its definition.
@@ -155,7 +156,7 @@ class Store:
         """Return what `save_final` wrote (JSON); None when there is no final model."""
         documents = self._rows(_ATTRIBUTE, key=FINAL)
         with understood(self._study):
-            record = json.loads(documents[0][0]) if documents else None
+            record = parsed([documents[0][0]])[0] if documents else None
             if not isinstance(record, (dict, type(None))):
                 raise TypeError(f"its final model is {type(record).__name__}")
         return record
@@ -228,7 +229,7 @@ class Store:
             records = parsed([document for _, document in rows])
         for (trial_id, _), record in zip(rows, records, strict=True):
             with understood(self._study):
-                trial = checked(_from_record(upgrade.trial(record, self._study)))
+                trial = sound(checked(_from_record(upgrade.trial(record, self._study))))
             self._trial_ids[trial.number] = trial_id
             trials.append(trial)
             self._engine_states[trial.number] = record["engine"]
