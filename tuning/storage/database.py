@@ -10,7 +10,7 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,7 +39,7 @@ _NEW_DRIVER = (
 # A server that has vanished without a word is given up after a minute.
 _KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 _AWAY = ("57P01", "57P02", "57P03")  # the server is shutting down, has crashed, is starting up
-_LAST_TABLE = "alembic_version"  # of those that Optuna makes
+LAST_TABLE = "alembic_version"  # of those that Optuna makes
 _Result = TypeVar("_Result")
 
 
@@ -120,7 +120,17 @@ class Database:
 
         if self._file is not None and not self._file.exists():
             return True
-        return not self.do(lambda: inspect(self.engine).has_table(_LAST_TABLE))
+        return not self.do(lambda: inspect(self.engine).has_table(LAST_TABLE))
+
+    def rows(self, query: str, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Return what a query finds."""
+        from sqlalchemy import text
+
+        def read() -> Sequence[Any]:
+            with self.engine.connect() as connection:
+                return connection.execute(text(query), values).all()
+
+        return self.do(read)
 
     def lock_file(self) -> None:
         """Lock a SQLite file that does not lie in the study's folder, for this study.

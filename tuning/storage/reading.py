@@ -19,10 +19,14 @@ from typing import Any, TypeVar, Union, cast
 
 from tuning.errors import StudyError, writable
 from tuning.hyperparameters import Hyperparameter
+from tuning.records.definition import Definition
 from tuning.records.trial import Trial
 
 LATEST = 9e9
 """Seconds: a time that calendars cannot tell, those of tables end in the year 2262, is none."""
+
+MOST_TRAININGS = 100_000
+"""Folds or repeats of a trial that are believed."""
 
 _Record = TypeVar("_Record")
 
@@ -90,20 +94,31 @@ def sound(trial: Trial) -> Trial:
             raise ValueError(f"a time is {at}")
     for training in trial.trainings if trial.joint is None else (*trial.trainings, trial.joint):
         best = training.best_epoch
-        if best is not None and not 0 <= best < len(training.curve):
+        if best is not None and not 0 <= best < len(training.curve.epochs):
             raise ValueError(f"the best epoch is {best} of {len(training.curve)}")
-        if not math.isfinite(training.seconds) or (training.score is not None and training.score != training.score):
+        if not math.isfinite(training.seconds) or training.score != training.score:
             raise ValueError(f"a training has {training.seconds} seconds and a score of {training.score}")
-    for counted in filter(None, trial.counted):
-        epoch, value = counted
-        math.fsum((epoch or 0, value))
-        if value != value:
-            raise ValueError("a score is no number")
-    math.fsum(score for score in trial.scores if score is not None)
-    math.fsum((*trial.resources.values(), *trial.limited.values()))
+    for counted in trial.counted:
+        epoch, value = (0, 0.0) if counted is None else counted
+        if not math.isfinite(value) or (epoch is not None and epoch < 0):
+            raise ValueError(f"the score has {value} of epoch {epoch}")
+    for value in (*trial.scores, *trial.resources.values(), *trial.limited.values()):
+        math.isnan(0.0 if value is None else value)  # raises of what is no number
     for record in trial.found:
         Hyperparameter.from_json(record)
     return trial
+
+
+def sound_definition(definition: Definition) -> Definition:
+    """Return a definition with a number of trainings a trial that can be.
+
+    Raises:
+        TypeError, ValueError, LookupError: it has not.
+    """
+    for n in (definition.n_folds, definition.repeats):
+        if n is not None and not 0 < n <= MOST_TRAININGS:
+            raise ValueError(f"it has {n} folds or repeats")
+    return definition
 
 
 def checked(record: _Record) -> _Record:

@@ -11,11 +11,12 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuning.errors import StudyError
 from tuning.hyperparameters import Hyperparameter
@@ -24,7 +25,8 @@ from tuning.records.trial import Curve, Run, State, Training, Trial
 from tuning.storage import origin, upgrade
 from tuning.storage.database import Database
 from tuning.storage.folder import DATABASE
-from tuning.storage.reading import checked, parsed, sound, understood, unswept
+from tuning.storage.looking import Looking
+from tuning.storage.reading import checked, parsed, sound, sound_definition, understood, unswept
 from tuning.storage.url import of_file, without_password
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ _ROW_OF_TRIAL = (
     "WHERE t.study_id = :study AND a.key = :key AND t.number >= :number"
 )
 _FLOATS = {float}
+_Result = TypeVar("_Result")
 _FIELDS_OF_TRIAL = frozenset(f.name for f in fields(Trial))
 _STATES = {State.COMPLETED: "COMPLETE", State.PRUNED: "PRUNED", State.FAILED: "FAIL"}  # as Optuna calls them
 
@@ -62,14 +65,14 @@ class Store:
     """A study in a database.
 
     Args:
-        url: SQLAlchemy URL of the database; a file is created when it does not exist.
+        url: SQLAlchemy URL of the database; a file is created when it does not exist. A path is that of a file which
+            is there and only looked at.
         study: name of the study in the database.
         exclusive: whether to write the study, which one process may do at a time.
     """
 
-    def __init__(self, url: str | URL, study: str, exclusive: bool = False) -> None:
-        self._database = Database(url, study, exclusive)
-        self._do = self._database.do
+    def __init__(self, url: str | URL | Path, study: str, exclusive: bool = False) -> None:
+        self._source = Looking(url) if isinstance(url, Path) else Database(url, study, exclusive)
         self._study = study
         self._study_id: int | None = None
         self._is_alone = False
@@ -101,7 +104,7 @@ class Store:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StudyError(f"`study` must be a folder that can be used, but got: {error}.") from None
-        store = cls(of_file(database), path.name, exclusive)
+        store = cls(of_file(database) if exclusive else database, path.name, exclusive)
         store._is_alone = True
         return store
 
@@ -114,7 +117,7 @@ class Store:
 
     def close(self) -> None:
         """Release the database's connections and lock."""
-        self._database.close()
+        self._source.close()
 
     # The study -----------------------------------------------------------------------------------------
 
@@ -127,7 +130,7 @@ class Store:
             return None
         with understood(self._study):
             (record,) = parsed([documents[0][0]])
-            return checked(Definition.from_json(upgrade.definition(record, self._study)))
+            return sound_definition(checked(Definition.from_json(upgrade.definition(record, self._study))))
 
     def create(self, definition: Definition) -> None:
         """Create the study with its definition.
@@ -199,7 +202,7 @@ class Store:
             self._study_id = None
 
     def _find(self) -> int | None:
-        if self._study_id is None and not self._database.is_empty:
+        if self._study_id is None and not self._source.is_empty:
             rows = self._queried(_STUDY, {"name": self._study})
             self._study_id = rows[0][0] if rows else None
             if self._study_id is None and self._is_alone:
@@ -227,34 +230,36 @@ class Store:
         rows = self._rows(_TRIALS_OF_STUDY)
         with understood(self._study):
             records = parsed([document for _, document in rows])
-        for (trial_id, _), record in zip(rows, records, strict=True):
-            with understood(self._study):
+            for (trial_id, _), record in zip(rows, records, strict=True):
                 trial = sound(checked(_from_record(upgrade.trial(record, self._study))))
-            self._trial_ids[trial.number] = trial_id
-            trials.append(trial)
-            self._engine_states[trial.number] = record["engine"]
-            asked = max((run.asked for run in trial.runs if run.asked is not None), default=-1)
-            if asked > latest:
-                latest, state = asked, record["engine"]
+                self._trial_ids[trial.number] = trial_id
+                trials.append(trial)
+                self._engine_states[trial.number] = record["engine"]
+                asked = max((run.asked for run in trial.runs if run.asked is not None), default=-1)
+                if asked > latest:
+                    latest, state = asked, record["engine"]
         return trials, state
 
     def _rows(self, query: str, **values: Any) -> Sequence[Any]:
         return self._queried(query, {"study": self._id, "key": RECORD, **values})
 
     def _queried(self, query: str, values: Mapping[str, Any]) -> Sequence[Any]:
-        from sqlalchemy import text
+        return self._source.rows(query, values)
 
-        def read() -> Sequence[Any]:
-            with self._database.engine.connect() as connection:
-                return connection.execute(text(query), values).all()
+    # Writing, in the order of a trial's life -------------------------------------------------------------
 
-        return self._do(read)
+    @property
+    def _database(self) -> Database:
+        if isinstance(self._source, Looking):
+            raise TypeError("a store that only looks cannot write")
+        return self._source
+
+    def _do(self, action: Callable[[], _Result]) -> _Result:
+        return self._database.do(action)
 
     @property
     def _storage(self) -> RDBStorage:
         return self._database.storage
-
-    # Writing, in the order of a trial's life -------------------------------------------------------------
 
     def begin(self, trial: Trial, engine_state: Any, space: tuple[Hyperparameter, ...]) -> None:
         """Record that a run begins, and the state of the engine that asked for it.
@@ -360,7 +365,9 @@ def _encoded(curve: Curve) -> list[dict[str, Any]]:
 
 
 def _decoded(epochs: Sequence[dict[str, Any]]) -> Curve:
-    return Curve(tuple(epoch if set(map(type, epoch.values())) == _FLOATS else _as_floats(epoch) for epoch in epochs))
+    if set(map(type, chain.from_iterable(map(dict.values, epochs)))) <= _FLOATS:
+        return Curve(tuple(epochs))
+    return Curve(tuple(map(_as_floats, epochs)))
 
 
 def _as_floats(epoch: Mapping[str, Any]) -> dict[str, float]:

@@ -82,6 +82,17 @@ DAMAGES = {
     "no runs": of_trials(lambda r: r.pop("runs") and None),
     "field of a run": of_trials(lambda r: r["runs"][0].update(later=1)),
     "null trial": of_trials(lambda r: [None]),
+    "folds": of_study(lambda r: r.update(cv={"a": 1})),
+    "repeats": of_study(lambda r: r.update(repeats=10**30)),
+    "time": of_trials(lambda r: r.update(ended_at=-1e300)),
+    "late": of_trials(lambda r: r.update(started_at=1e300)),
+    "seconds": of_trials(lambda r: r["trainings"][0].update(seconds=float("inf"))),
+    "score": of_trials(lambda r: r["trainings"][0].update(score=float("nan"))),
+    "best epoch": of_trials(lambda r: r["trainings"][0].update(best_epoch=7)),
+    "counted": of_trials(lambda r: r.update(counted=[[]])),
+    "scores": of_trials(lambda r: r.update(scores=["x"])),
+    "resources": of_trials(lambda r: r.update(resources={"n_params": "x"})),
+    "found": of_trials(lambda r: r.update(found=["x"])),
 }
 
 
@@ -102,6 +113,23 @@ def test_the_others_are_listed(study, sound, tune_here):
     listed = tune_here("list", "--logs", study.parent)
     assert listed.returncode == 0 and "2 completed" in listed.stdout
     assert "logs/s: study 's' must be one that this version can read" in " ".join(listed.stderr.split())
+
+
+def test_text_that_nothing_can_write_is_written_out(study, tune_here):
+    edited(study, "trial_user_attributes", lambda r: r["values"].update(a="\ud800") or r.update(error="\ud800"))
+    edited(study, "study_user_attributes", lambda r: r.update(space_source="\ud800"))
+    for command in (["report", "s"], ["export", "s", "--out", "t.csv"], ["show", "s"]):
+        done = tune_here(*command, "--logs", study.parent)
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_record_of_a_final_model_that_is_damaged_is_one_line(study, tune_here):
+    executed(study, "INSERT INTO study_user_attributes (study_id, key, value_json) VALUES (1, 'tuning_final', '{}')")
+    shown = tune_here("show", "s", "--logs", study.parent)
+    assert shown.returncode == 1 and "its record cannot be understood" in shown.stderr
+    executed(study, "UPDATE study_user_attributes SET value_json = '[]' WHERE key = 'tuning_final'")
+    with pytest.raises(StudyError, match="its final model is list"):
+        tuning.load(study)
 
 
 def test_tables_of_another_optuna_are_refused_in_one_line(study):
