@@ -102,8 +102,8 @@ def sound(trial: Trial) -> Trial:
         epoch, value = (0, 0.0) if counted is None else counted
         if not math.isfinite(value) or (epoch is not None and epoch < 0):
             raise ValueError(f"the score has {value} of epoch {epoch}")
-    for value in (*trial.scores, *trial.resources.values(), *trial.limited.values()):
-        math.isnan(0.0 if value is None else value)  # raises of what is no number
+    for other in (*trial.scores, *trial.resources.values(), *trial.limited.values()):
+        math.isnan(0.0 if other is None else other)  # raises of what is no number
     for record in trial.found:
         Hyperparameter.from_json(record)
     return trial
