@@ -14,13 +14,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuning.errors import StudyError
 from tuning.hyperparameters import Hyperparameter
 from tuning.records.definition import VERSION, Definition
+from tuning.records.epochs import packed
 from tuning.records.trial import Curve, Run, State, Training, Trial
 from tuning.storage import origin, upgrade
 from tuning.storage.database import Database
@@ -55,7 +55,6 @@ _ROW_OF_TRIAL = (
     "SELECT t.trial_id, a.value_json FROM trials t JOIN trial_user_attributes a ON a.trial_id = t.trial_id "
     "WHERE t.study_id = :study AND a.key = :key AND t.number >= :number"
 )
-_FLOATS = {float}
 _Result = TypeVar("_Result")
 _FIELDS_OF_TRIAL = frozenset(f.name for f in fields(Trial))
 _STATES = {State.COMPLETED: "COMPLETE", State.PRUNED: "PRUNED", State.FAILED: "FAIL"}  # as Optuna calls them
@@ -234,7 +233,8 @@ class Store:
                 trial = sound(checked(_from_record(upgrade.trial(record, self._study))))
                 self._trial_ids[trial.number] = trial_id
                 trials.append(trial)
-                self._engine_states[trial.number] = record["engine"]
+                if not trial.state.is_finished:  # of the others nothing is written any more
+                    self._engine_states[trial.number] = record["engine"]
                 asked = max((run.asked for run in trial.runs if run.asked is not None), default=-1)
                 if asked > latest:
                     latest, state = asked, record["engine"]
@@ -357,21 +357,11 @@ def _of_training(training: Training) -> dict[str, Any]:
 
 
 def _to_training(record: Mapping[str, Any]) -> Training:
-    return checked(Training(**{**record, "curve": _decoded(record["curve"]), "untils": tuple(record["untils"])}))
+    return checked(Training(**{**record, "curve": Curve(packed(record["curve"])), "untils": tuple(record["untils"])}))
 
 
 def _encoded(curve: Curve) -> list[dict[str, Any]]:
     return [{name: _encode(value) for name, value in epoch.items()} for epoch in curve.epochs]
-
-
-def _decoded(epochs: Sequence[dict[str, Any]]) -> Curve:
-    if set(map(type, chain.from_iterable(map(dict.values, epochs)))) <= _FLOATS:
-        return Curve(tuple(epochs))
-    return Curve(tuple(map(_as_floats, epochs)))
-
-
-def _as_floats(epoch: Mapping[str, Any]) -> dict[str, float]:
-    return dict(zip(epoch, map(float, epoch.values()), strict=True))
 
 
 def _encode(value: float) -> float | str:
