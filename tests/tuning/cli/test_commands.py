@@ -55,6 +55,21 @@ def test_help_is_quick_and_loads_nothing_heavy():
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2, "four times what is promised"
 
 
+@pytest.mark.medium
+@pytest.mark.parametrize("command", ["show", "report"])
+def test_who_only_looks_loads_neither_sqlalchemy_nor_what_trains(command, logs):
+    code = (
+        f"import sys; sys.argv = ['tune', '{command}', 'curve-random', '--logs', {str(logs)!r}]\n"
+        "from tuning.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end\n"
+        "heavy = {'tensorflow', 'keras', 'optuna', 'sklearn', 'sqlalchemy', 'keras_tuner', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_trials_print_is_kept_and_shown(logs, tune_here):
     from tuning.executors.output import kept
     from tuning.storage.folder import output_path
