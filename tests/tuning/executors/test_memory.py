@@ -18,8 +18,7 @@ class Wide(tuning.SearchSpace):
     name, objective = "wide", "val_loss"
 
     def build(self, hp):
-        layers = [keras.layers.Dense(hp.Int(f"units_{i}", 1, 200), activation="relu") for i in range(2)]
-        model = keras.Sequential([*layers, keras.layers.Dense(1)])
+        model = keras.Sequential([keras.layers.Dense(hp.Int("units", 1, 2000), "relu"), keras.layers.Dense(1)])
         model.compile("adam", "mse")
         return model
 
@@ -48,7 +47,7 @@ if __name__ == "__main__":
     scale = Scale()
     watcher = threading.Thread(target=scale.watch)
     watcher.start()
-    study = tuning.search(Wide(), x[:300], y[:300], validation_data=(x[300:], y[300:]), engine="random", epochs=2,
+    study = tuning.search(Wide(), x[:300], y[:300], validation_data=(x[300:], y[300:]), engine="random", epochs=1,
                           trials=N_TRIALS, seed=0, workers=WORKERS, in_process=False, logs=FOLDER, observers=[scale])
     scale.ended.set()
     watcher.join()
