@@ -156,7 +156,7 @@ class Storm:
             self._straight[name] = _outcome(tuning.search(str(self._space), **arguments, verbose=0).trials)
         begun = time.monotonic()
         self._struck_to_the_end("random", 1, "undisturbed", random.Random(0), strikes=0)
-        self._longest_seconds = time.monotonic() - begun  # a search may be struck at any moment of that
+        self._longest_seconds = time.monotonic() - begun
         turns = itertools.count()
 
         def strike_on() -> None:
@@ -204,7 +204,7 @@ class Storm:
         driver = _FORKING.Process(target=_drive, args=(str(self._space), environment, arguments), daemon=False)
         driver.start()
         if kind:
-            driver.join(draws.uniform(0.05, self._longest_seconds))
+            driver.join(draws.uniform(0.05, self._longest_seconds / 2))  # what has been struck goes on, and is again
             if driver.exitcode is None:
                 self._strike(psutil.Process(driver.pid), kind, draws, token)
         driver.join(END_SECONDS)
