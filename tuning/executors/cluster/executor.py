@@ -211,7 +211,6 @@ class ClusterExecutor:
         elif isinstance(message, Broken):
             self._give_up(slot, f"on {slot.host}: {message.error}", handle)
         elif isinstance(message, Gone):
-            self._slots.threads.pop(slot.address, None)
             self._drop(slot, "its machine is about to leave the cluster", handle)
 
     def _pass_on(self, slot: Slot, said: Said, handle: Handler) -> None:
@@ -312,14 +311,18 @@ class ClusterExecutor:
                     self._fill(other)
 
     def _leave(self, address: str, reason: str, handle: Handler) -> None:
-        self._slots.threads.pop(address, None)
         for slot in self._slots.at(address):
             self._drop(slot, reason, handle)
+        self._slots.threads.pop(address, None)
 
     def _drop(self, slot: Slot, reason: str, handle: Handler) -> None:
-        """Forget a slot that is gone; that its task is lost does not count against the trial."""
+        """Forget a slot that is gone; that its task is lost does not count against the trial.
+
+        No other is held there until the cluster says again who is there.
+        """
         self._link.release(slot.name)
         self._slots.remove(slot)
+        self._slots.threads.pop(slot.address, None)
         for other in self._slots:
             self._fill(other)  # it may have been the one to fill their payload
         self._begin_next(slot)
