@@ -93,8 +93,8 @@ def measured(space: Any, slots: int, trials: int, **arguments: Any) -> dict[str,
         arguments: further ones of `search`.
 
     Returns:
-        `share_of_core` (processor's seconds a simulated second), `events_per_second`, `p50_ms`, `p99_ms` and
-        `longest_ms` of an answer, `megabytes` at most, `resume_seconds` of opening the study again, `trials`.
+        `share_of_core` (of what the trials cost that so many slots end in a second), `events_per_second`, `p50_ms`,
+        `p99_ms` and `longest_ms` of an answer, `megabytes` at most, `resume_seconds` of opening the study again, `trials`.
     """
     executor = SimulatedExecutor(slots)
     given = {**arguments, "trials": trials}
@@ -108,7 +108,7 @@ def measured(space: Any, slots: int, trials: int, **arguments: Any) -> dict[str,
     waits = 1000 * np.array(executor.answered)
     processor, wall = np.subtract(executor.ended, executor.begun)
     return {
-        "share_of_core": float(processor) / executor.now,
+        "share_of_core": float(processor) / executor.finished * slots / (EPOCHS * EPOCH_SECONDS),
         "events_per_second": (len(executor.answered) + 2 * executor.finished) / float(wall),
         "p50_ms": float(np.percentile(waits, 50)),
         "p99_ms": float(np.percentile(waits, 99)),

@@ -6,6 +6,7 @@ They are dealt with after the proposal, as if they had come then, so that propos
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -17,6 +18,10 @@ MANY_TRIALS = 1000
 
 MANY_SLOTS = 4
 """With no more slots nobody waits long for the driver; and a slot would wait for the next look at the thread."""
+
+SWITCH_SECONDS = 0.0005
+"""How long a thread may run at a time meanwhile. Whoever answers waits for its turn after each use of a file or of the
+database; at Python's own 5 ms that comes to a tenth of a second an answer."""
 
 
 class Proposals:
@@ -49,11 +54,20 @@ class Proposals:
             if not self._may_wait or trials < MANY_TRIALS or slots <= MANY_SLOTS:
                 return self._engine.ask()
             self._pool = self._pool or ThreadPoolExecutor(1, "proposals")
-            self._thought = self._pool.submit(self._engine.ask)
+            self._thought = self._pool.submit(self._think)
         if not self._thought.done():
             return None
         thought, self._thought = self._thought, None
         return thought.result()
+
+    def _think(self) -> Answer:
+        """Ask the engine; called in the thread."""
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        try:
+            return self._engine.ask()
+        finally:
+            sys.setswitchinterval(interval)
 
     def holds(self, message: Message) -> bool:
         """Tell whether a message has to wait, and keep it then."""

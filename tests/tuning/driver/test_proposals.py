@@ -1,5 +1,6 @@
 """Proposals in a thread: answers do not wait for them, and they stay what they are."""
 
+import sys
 import threading
 
 import pytest
@@ -22,6 +23,7 @@ class Slow:
         self.goes_on = threading.Event()
 
     def ask(self):
+        self.interval = sys.getswitchinterval()
         assert self.goes_on.wait(10)
         return Done("enough")
 
@@ -31,7 +33,7 @@ def finished(number):
 
 
 def test_while_it_thinks_ends_wait_and_reports_do_not():
-    engine = Slow()
+    engine, interval = Slow(), sys.getswitchinterval()
     made = Proposals(engine)
     assert made.ask(proposals.MANY_TRIALS, proposals.MANY_SLOTS + 1) is None and made.is_busy
     assert not made.holds(Report(1, 0, {})) and made.holds(finished(1)) and made.holds(finished(2))
@@ -40,6 +42,7 @@ def test_while_it_thinks_ends_wait_and_reports_do_not():
     while (answer := made.ask(proposals.MANY_TRIALS, proposals.MANY_SLOTS + 1)) is None:
         pass
     assert answer == Done("enough") and not made.is_busy
+    assert engine.interval < interval == sys.getswitchinterval()
     assert not made.holds(finished(3))
     assert [message.number for message in made.released()] == [1, 2]
     made.close()
