@@ -94,7 +94,8 @@ def measured(space: Any, slots: int, trials: int, **arguments: Any) -> dict[str,
 
     Returns:
         `share_of_core` (of what the trials cost that so many slots end in a second), `events_per_second`, `p50_ms`,
-        `p99_ms` and `longest_ms` of an answer, `megabytes` at most, `resume_seconds` of opening the study again, `trials`.
+        `p99_ms` and `longest_ms` of an answer, `megabytes` at most, `resume_seconds` of opening the study again,
+        `trials`.
     """
     executor = SimulatedExecutor(slots)
     given = {**arguments, "trials": trials}
