@@ -7,8 +7,8 @@ proposal costs is the affair of KerasTuner and Optuna. It is measured on studies
 trials, copies of a few real ones; a goal says by how much a trial of a large study may cost more than one of a small.
 The live display is timed on as many trials, and `tune show` and `tune report` as whole commands. With `--slots` it is a
 search on as many workers, in simulated time, and nothing else; with `--recorded` so many of its trials are copies, too,
-so that only the last ones are searched. Copies have no files of TensorBoard's, which are not made up for, so the time to
-open such a study is not told.
+so that only the last ones are searched. Copies have no files of TensorBoard's, which are not made up for, so the time
+to open such a study is not told.
 """
 
 from __future__ import annotations
