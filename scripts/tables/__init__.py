@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "`optuna -o model=tpe`": ("optuna", {"model": "tpe"}),
     "`optuna -o model=tpe -o pruner=median`": ("optuna", {"model": "tpe", "pruner": "median"}),
     "`optuna -o pruner=none`": ("optuna", {"pruner": "none"}),
+    "`bayesian`": ("bayesian", {}),
     "`hyperband`": ("hyperband", {"hyperband_iterations": 20}),
     "`random`": ("random", {}),
 }
@@ -98,6 +100,12 @@ class Table:
     def regret(self, value: float) -> float:
         """Return 0 for the best training of the table and 1 for the configuration in the middle."""
         return float((self._best - value) / (self._best - self._median))
+
+
+@cache
+def table_of(path: Path) -> Table:
+    """Return a table, which takes as long to grow as a short search."""
+    return Table(path)
 
 
 @dataclass
@@ -151,7 +159,7 @@ class TableExecutor:
 
 def searched(path: Path, row: str, seed: int, slots: int) -> list[float]:
     """Search a table; return the regret of the kept model at each of `BUDGETS`."""
-    table, (engine, options) = Table(path), ROWS[row]
+    table, (engine, options) = table_of(path), ROWS[row]
     definition = Definition(
         study="replay",
         space=table.name,

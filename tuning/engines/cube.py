@@ -5,8 +5,6 @@ Knows nothing of trials and scores.
 
 A range that does not apply in a configuration lies in its middle there, and a category is none of its categories: two
 configurations without it are no further apart for it, and that one of them has it shows in the parent that decides it.
-
-What other studies have come to lies beside it: each of them is a step away, in a direction of its own.
 """
 
 from __future__ import annotations
@@ -33,21 +31,20 @@ class Cube:
 
     Args:
         space: all hyperparameters.
-        n_others: number of other studies of the same hyperparameters.
 
     Attributes:
         space: all hyperparameters, the fixed ones too.
         varying: those that have a column, in order.
-        groups: the column, or other study, that each coordinate of `coordinates` belongs to.
+        groups: the column that each coordinate of `coordinates` belongs to.
     """
 
-    def __init__(self, space: Sequence[Hyperparameter], n_others: int = 0) -> None:
-        self.space, self._n_others = tuple(space), n_others
+    def __init__(self, space: Sequence[Hyperparameter]) -> None:
+        self.space = tuple(space)
         self.varying = [h for h in self.space if not h.is_fixed and h.count() > 1]
         self.places = [_places(h) for h in self.varying]
         self.is_category = [not h.is_ordered for h in self.varying]
         widths = [int(h.count()) if c else 1 for h, c in zip(self.varying, self.is_category, strict=True)]
-        self.groups = [column for column, width in enumerate([*widths, *n_others * [1]]) for _ in range(width)]
+        self.groups = [column for column, width in enumerate(widths) for _ in range(width)]
         self._absent = np.where(self.is_category, NO_CATEGORY, MIDDLE)
         self._fixed = {h.name: h.default for h in self.space if h not in self.varying}
 
@@ -81,13 +78,8 @@ class Cube:
                 active[:, column] &= holds
         return active
 
-    def coordinates(self, rows: np.ndarray, other: int | None = None) -> np.ndarray:
-        """Return legal rows as points: a category, or that it does not apply, is one step from any other.
-
-        Args:
-            rows: float [n, hyperparameters].
-            other: the other study that they are from; None for the own one.
-        """
+    def coordinates(self, rows: np.ndarray) -> np.ndarray:
+        """Return legal rows as points: a category, or that it does not apply, is one step from any other."""
         columns = []
         for column, is_category in enumerate(self.is_category):
             places = self.places[column]
@@ -95,7 +87,6 @@ class Cube:
                 columns += list(np.where(np.isclose(rows[:, column], places[:, None]), HALF_ROOT, 0.0))
             else:
                 columns.append(rows[:, column])
-        columns += [np.full(len(rows), float(study == other)) for study in range(self._n_others)]
         return np.asarray(np.array(columns).T)
 
     def neighbours(self, row: np.ndarray, n: int, width: float, rng: np.random.RandomState) -> np.ndarray:

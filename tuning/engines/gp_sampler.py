@@ -16,15 +16,17 @@ from typing import Any
 import numpy as np
 from optuna import Study
 from optuna.distributions import BaseDistribution
+from optuna.pruners import WilcoxonPruner
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from scipy.spatial.distance import cdist
 from scipy.special import log_ndtr, ndtr
 from threadpoolctl import ThreadpoolController
 
 from tuning.engines.cube import Cube
-from tuning.engines.gp_lessons import fitted
-from tuning.engines.gp_scores import excesses_of, scores_of
+from tuning.engines.gp_model import Model, fitted
+from tuning.engines.gp_scores import excesses_of, scored, told_of
 from tuning.engines.matern import GaussianProcess
 from tuning.engines.optuna_private import LazyRandomState
 from tuning.hyperparameters import Hyperparameter
@@ -37,10 +39,13 @@ LIKELY_ENOUGH = math.log(0.5)
 SAME = 0.01
 """Rows that differ by less, everywhere, are as good as the same configuration: what would be learned is the noise."""
 
-N_RANDOM, N_BEST, N_AROUND = 1000, 5, 60
+GROWTH = 1.1
+"""Times as many scores as at the last fit of the process's parameters lead to the next one."""
+
+N_RANDOM, N_BEST, N_AROUND = 500, 4, 30
 """Candidates at random, and how many around how many of the best trials, near and further away."""
 
-N_STARTS, N_ROUNDS, N_STEPS = 5, 6, 24
+N_STARTS, N_ROUNDS, N_STEPS = 4, 5, 16
 """Candidates that are improved, how often, and with how many attempts each time."""
 
 
@@ -65,12 +70,13 @@ class GaussianProcessSampler(BaseSampler):
 
     def __init__(self, space: Sequence[Hyperparameter], lessons: Sequence[Sequence[Lesson]] = ()) -> None:
         self.space, self.lessons = tuple(space), tuple(lessons)
+        self._cube, self._rows = Cube(self.space), dict[Any, np.ndarray]()
         self._rng = LazyRandomState()
         self._at_random = RandomSampler()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         names = parameter_names(self.space)
-        return {names[h]: sampled_distribution(h) for h in Cube(self.space).varying}
+        return {names[h]: sampled_distribution(h) for h in self._known_cube().varying}
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -80,30 +86,63 @@ class GaussianProcessSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        cube, names = Cube(self.space, len(self.lessons)), parameter_names(self.space)
+        cube, names = self._known_cube(), parameter_names(self.space)
         others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
-        numbers, scores = scores_of(others, study.direction is StudyDirection.MAXIMIZE)
+        with_score = scored(others)
         limits = [(known, beyond) for known, beyond in excesses_of(others) if len(known) >= LEAST_SCORES]
-        if (len(scores) < LEAST_SCORES and not limits) or not cube.varying:
+        if (len(with_score) < LEAST_SCORES and not limits) or not cube.varying:
             return {}
-        rows = {t.number: cube.row(_values(cube.space, names, t.params)) for t in others}
+        rows = {t.number: self._row(cube, names, t) for t in others}
         running = [rows[t.number] for t in others if t.state is TrialState.RUNNING]
-        seen = np.array([rows[number] for number in numbers]).reshape(-1, len(cube.varying))
         with _libraries().limit(limits=1, user_api="blas"):  # faster for so little, and the same on every machine
             told = [(np.array([rows[number] for number in known]), beyond) for known, beyond in limits]
             keeping = Keeping.fit(cube, told) if told else None
             model = None
-            if len(scores) >= LEAST_SCORES:
-                model = fitted(cube, seen, scores, self.lessons)
+            if len(with_score) >= LEAST_SCORES:
+                model = self._learned(study, cube, with_score, rows)
             if running and model is not None:
-                points = cube.coordinates(np.array(running))
-                model = model.with_more(points, model.predict(points)[0])
-            seen = seen[np.argsort(-scores, kind="stable")]
-            row = _best_row(cube, model, keeping, seen, np.array(list(rows.values())), self._rng.rng)
+                model = model.believing(np.array(running))
+            row = _best_row(cube, model, keeping, np.array(list(rows.values())), self._rng.rng)
         return {
             names[h]: to_sampled(h, h.from_unit(max(float(place), 0.0)))
             for h, place in zip(cube.varying, row, strict=True)
         }
+
+    def _learned(
+        self, study: Study, cube: Cube, trials: Sequence[FrozenTrial], rows: Mapping[int, np.ndarray]
+    ) -> Model:
+        """Return what trials with a score teach; the parameters are those of the first ones, but for the last few."""
+
+        def taught(some: Sequence[FrozenTrial], theta: np.ndarray | None = None) -> Model:
+            is_max = study.direction is StudyDirection.MAXIMIZE
+            told = told_of(some, is_max, by_epochs=not isinstance(study.pruner, WilcoxonPruner))
+            seen = np.array([rows[number] for number in told.numbers])
+            return fitted(cube, seen, told.shares, told.scores, self.lessons, theta)
+
+        n = fitted_at(len(trials))
+        earlier = taught(trials[:n])
+        return earlier if n == len(trials) else taught(trials, earlier.process.theta)
+
+    def _known_cube(self) -> Cube:
+        """Return the cube of the space as it is now."""
+        if self._cube.space != self.space:
+            self._cube, self._rows = Cube(self.space), {}
+        return self._cube
+
+    def _row(self, cube: Cube, names: Mapping[Hyperparameter, str], trial: FrozenTrial) -> np.ndarray:
+        """Return a trial's row, which takes longer to find than to remember."""
+        key = tuple(trial.params.items())
+        if key not in self._rows:
+            self._rows[key] = cube.row(_values(cube.space, names, trial.params))
+        return self._rows[key]
+
+
+def fitted_at(n_trials: int) -> int:
+    """Return after how many of the trials the parameters were fitted last: then again with each tenth part more."""
+    n = LEAST_SCORES
+    while (following := max(n + 1, int(n * GROWTH))) <= n_trials:
+        n = following
+    return n
 
 
 @functools.cache
@@ -114,9 +153,8 @@ def _libraries() -> ThreadpoolController:
 
 def _best_row(
     cube: Cube,
-    model: GaussianProcess | None,
+    model: Model | None,
     keeping: Keeping | None,
-    seen: np.ndarray,
     tried: np.ndarray,
     rng: np.random.RandomState,
 ) -> np.ndarray:
@@ -125,7 +163,6 @@ def _best_row(
     Args:
         cube, model: of the space and of the trials; None while too few have a score.
         keeping: how likely constraints are kept; None without constraints.
-        seen: rows of the trials with a score, the best one first.
         tried: rows of all trials, which must not be proposed again.
         rng: for the candidates.
     """
@@ -134,40 +171,40 @@ def _best_row(
     def worth(rows: np.ndarray) -> np.ndarray:
         worths = np.zeros(len(rows))
         if model is not None and best is not None:
-            mean, deviation = model.predict(cube.coordinates(rows))
+            mean, deviation = model.predict(rows)
             worths = log_expected_improvement(mean - best, deviation)
         if keeping is not None:
             # Nothing that keeps them is known yet: anything that likely does is as good as any other.
             likely = keeping.log_probability(cube.coordinates(rows))
             worths = worths + likely if best is not None else np.minimum(likely, LIKELY_ENOUGH)
-        is_new = (np.abs(rows[:, None] - tried) > SAME).any(2).all(1)
+        is_new = cdist(rows, tried, "chebyshev").min(1) > SAME
         return np.where(is_new, worths, -np.inf)
 
+    around = tried if model is None else tried[np.argsort(-model.predict(tried)[0], kind="stable")]
     candidates = [cube.legal(rng.uniform(size=(N_RANDOM, len(cube.varying))))]
-    candidates += [cube.neighbours(row, N_AROUND, width, rng) for row in seen[:N_BEST] for width in (0.2, 0.05)]
+    candidates += [cube.neighbours(row, N_AROUND, width, rng) for row in around[:N_BEST] for width in (0.2, 0.05)]
     rows = np.concatenate(candidates)
     worths = worth(rows)
     chosen = np.argsort(-worths, kind="stable")[:N_STARTS]
     starts, reached = rows[chosen], worths[chosen]
     for number in range(N_ROUNDS):
-        around = np.array([cube.neighbours(row, N_STEPS, 0.2 * 0.5**number, rng) for row in starts])
-        worths = worth(around.reshape(-1, rows.shape[1])).reshape(len(starts), -1)
-        step = worths.argmax(1)
+        steps = np.array([cube.neighbours(row, N_STEPS, 0.2 * 0.5**number, rng) for row in starts])
+        worths = worth(steps.reshape(-1, rows.shape[1])).reshape(len(starts), -1)
+        best_step = worths.argmax(1)
         higher = worths.max(1)
-        starts = np.where((higher > reached)[:, None], around[np.arange(len(starts)), step], starts)
+        starts = np.where((higher > reached)[:, None], steps[np.arange(len(starts)), best_step], starts)
         reached = np.maximum(higher, reached)
     return np.asarray(starts[int(reached.argmax())])
 
 
-def _best_mean(cube: Cube, model: GaussianProcess, keeping: Keeping | None, tried: np.ndarray) -> float | None:
+def _best_mean(cube: Cube, model: Model, keeping: Keeping | None, tried: np.ndarray) -> float | None:
     """Return the best that is predicted where something was tried; None where nothing there keeps the constraints.
 
     It is not the best score, which has been lucky.
     """
-    points = cube.coordinates(tried)
     if keeping is not None:
-        points = points[keeping.log_probability(points) >= LIKELY_ENOUGH]
-    return float(model.predict(points)[0].max()) if len(points) else None
+        tried = tried[keeping.log_probability(cube.coordinates(tried)) >= LIKELY_ENOUGH]
+    return float(model.predict(tried)[0].max()) if len(tried) else None
 
 
 @dataclass(frozen=True)

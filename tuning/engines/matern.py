@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy.linalg import cho_solve, solve_triangular
@@ -60,12 +60,8 @@ class GaussianProcess:
     @classmethod
     def fit(cls, points: np.ndarray, values: np.ndarray, groups: Sequence[int]) -> GaussianProcess:
         """Return the process whose parameters are the most likely ones under the priors."""
-        likelihood = _Likelihood(points, values, groups)
-        prior, spread = likelihood.prior
-        bounds = list(zip(prior - 4 * spread, prior + 4 * spread, strict=True))
-        options = {"maxiter": MAX_STEPS}
-        best = minimize(likelihood, prior, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-        return cls(points, values, groups, np.round(best.x, 3))  # the last digits differ between processes
+        theta = _likely(points.tobytes(), points.shape, values.tobytes(), tuple(groups))
+        return cls(points, values, groups, np.array(theta))
 
     @cached_property
     def _scale(self) -> np.ndarray:
@@ -97,6 +93,16 @@ class GaussianProcess:
         """Return the process with further values, and the parameters that it has."""
         seen = np.concatenate([self.points, points])
         return GaussianProcess(seen, np.concatenate([self.values, values]), self.groups, self.theta)
+
+
+@lru_cache(maxsize=256)
+def _likely(points: bytes, shape: tuple[int, int], values: bytes, groups: Sequence[int]) -> Sequence[float]:
+    """Return the most likely parameters, which are asked for again while few values are added."""
+    likelihood = _Likelihood(np.frombuffer(points).reshape(shape), np.frombuffer(values), groups)
+    prior, spread = likelihood.prior
+    bounds = list(zip(prior - 4 * spread, prior + 4 * spread, strict=True))
+    best = minimize(likelihood, prior, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": MAX_STEPS})
+    return tuple(np.round(best.x, 3))  # the last digits differ between processes
 
 
 class _Likelihood:

@@ -177,8 +177,8 @@ class Plan:
         if chosen is self.model and is_slow and self.last is not None:
             chosen = self.last
         if isinstance(chosen, GaussianProcessSampler):
-            chosen.space = tuple(space)
-        if not self.keeps_state:
+            chosen.space = tuple(space)  # it remembers nothing that it could not work out again
+        elif not self.keeps_state:
             chosen = copy.deepcopy(chosen)  # a Gaussian process, for one, starts its fit from the one before
         reseed(chosen, f"{seed}/{number}/{draw}")
         return chosen

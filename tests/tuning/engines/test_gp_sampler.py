@@ -7,17 +7,18 @@ import optuna
 import pytest
 from scipy.stats import spearmanr
 
-from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals
+from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals, score_of
 from tuning.engines.cube import Cube
-from tuning.engines.gp_lessons import fitted
-from tuning.engines.gp_sampler import GaussianProcessSampler, log_expected_improvement, proposal_seconds
-from tuning.engines.gp_scores import scores_of
+from tuning.engines.gp_model import fitted
+from tuning.engines.gp_sampler import GaussianProcessSampler, fitted_at, log_expected_improvement, proposal_seconds
+from tuning.engines.gp_scores import told_of
 from tuning.engines.optuna import SLOW
 from tuning.engines.registry import engine_kind, make_engine, read_options, settle
 from tuning.hyperparameters import Boolean, Condition, Float
 from tuning.records.definition import Definition
 from tuning.records.lesson import Lesson
-from tuning.records.trial import Training
+from tuning.records.trainings import extended
+from tuning.records.trial import State, Training
 
 FLAT = tuple(Float(f"x{i}", 0.1, low=0.0, high=1.0) for i in range(3))
 DEEP = (
@@ -61,10 +62,79 @@ def test_scores_that_are_far_too_bad_count_as_bad():
     study = optuna.create_study(direction="maximize")
     for value in (0.9, 0.8, 0.7, -1e9):
         study.add_trial(optuna.trial.create_trial(value=value))
-    numbers, scores = scores_of(study.trials, is_max=True)
-    assert numbers == [0, 1, 2, 3] and scores.argmax() == 0
+    told = told_of(study.trials, is_max=True)
+    scores = told.scores
+    assert told.numbers == [0, 1, 2, 3] and scores.argmax() == 0 and set(told.shares) == {1.0}
     assert scores[2] - scores[3] < 2 * (scores[0] - scores[2])
     assert scores.mean() == pytest.approx(0) and scores.std() == pytest.approx(1)
+
+
+class Judged(Simulation):
+    """Trials that the engine may stop after each epoch."""
+
+    def train(self, run):
+        trial, training = self.trials[run.number], self.trials[run.number].trainings[0]
+        is_stopped = False
+        while len(training.curve) < run.stop and not is_stopped:
+            score = {"score": score_of(run.values, len(training.curve))}
+            training = extended(training, len(training.curve), score, OBJECTIVE)
+            trial = replace(trial, trainings=(training,))
+            is_stopped = self.engine.should_stop(trial)
+        ended = replace(run, ended=self._next(), until=len(training.curve))
+        state = State.PRUNED if is_stopped else State.COMPLETED
+        self.trials[run.number] = replace(trial, runs=(*trial.runs[:-1], ended), state=state)
+        self.engine.tell(self.trials[run.number])
+
+
+def test_with_stopped_trials_it_goes_on_as_if_it_had_not_been_cut():
+    straight = Judged(make_engine(definition(), None)).go(13)
+    lengths = [trial.epochs for trial in straight.trials.values()]
+    assert min(lengths) < max(lengths) == 9
+    resumed = Judged(make_engine(definition(), None)).go(9).resumed_on(make_engine(definition(), None))
+    resumed.__class__ = Judged
+    assert proposals(resumed.go(4).runs) == proposals(straight.runs)
+
+
+def trial_of(curve, state):
+    """Return a trial with one value an epoch and the best of them as its score."""
+    create = optuna.trial.create_trial
+    return create(state=state, value=max(curve), intermediate_values=dict(enumerate(curve)))
+
+
+def test_what_others_had_reached_when_a_trial_was_stopped_stands_beside_what_they_came_to():
+    complete, pruned = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED
+    study = optuna.create_study(direction="maximize")
+    for curve in ([0.1, 0.3, 0.5, 0.6], [0.2, 0.4, 0.5, 0.8]):
+        study.add_trial(trial_of(curve, complete))
+    study.add_trial(trial_of([0.1, 0.2], pruned))
+    study.add_trial(trial_of([0.5, 0.4, 0.3, 0.3], pruned))  # at the last epoch, so it was trained to its end
+    told = told_of(study.trials, is_max=True)
+    assert told.numbers == [0, 0, 1, 1, 2, 3, 3] and told.shares.tolist() == [0.5, 1, 0.5, 1, 0.5, 0.5, 1]
+    at = dict(zip(zip(told.numbers, told.shares, strict=True), told.scores, strict=True))
+    assert at[0, 0.5] == at[0, 1.0], "what most gain from there on is added"
+    assert at[2, 0.5] == told.scores.min() and at[3, 0.5] > at[1, 0.5] > at[0, 0.5]
+    assert told_of(study.trials, is_max=True, by_epochs=False).shares.tolist() == 4 * [1.0], "folds are no epochs"
+
+
+def test_early_scores_are_believed_as_far_as_late_ones_agree():
+    draws = np.random.default_rng(0)
+    rows, places = draws.uniform(size=(40, 3)), draws.uniform(size=(200, 3))
+    late, truth = (-((x[:, 0] - 0.7) ** 2) - (x[:, 1] - 0.2) ** 2 for x in (rows, places))
+    shares = np.repeat([1.0, 0.2], [8, 32])
+
+    def learned(early, n=40):
+        scores = np.where(shares == 1.0, late, early)[:n]
+        model = fitted(Cube(FLAT), rows[:n], shares[:n], (scores - scores.mean()) / scores.std())
+        return spearmanr(model.predict(places)[0], truth).statistic
+
+    alone = learned(late, 8)
+    assert learned(late - 0.02) > 0.98 > alone + 0.02, "early scores with the order of late ones teach"
+    assert learned(draws.permutation(late)) > 0.7 * alone, "others do little harm"
+
+
+def test_the_parameters_are_fitted_again_with_each_tenth_part_more():
+    fits = [fitted_at(n) for n in range(3, 200)]
+    assert fits[:8] == list(range(3, 11)) and all(0.9 * n <= fit <= n for n, fit in enumerate(fits, start=3))
 
 
 def test_the_logarithm_of_the_expected_improvement_goes_on_where_the_number_ends():
@@ -125,10 +195,9 @@ def test_other_studies_are_believed_as_far_as_the_own_trials_agree():
 
     def learned(lessons, n):
         own = np.array([hill(*row) for row in rows[:n]])
-        cube = Cube(FLAT, len(lessons))
-        model = fitted(cube, rows[:n], (own - own.mean()) / own.std(), lessons)
-        lengths = np.exp(model.theta[len(FLAT) : -2])
-        return spearmanr(model.predict(cube.coordinates(places))[0], truth).statistic, list(lengths)
+        model = fitted(Cube(FLAT), rows[:n], np.ones(n), (own - own.mean()) / own.std(), lessons)
+        lengths = np.exp(model.process.theta[len(FLAT) : -3])
+        return spearmanr(model.predict(places)[0], truth).statistic, list(lengths)
 
     right, wrong = lessons_of(hill), lessons_of(lambda *point: -50 * hill(*point))
     assert learned([], 3)[0] < 0.8 and learned([right], 3)[0] > 0.95, "three trials know little, and the others much"
