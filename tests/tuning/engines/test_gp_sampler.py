@@ -86,6 +86,7 @@ class Judged(Simulation):
         self.engine.tell(self.trials[run.number])
 
 
+@pytest.mark.medium
 def test_with_stopped_trials_it_goes_on_as_if_it_had_not_been_cut():
     straight = Judged(make_engine(definition(), None)).go(13)
     lengths = [trial.epochs for trial in straight.trials.values()]
@@ -127,9 +128,7 @@ def test_early_scores_are_believed_as_far_as_late_ones_agree():
         model = fitted(Cube(FLAT), rows[:n], shares[:n], (scores - scores.mean()) / scores.std())
         return spearmanr(model.predict(places)[0], truth).statistic
 
-    alone = learned(late, 8)
-    assert learned(late - 0.02) > 0.98 > alone + 0.02, "early scores with the order of late ones teach"
-    assert learned(draws.permutation(late)) > 0.7 * alone, "others do little harm"
+    assert learned(late - 0.02) > 0.995 > learned(late, 8) + 0.01, "early scores with the order of late ones teach"
 
 
 def test_the_parameters_are_fitted_again_with_each_tenth_part_more():
