@@ -27,7 +27,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts import bench_breadth, bench_driver, bench_keras_tuner, bench_sklearn, bench_training  # noqa: E402
+from scripts import bench_breadth, bench_driver, bench_keras_tuner, bench_programs, bench_sklearn, bench_training  # noqa: E402
 
 TUNE = [
     sys.executable, "-m", "tuning.cli", "run", "fashion_mnist", "--quiet", "--json", "--seed", "42", "--patience", "0",
@@ -133,7 +133,7 @@ def print_row(result: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="training alone, fewer repetitions")
-    parts = ["training", "breadth", "driver", "searches", "sklearn", "keras-tuner"]
+    parts = ["training", "breadth", "programs", "driver", "searches", "sklearn", "keras-tuner"]
     parser.add_argument("--only", choices=parts, help="one part")
     parser.add_argument("--model", nargs="+", choices=bench_breadth.BREADTH, help="only these rows of breadth")
     known = bench_keras_tuner.ENGINES
@@ -149,6 +149,8 @@ def main() -> None:
     if options.only == "breadth" or (options.only is None and not options.quick):
         breadth = bench_breadth.run(options.model, repetitions=1 if options.quick else 3)
         record["breadth"] = [dataclasses.asdict(measured) for measured in breadth]
+    if options.only == "programs" or (options.only is None and not options.quick):
+        record["programs"] = [dataclasses.asdict(share) for share in bench_programs.run()]
     if options.only == "driver" or (options.only is None and not options.quick):
         rows = bench_driver.measure()
         bench_driver.print_rows(rows)

@@ -2,8 +2,8 @@
 
 Owns how a model's epochs are run, and nothing else: no trials, no searches, no checkpoints. Keras is
 loaded when a name of this package is first used. What differs between TensorFlow and JAX is behind `backends`; what
-follows is true of TensorFlow, and on JAX a short last batch always has a body of its own, convolutions on a CPU are
-compiled batch by batch, and indices are checked no more than Keras checks them there (see `jax_program`).
+follows is true of TensorFlow. On JAX a short last batch always has a body of its own, convolutions on a CPU and data
+that come in batches are left to Keras, and indices are checked no more than Keras checks them there.
 
 An epoch, training and validation, is one XLA program over arrays that stay on the device. It calls the
 model's own `train_step` and `test_step`, so losses, metrics, several outputs, regularizers and custom steps
@@ -24,12 +24,17 @@ The short last batch
     one that has not been checked gets the second body (see `short_batch`).
 
 What cannot be compiled
-    `fit` then calls `model.fit` and `last_report` says why: data that are not arrays, callbacks that look at
+    `fit` then calls `model.fit` and `last_report` says why: data that are not numbers, callbacks that look at
     single batches, `run_eagerly`, strategies of distribution, operations without an XLA kernel, and on a CPU
-    convolutions, which XLA trains up to twenty times slower than TensorFlow does. The program is compiled
-    before the first callback is called, by running it over no rows, so a failure leaves no trace in the
-    model. An explicit `jit_compile=False` is respected where it can be told from the default; on a machine
-    without an accelerator Keras turns "auto" into False as well, and the two are the same.
+    those convolutions that are not written as products (see `convolutions`), which XLA trains up to twenty
+    times slower than TensorFlow does. For arrays the program is compiled before the first callback is called,
+    by running it over no rows, so a failure leaves no trace in the model. Of data that come in batches nothing
+    is read before its epoch begins (see `batches`); there a failure means that they are trained one by one.
+    An explicit `jit_compile=False` is respected where it can be told from the default; on a machine without
+    an accelerator Keras turns "auto" into False as well, and the two are the same.
+
+Runs that are too short
+    Where XLA's compiling would cost more than it saves, TensorFlow runs what was traced (see `worthwhile`).
 
 Differences from `model.fit` that remain
     Dropout and shuffling draw other random numbers, though the same ones for the same seed. The order of

@@ -48,6 +48,11 @@ class Samples:
         return math.ceil(self.n_rows / self.batch_size)
 
     @property
+    def size(self) -> int:
+        """How many places there are in an order of the samples: whole batches, surplus rows included."""
+        return max(self.n_batches * self.batch_size, int(self.tensors[0].shape[0]))
+
+    @property
     def n_short(self) -> int:
         """Rows in the last batch if it is a short one, else 0."""
         return self.n_rows % self.batch_size

@@ -34,10 +34,12 @@ class ShortBatch(enum.Enum):
     """The data are declared shorter, and all that follows from them."""
     SECOND = "second body"
     """It has a body of its own."""
+    AS_IT_IS = "as it is"
+    """It is as short as it is, which TensorFlow's own kernels allow and XLA does not."""
 
 
 class Program(Protocol):
-    """A compiled epoch, training and validation.
+    """An epoch as one program, training and validation.
 
     Attributes:
         names: those of the metrics it reports, for training and for validation.
@@ -63,7 +65,7 @@ class Program(Protocol):
         ...
 
     def run(
-        self, state: Any, training: Samples, validation: Samples | None, order: Any, n_rows: int, validate: bool
+        self, state: Any, training: Any, validation: Samples | None, order: Any, n_rows: int, validate: bool
     ) -> tuple[list[Any], list[Any]]:
         """Train a model for an epoch and validate it; return the values of both kinds of metrics.
 
@@ -71,7 +73,7 @@ class Program(Protocol):
             state: what `state_of` returns for a model of the architecture that was traced, which is updated.
             training: samples of the traced shape.
             validation: likewise, or None.
-            order: int32 [n_batches * batch_size], the order of the training samples; entries from the number of
+            order: int32 [training.size], the order of the training samples; entries from the number of
                 samples on mean nothing.
             n_rows: how many of them to train on: all, or a whole number of batches.
             validate: whether to validate as well.
@@ -84,6 +86,10 @@ class Backend(Protocol):
 
     def why_not(self, model: Any) -> str | None:
         """Return why a model's epochs cannot be compiled, or None."""
+        ...
+
+    def steps_singly(self, model: Any) -> bool:
+        """Tell whether Keras itself must come back to Python after each step of a model's."""
         ...
 
     def has_accelerator(self) -> bool:
@@ -122,8 +128,14 @@ class Backend(Protocol):
         """Return what a program trains."""
         ...
 
-    def compile_epoch(self, model: Any, training: Samples, validation: Samples | None) -> Program:
+    def compile_epoch(self, model: Any, training: Any, validation: Samples | None, by_xla: bool) -> Program:
         """Return a program for a model that is built and compiled; the model does not change.
+
+        Args:
+            model: whose epochs it runs.
+            training: samples to train on; on TensorFlow None for a program that only validates.
+            validation: samples to validate on, or None.
+            by_xla: whether XLA is to compile it; on TensorFlow it may be only traced.
 
         Raises:
             CannotCompileError: the steps cannot be traced or compiled.

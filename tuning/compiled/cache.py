@@ -47,13 +47,16 @@ _own: weakref.WeakKeyDictionary[Any, OrderedDict[Any, _Own]] = weakref.WeakKeyDi
 _compiled = 0
 
 
-def program_for(model: Any, training: Samples, validation: Samples | None) -> tuple[Program, Names, bool]:
+def program_for(
+    model: Any, training: Samples | None, validation: Samples | None, by_xla: bool = True
+) -> tuple[Program, Names, bool]:
     """Return a program for `model`, the names of its metrics, and whether the program was there already.
 
     Args:
         model: built and compiled.
-        training: samples to train on.
+        training: samples to train on, or None.
         validation: samples to validate on, or None.
+        by_xla: whether XLA is to compile it.
 
     Raises:
         CannotCompileError: the steps cannot be traced or compiled.
@@ -62,8 +65,9 @@ def program_for(model: Any, training: Samples, validation: Samples | None) -> tu
     # Keras makes it where there is none, and drops it when the model is compiled or the user wants a new
     # trace.
     model.make_train_function()
-    data = (training.signature, validation.signature if validation is not None else None)
-    rests = (training.n_short, validation.n_short if validation is not None else 0)
+    both = (training, validation)
+    data = (*(samples.signature if samples is not None else None for samples in both), by_xla)
+    rests = tuple(samples.n_short if samples is not None else 0 for samples in both)
     with _lock:
         own = _own.setdefault(model, OrderedDict())
         for key in (data, (*data, *rests)):
@@ -91,10 +95,11 @@ def clear() -> None:
 
 
 def _shared_program(
-    model: Any, training: Samples, validation: Samples | None, data: tuple[Any, ...], rests: tuple[int, int]
+    model: Any, training: Samples | None, validation: Samples | None, data: tuple[Any, ...], rests: tuple[int, ...]
 ) -> tuple[Program, Names, bool]:
     global _compiled
-    x = training.structure[0] if isinstance(training.structure, tuple) else training.structure
+    structure = next(samples.structure for samples in (training, validation) if samples is not None)
+    x = structure[0] if isinstance(structure, tuple) else structure
     architecture = key_of(model, x_is_named=isinstance(x, dict))
     # A second body for the last batch has one size; a program without serves all sizes.
     for key in (data, (*data, *rests)) if architecture is not None else ():
@@ -104,7 +109,7 @@ def _shared_program(
             names = _names(model, program)
             _keep_own(model, key, program, names)
             return program, names, True
-    program = backends.current().compile_epoch(model, training, validation)
+    program = backends.current().compile_epoch(model, training, validation, data[2])
     _compiled += 1
     key = (*data, *rests) if program.short is ShortBatch.SECOND else data
     _keep_own(model, key, program, program.names)

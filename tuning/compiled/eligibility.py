@@ -63,9 +63,12 @@ def has_accelerator() -> bool:
 
 
 def _argument_reason(arguments: Mapping[str, Any]) -> str | None:
-    for name in ("steps_per_epoch", "validation_steps"):
-        if arguments[name] is not None:
+    validation = keras.utils.unpack_x_y_sample_weight(arguments["validation_data"])[0]
+    for name, x in (("steps_per_epoch", arguments["x"]), ("validation_steps", validation)):
+        if arguments[name] is not None and not comes_in_batches(x):
             return f"{name} is given"
+    if comes_in_batches(arguments["x"]) and arguments["validation_split"]:
+        return "validation_split is given"
     if not isinstance(arguments["shuffle"], bool):
         return f"shuffle is {arguments['shuffle']!r}"
     if not isinstance(arguments["validation_freq"], (int, list)):
@@ -74,6 +77,11 @@ def _argument_reason(arguments: Mapping[str, Any]) -> str | None:
         if hasattr(keras.config, name) and getattr(keras.config, name)() is not None:
             return f"keras.config.{name} is set"
     return None
+
+
+def comes_in_batches(x: Any) -> bool:
+    """Tell whether data are no arrays, nor lists or dicts of arrays, and can be read batch by batch."""
+    return backends.name() == "tensorflow" and x is not None and not private.get("can_convert_arrays")((x,))
 
 
 def _callback_reason(callbacks: Any) -> str | None:

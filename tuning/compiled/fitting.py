@@ -16,9 +16,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from tuning.compiled import arrays, backends, cache, eligibility, private, several_steps
+from tuning.compiled import arrays, backends, batches, cache, eligibility, private, several_steps, streaming, worthwhile
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import Program
+from tuning.compiled.batches import Stream
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +27,8 @@ class FitReport:
     """How a call of `fit` was run.
 
     Attributes:
-        compiled: whether epochs were compiled programs; if not, Keras's own `fit` was used.
-        reason: why they were not.
+        compiled: whether an epoch was one program; if not, Keras's own `fit` was used.
+        reason: why it was not, or why XLA did not compile that program.
         reused: whether the program had been compiled before, for this or another model.
         trace_seconds: what tracing took in this call.
         compile_seconds: what compiling took in this call.
@@ -45,7 +46,7 @@ class FitReport:
 
     @property
     def explanation(self) -> str | None:
-        """The reason, and what was done instead; None for compiled epochs."""
+        """The reason, and what was done instead; None for epochs compiled by XLA."""
         return self.reason if self.steps == 1 else f"{self.reason}; {self.steps} batches at a time"
 
 
@@ -108,8 +109,8 @@ def fit(
         class_weight: weight of each class in the loss.
         sample_weight: weight of each sample in the loss.
         initial_epoch: the epoch to start with.
-        steps_per_epoch: leads to `model.fit`.
-        validation_steps: leads to `model.fit`.
+        steps_per_epoch: batches of an epoch, for data that come in batches; with arrays it leads to `model.fit`.
+        validation_steps: likewise, of validation.
         validation_batch_size: `batch_size` by default.
         validation_freq: validate every so many epochs, or in these epochs.
 
@@ -155,18 +156,38 @@ def _fit_with_keras(model: Any, arguments: Mapping[str, Any], reason: str) -> ke
 
 
 @dataclasses.dataclass(frozen=True)
-class _Prepared:
-    """All that the epochs of one `fit` need."""
+class _OnArrays:
+    """The epochs of one `fit` on arrays: each is one call of one program."""
 
     training: Samples
     validation: Samples | None
     program: Program
     state: Any
     names: cache.Names
+
+    @property
+    def n_batches(self) -> int:
+        return self.training.n_batches
+
+    def run(self, order: Any, validate: bool, only_one: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Train an epoch, only its first batch if asked to, and validate it; return the logs of both."""
+        training, validation = self.training, self.validation
+        n_rows = training.batch_size if only_one else training.n_rows
+        values, validation_values = self.program.run(self.state, training, validation, order, n_rows, validate)
+        logs = dict(zip(self.names[0], values, strict=True))
+        return logs, dict(zip(self.names[1], validation_values, strict=True)) if validate else {}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Prepared:
+    """All that the epochs of one `fit` need."""
+
+    work: _OnArrays | streaming.Streamed
     order: _Order
+    is_validated: bool
 
 
-def _prepare(model: Any, arguments: Mapping[str, Any]) -> _Prepared:
+def _prepare(model: Any, arguments: dict[str, Any]) -> _Prepared:
     """Load the data, build the model and find or compile its program.
 
     Raises:
@@ -177,16 +198,13 @@ def _prepare(model: Any, arguments: Mapping[str, Any]) -> _Prepared:
         private.of(model, "initial_epoch")  # read when training has begun, where there is no way back
         if reason is None:
             training, validation = _load(arguments)
+            if isinstance(training, Stream) or isinstance(validation, Stream):
+                return _streamed(model, arguments, training, validation)
             _build(model, training)
-            reason = backends.current().mistake(model, training)
-            if reason is None and validation is not None:
-                reason = backends.current().mistake(model, validation)
-        if reason is None:
-            program, names, reused = cache.program_for(model, training, validation)
-            spent = (0.0, 0.0) if reused else (program.trace_seconds, program.compile_seconds)
-            _reports[model] = FitReport(True, None, reused, *spent, program.short.value)
-            order = _Order(training, arguments["shuffle"])
-            return _Prepared(training, validation, program, backends.current().state_of(model), names, order)
+            both = [samples for samples in (training, validation) if samples is not None]
+            reason = next(filter(None, (backends.current().mistake(model, samples) for samples in both)), None)
+            if reason is None:
+                return _on_arrays(model, arguments, training, validation)
     except Exception as error:
         # Whatever it is, Keras gets the same call next and finds it too, or does without what failed here.
         moved = isinstance(error, private.GoneError)
@@ -194,16 +212,71 @@ def _prepare(model: Any, arguments: Mapping[str, Any]) -> _Prepared:
     raise _LeftToKerasError(reason)
 
 
-def _load(arguments: Mapping[str, Any]) -> tuple[Samples, Samples | None]:
+def _on_arrays(model: Any, arguments: Mapping[str, Any], training: Samples, validation: Samples | None) -> _Prepared:
+    short = worthwhile.too_short(model, _n_batches(arguments, training, validation))
+    program, names, reused = cache.program_for(model, training, validation, by_xla=short is None)
+    spent = (0.0, 0.0) if reused else (program.trace_seconds, program.compile_seconds)
+    _reports[model] = FitReport(True, short, reused, *spent, program.short.value)
+    work = _OnArrays(training, validation, program, backends.current().state_of(model), names)
+    return _Prepared(work, _Order(training, arguments["shuffle"]), validation is not None)
+
+
+def _streamed(
+    model: Any, arguments: Mapping[str, Any], training: streaming.Source, validation: streaming.Source | None
+) -> _Prepared:
+    n_batches = _n_batches(arguments, training, validation)
+
+    def by_xla(built: Any) -> bool:
+        reason = worthwhile.too_short(built, n_batches)
+        _reports[model] = dataclasses.replace(_reports[model], reason=_reports[model].reason or reason)
+        return reason is None
+
+    def refused(reason: str) -> None:
+        _reports[model] = FitReport(False, reason)
+
+    _reports[model] = FitReport(True)
+    work = streaming.Streamed(model, training, validation, _build, by_xla, refused)
+    order = _Order(training if isinstance(training, Samples) else None, arguments["shuffle"])
+    return _Prepared(work, order, validation is not None)
+
+
+def _load(arguments: dict[str, Any]) -> tuple[streaming.Source, streaming.Source | None]:
     x, y, weight = (arguments[name] for name in ("x", "y", "sample_weight"))
     batch_size, validation_data = arguments["batch_size"], arguments["validation_data"]
     if arguments["validation_split"] and validation_data is None:
         (x, y, weight), validation_data = arrays.split(x, y, weight, arguments["validation_split"])
-    training = arrays.load(x, y, weight, batch_size, arguments["class_weight"])
+    training: streaming.Source
+    if eligibility.comes_in_batches(x) and y is None and weight is None:
+        options = arguments["steps_per_epoch"], arguments["shuffle"], arguments["class_weight"]
+        training = _stream(arguments, "x", x, *options)
+    else:
+        training = arrays.load(x, y, weight, batch_size, arguments["class_weight"])
     if validation_data is None:
         return training, None
     x, y, weight = keras.utils.unpack_x_y_sample_weight(validation_data)
+    if eligibility.comes_in_batches(x) and y is None and weight is None:
+        return training, _stream(arguments, "validation_data", x, arguments["validation_steps"], shuffle=False)
     return training, arrays.load(x, y, weight, arguments["validation_batch_size"] or batch_size)
+
+
+def _stream(arguments: dict[str, Any], name: str, x: Any, *options: Any, **others: Any) -> Stream:
+    """Return a stream of `x`, and let what it begins with be what Keras is given, should the call be left to it."""
+    arguments[name], wrong = batches.looked_at(x)
+    if wrong is not None:
+        raise arrays.UnsupportedDataError(wrong)
+    stream = Stream(arguments[name], *options, **others)
+    arguments[name] = stream.adapter
+    if not stream.n_batches:
+        raise arrays.UnsupportedDataError("it is not known how many batches an epoch has")
+    return stream
+
+
+def _n_batches(arguments: Mapping[str, Any], training: streaming.Source, validation: streaming.Source | None) -> int:
+    """Return how many batches a run has."""
+    epochs = range(arguments["initial_epoch"], arguments["epochs"])
+    validated = [epoch for epoch in epochs if _is_validated(epoch, arguments["validation_freq"])]
+    n_validation = 0 if validation is None else validation.n_batches
+    return len(epochs) * training.n_batches + len(validated) * n_validation
 
 
 def _build(model: Any, training: Samples) -> None:
@@ -226,7 +299,7 @@ class _Epochs:
                 add_progbar=arguments["verbose"] != 0,
                 verbose=arguments["verbose"],
                 epochs=arguments["epochs"],
-                steps=prepared.training.n_batches,
+                steps=prepared.work.n_batches,
             )
         self._callbacks = callbacks
 
@@ -248,18 +321,12 @@ class _Epochs:
 
     def _epoch(self, epoch: int) -> dict[str, Any]:
         model, callbacks, prepared = self._model, self._callbacks, self._prepared
-        training, validation, names = prepared.training, prepared.validation, prepared.names
         callbacks.on_epoch_begin(epoch)
+        validate = prepared.is_validated and _is_validated(epoch, self._arguments["validation_freq"])
         # Keras looks at `stop_training` after the first batch.
-        n_rows = training.batch_size if model.stop_training else training.n_rows
-        validate = validation is not None and _is_validated(epoch, self._arguments["validation_freq"])
-        order = prepared.order.of(epoch)
-        run = prepared.program.run
-        values, validation_values = run(prepared.state, training, validation, order, n_rows, validate)
-        logs = dict(zip(names[0], values, strict=True))
+        logs, validation_logs = prepared.work.run(prepared.order.of(epoch), validate, only_one=model.stop_training)
         self._stop_if_not_a_number(logs)
         if validate:
-            validation_logs = dict(zip(names[1], validation_values, strict=True))
             callbacks.on_test_begin()
             callbacks.on_test_end(validation_logs)
             logs |= {f"val_{name}": value for name, value in validation_logs.items()}
@@ -269,7 +336,7 @@ class _Epochs:
     def _stop_if_not_a_number(self, logs: Mapping[str, Any]) -> None:
         for callback in self._callbacks.callbacks:
             if isinstance(callback, keras.callbacks.TerminateOnNaN):
-                callback.on_batch_end(self._prepared.training.n_batches - 1, logs)
+                callback.on_batch_end(self._prepared.work.n_batches - 1, logs)
 
 
 def _is_validated(epoch: int, frequency: int | list[int]) -> bool:
@@ -280,13 +347,16 @@ def _is_validated(epoch: int, frequency: int | list[int]) -> bool:
 class _Order:
     """The order of the samples in each epoch: a function of the seed and the epoch's number."""
 
-    def __init__(self, samples: Samples, shuffle: bool) -> None:
-        self._n_rows, self._size = samples.n_rows, samples.n_batches * samples.batch_size
+    def __init__(self, samples: Samples | None, shuffle: bool) -> None:
+        self._n_rows, self._size = (samples.n_rows, samples.size) if samples is not None else (0, 0)
+        shuffle = shuffle and samples is not None
         self._seed = _seed() if shuffle else 0
         self._fixed = None if shuffle else np.arange(self._size, dtype="int32")
 
-    def of(self, epoch: int) -> np.ndarray:
-        """Return int32 [n_batches * batch_size]; entries from `n_rows` on mean nothing."""
+    def of(self, epoch: int) -> np.ndarray | None:
+        """Return int32 [samples.size], where entries from `n_rows` on mean nothing; None for data that have one."""
+        if self._size == 0:
+            return None
         if self._fixed is not None:
             return self._fixed
         order = np.zeros(self._size, "int32")

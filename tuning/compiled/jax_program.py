@@ -1,19 +1,13 @@
-"""Traces and compiles an epoch of a model on JAX, and runs it.
+"""Traces and compiles an epoch of a model as one XLA program on JAX, and runs it.
 
-Owns the two ways below, their arguments and their results. Keras's own `train_step` and `test_step` on JAX are pure
-functions of the model's state, so an epoch is a loop over them.
-
-    one program     a loop over the batches within one XLA program
-    batch by batch  a compiled step for a batch, called from here: XLA is many times slower at convolutions inside a
-                    loop on a CPU than outside of one
-
-A short last batch has a body of its own: JAX knows no arrays of unknown size.
+Owns the program, its arguments and its results. Keras's own `train_step` and `test_step` on JAX are pure functions of
+the model's state, so an epoch is a loop over them. A short last batch has a body of its own: JAX knows no arrays of
+unknown size.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -21,19 +15,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import keras
-import numpy as np
 from jax import lax
 
 from tuning.compiled import eligibility
 from tuning.compiled.arrays import Samples
-from tuning.compiled.backends import CannotCompileError, ShortBatch
-from tuning.compiled.state import constants_of, convolving_layer, flat, has_own_steps, replaced
+from tuning.compiled.backends import CannotCompileError, NotWorthwhileError, ShortBatch
+from tuning.compiled.state import constants_of, flat, has_own_steps, replaced
 
 n_bodies_traced = 0
 """How often a training step has been traced in this process."""
-
-_EPOCH = "epoch", ""
-"""Which piece a whole epoch is, where it is one."""
 
 Values = tuple[list[Any], list[Any], list[Any], list[Any]]
 """Of a model's variables, as Keras's steps take them: trainable, not trainable, the optimizer's, the metrics'."""
@@ -113,14 +103,18 @@ class Program:
         return train, test
 
 
-def compile_epoch(model: Any, training: Samples, validation: Samples | None) -> Program:
-    """Return a program for a model that is built and compiled; the model does not change.
+def compile_epoch(model: Any, training: Samples, validation: Samples | None, by_xla: bool = True) -> Program:
+    """Return a program for a model that is built and compiled, always by XLA; the model does not change.
 
     Raises:
         CannotCompileError: the steps cannot be traced or compiled.
+        NotWorthwhileError: something in them convolves, on a CPU.
     """
+    del by_xla
     try:
         return _compile(model, training, validation)
+    except NotWorthwhileError:
+        raise
     except Exception as error:  # `model.fit` shows what is wrong
         raise CannotCompileError(f"{type(error).__name__}: {error}") from error
 
@@ -137,15 +131,13 @@ def _compile(model: Any, training: Samples, validation: Samples | None) -> Progr
         [*validation.tensors] if validation is not None else [],
         *_counts(validation, 0),
     )
-    on_cpu, first = not eligibility.has_accelerator(), dict[str, Any]()
-    pieces = {} if on_cpu and convolving_layer(model) is not None else _in_one(steps, arguments)
-    if not pieces or (on_cpu and any(_is_convolving(piece.jaxpr.jaxpr) for piece in pieces.values())):
-        pieces = _in_pieces(steps, arguments, first)
+    traced = jax.jit(_one_program(steps)).trace(*arguments)
+    if not eligibility.has_accelerator() and _is_convolving(traced.jaxpr.jaxpr):
+        raise NotWorthwhileError("XLA is slow at convolutions inside a loop on a CPU")
     held = {id(value) for value in jax.tree.leaves((state.read(), state.constants))}
-    is_bound = any(id(const) in held for piece in pieces.values() for const in piece.jaxpr.consts)
+    is_bound = any(id(const) in held for const in traced.jaxpr.consts)
     traced_at = time.perf_counter()
-    compiled = {which: piece.lower().compile() for which, piece in pieces.items()}
-    epoch = compiled[_EPOCH] if _EPOCH in compiled else _batch_by_batch(compiled, first)
+    epoch = traced.lower().compile()
     has_short = training.n_short or (validation is not None and validation.n_short)
     return Program(
         epoch,
@@ -297,50 +289,5 @@ def _one_program(steps: _Steps) -> Callable[..., Any]:
         if steps.samples["test"] is not None:
             values, test = phase("test", values, constants, validation, None, *n_test)
         return values, train, list(test)
-
-    return epoch
-
-
-def _in_one(steps: _Steps, arguments: tuple[Any, ...]) -> dict[tuple[str, str], Any]:
-    """Return the trace of an epoch that is one program."""
-    return {_EPOCH: jax.jit(_one_program(steps)).trace(*arguments)}
-
-
-def _in_pieces(steps: _Steps, arguments: tuple[Any, ...], first: dict[str, Any]) -> dict[tuple[str, str], Any]:
-    """Return the traces of what an epoch is made of, batch by batch; put what each phase begins with into `first`."""
-    values, constants, tensors, order, _, _, validation, *_ = arguments
-    pieces = {("begin", ""): jax.jit(steps.begin).trace(values)}
-    for phase, arrays, its_order in (("train", tensors, order), ("test", validation, None)):
-        if steps.samples[phase] is None:
-            continue
-        first[phase] = steps.first_logs(phase, values, constants, arrays)
-        carried = values, first[phase]
-        for part in (steps.whole, steps.rest) if steps.samples[phase].n_short else (steps.whole,):
-            function = jax.jit(functools.partial(part, phase), donate_argnums=1)
-            pieces[part.__name__, phase] = function.trace(np.int32(0), carried, constants, arrays, its_order)
-        pieces["end", phase] = jax.jit(functools.partial(steps.end, phase)).trace(carried)
-    return pieces
-
-
-def _batch_by_batch(compiled: dict[tuple[str, str], Any], first: dict[str, Any]) -> Callable[..., Any]:
-    """Return an epoch that calls a compiled function for each batch."""
-
-    def run(phase: str, values: Any, constants: Any, arrays: Any, order: Any, n_whole: int, n_rest: int) -> Any:
-        carried = compiled["begin", ""](values), jax.tree.map(jnp.copy, first[phase])
-        for part, n in (("whole", n_whole), ("rest", n_rest)):
-            for index in range(n):
-                carried = compiled[part, phase](np.int32(index), carried, constants, arrays, order)
-        return compiled["end", phase](carried)
-
-    def epoch(
-        values: Any, constants: Any, tensors: Any, order: Any, n_whole: int, n_rest: int, validation: Any, *n_test: int
-    ) -> Any:
-        # A batch's values take the place of those before, which must not be the model's own.
-        values = jax.tree.map(jnp.copy, values)
-        values, train = run("train", values, constants, tensors, order, n_whole, n_rest)
-        test: list[Any] = []
-        if "test" in first:
-            values, test = run("test", values, constants, validation, None, *n_test)
-        return values, train, test
 
     return epoch

@@ -15,6 +15,7 @@ import numpy as np
 from tuning.compiled import jax_program
 from tuning.compiled.arrays import UnsupportedDataError
 from tuning.compiled.jax_program import compile_epoch, state_of
+from tuning.compiled.state import convolving_layer
 
 _SETTINGS = (
     "jax_enable_x64",
@@ -30,8 +31,18 @@ __all__ = ["compile_epoch", "state_of"]
 
 def why_not(model: Any) -> str | None:
     """Return why a model's epochs cannot be compiled, or None."""
+    if steps_singly(model):
+        return "JAX's jit is off"
+    convolution = convolving_layer(model)
+    if convolution is not None and not has_accelerator():
+        return f"XLA is slow at convolutions inside a loop on a CPU (layer {convolution})"
+    return None
+
+
+def steps_singly(model: Any) -> bool:
+    """Tell whether nothing is compiled."""
     del model
-    return "JAX's jit is off" if getattr(jax.config, "jax_disable_jit", False) else None
+    return bool(getattr(jax.config, "jax_disable_jit", False))
 
 
 def has_accelerator() -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tuning.compiled import eligibility, private, program
+from tuning.compiled import convolutions, eligibility, private, program
 from tuning.compiled.arrays import UnsupportedDataError
 from tuning.compiled.indices import mistake
 from tuning.compiled.program import compile_epoch, state_of
@@ -23,12 +23,17 @@ def why_not(model: Any) -> str | None:
     """Return why a model's epochs cannot be compiled, or None."""
     if tf.config.functions_run_eagerly():
         return "run_eagerly is set"
-    convolution = convolving_layer(model)
+    convolution = convolving_layer(model, but=convolutions.can_be_written)
     if convolution is not None and not eligibility.has_accelerator():
         return f"XLA is slow at convolutions on a CPU (layer {convolution})"
-    if model.distribute_strategy is not tf.distribute.get_strategy() or tf.distribute.has_strategy():
+    if _is_distributed(model):
         return "a distribution strategy is set"
     return None
+
+
+def steps_singly(model: Any) -> bool:
+    """Tell whether a strategy of distribution or TensorFlow's eager mode is set."""
+    return tf.config.functions_run_eagerly() or _is_distributed(model)
 
 
 def has_accelerator() -> bool:
@@ -75,3 +80,7 @@ def padded(tensor: tf.Tensor, n_rows: int) -> tf.Tensor:
 def n_traced() -> int:
     """Return how often a training step has been traced in this process."""
     return program.n_bodies_traced
+
+
+def _is_distributed(model: Any) -> bool:
+    return model.distribute_strategy is not tf.distribute.get_strategy() or tf.distribute.has_strategy()

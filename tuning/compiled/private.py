@@ -26,6 +26,7 @@ MODULES: dict[str, str] = {
     "can_convert_arrays": f"{_ADAPTERS}.array_data_adapter",
     "ArrayDataAdapter": f"{_ADAPTERS}.array_data_adapter",
     "convert_to_sliceable": f"{_ADAPTERS}.array_slicing",
+    "EpochIterator": "keras.src.trainers.epoch_iterator",
     "train_validation_split": f"{_ADAPTERS}.array_slicing",
     "get_global_attribute": "keras.src.backend.common.global_state",
     "set_global_attribute": "keras.src.backend.common.global_state",
@@ -57,6 +58,7 @@ ATTRIBUTES: dict[str, tuple[str, str]] = {
     "adapted": ("adapter", "_inputs"),
     "adapted_size": ("adapter", "batch_size"),
     "should_trace": ("TensorBoard", "_should_trace"),
+    "get_iterator": ("EpochIterator", "_get_iterator"),
     "name_counters": ("global state", "object_name_uids"),
     "is_available": ("lazy module", "_available"),
 }
@@ -210,6 +212,7 @@ def _owners() -> dict[str, Any]:
     with suppress(GoneError):
         x = np.zeros((1, 1), "float32")
         found["adapter"] = get("ArrayDataAdapter")(x, x)
+        found["EpochIterator"] = get("EpochIterator")(x)
         found["compile_loss"] = of(model, "compile_loss")
         batch = keras.KerasTensor((1, 1)), keras.KerasTensor((1, 1))
         of(model, "symbolic_build")(data_batch=batch)

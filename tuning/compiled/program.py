@@ -6,6 +6,7 @@ which models may share a program.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import time
@@ -15,7 +16,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tuning.compiled import eligibility, lookups, short_batch
+from tuning.compiled import convolutions, eligibility, lookups, short_batch
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import CannotCompileError, NotWorthwhileError, ShortBatch
 from tuning.compiled.state import constants_of, flat, has_own_steps, replaced, variables_of
@@ -42,7 +43,7 @@ class State:
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """A compiled epoch.
+    """An epoch as one program.
 
     Attributes:
         function: takes what `run` passes; returns the values of the training and the validation metrics.
@@ -50,6 +51,7 @@ class Program:
         variables: shapes and types of the model's variables.
         short: how the short last batch is done.
         lookups: names of the tables whose rows are looked up, in training and in validation.
+        by_xla: whether XLA has compiled it; otherwise TensorFlow runs it as it was traced.
         is_bound: it refers to variables or tensors of the model it was traced for, and serves no other.
         trace_seconds: what tracing took.
         compile_seconds: what compiling took.
@@ -60,6 +62,7 @@ class Program:
     variables: tuple[tuple[Any, ...], ...]
     short: ShortBatch
     lookups: tuple[tuple[str, ...], tuple[str, ...]]
+    by_xla: bool
     is_bound: bool
     trace_seconds: float
     compile_seconds: float
@@ -71,22 +74,24 @@ class Program:
     def run(
         self,
         state: State,
-        training: Samples,
+        training: Samples | None,
         validation: Samples | None,
         order: Any,
         n_rows: int,
         validate: bool,
+        begins: bool = True,
     ) -> tuple[list[Any], list[Any]]:
         """Train a model for an epoch and validate it.
 
         Args:
             state: what `state_of` returns for a model of the architecture that was traced; its variables are
                 updated in place.
-            training: samples of the traced shape.
+            training: samples of the traced shape, or None if the program only validates.
             validation: likewise, or None.
-            order: int32 [n_batches * batch_size], the order of the training samples.
+            order: int32 [training.size], the order of the training samples.
             n_rows: how many of them to train on.
             validate: whether to validate as well.
+            begins: whether the metrics count from here on.
 
         Returns:
             Values of the training metrics, and of the validation metrics if there are any.
@@ -99,30 +104,39 @@ class Program:
         *results, found = self.function(
             state.variables,
             state.constants,
-            [*training.tensors],
+            [*training.tensors] if training is not None else [],
             order,
             tf.constant(n_rows, tf.int32),
             [*validation.tensors] if validation is not None else [],
             tf.constant(n_validation_rows, tf.int32),
+            tf.constant(begins),
         )
         for what, names in zip(found, self.lookups, strict=True):
             lookups.complain(what.numpy(), names)
         return tuple([value.numpy() for value in values] for values in results)  # type: ignore[return-value]
 
 
-def compile_epoch(model: Any, training: Samples, validation: Samples | None) -> Program:
+def compile_epoch(model: Any, training: Samples | None, validation: Samples | None, by_xla: bool = True) -> Program:
     """Return a program for a model that is built and compiled; the model does not change.
+
+    Args:
+        model: whose epochs it runs.
+        training: samples to train on, or None.
+        validation: samples to validate on, or None.
+        by_xla: whether XLA is to compile it; otherwise it is only traced, and slower.
 
     Raises:
         CannotCompileError: the steps cannot be traced or compiled.
         NotWorthwhileError: they would be slower.
     """
     errors = []
-    for short in short_batch.choose(model, training, validation):
+    for short in short_batch.choose(model, training, validation, by_xla):
         try:
-            return _compile(model, training, validation, short)
+            return _compile(model, training, validation, short, by_xla)
         except NotWorthwhileError:
             raise
+        except convolutions.TooLargeError:
+            raise NotWorthwhileError("XLA is slow at convolutions as large as these on a CPU") from None
         except Exception as error:
             # The next way may work. If none does, `model.fit` shows what is wrong.
             errors.append(f"{type(error).__name__}: {error}")
@@ -143,28 +157,33 @@ def _specs(model: Any) -> tuple[tuple[Any, ...], ...]:
     return tuple((tuple(v.shape), v.dtype.name, v.trainable) for v in _resources(model))
 
 
-def _specs_of(samples: Samples) -> list[tf.TensorSpec]:
-    return [tf.TensorSpec(t.shape, t.dtype) for t in samples.tensors]
+def _specs_of(samples: Samples | None) -> list[tf.TensorSpec]:
+    return [tf.TensorSpec(t.shape, t.dtype) for t in samples.tensors] if samples is not None else []
 
 
-def _compile(model: Any, training: Samples, validation: Samples | None, short: ShortBatch) -> Program:
+def _compile(
+    model: Any, training: Samples | None, validation: Samples | None, short: ShortBatch, by_xla: bool
+) -> Program:
     started = time.perf_counter()
-    trace = _Trace(model, training, validation, short)
+    trace = _Trace(model, training, validation, short, by_xla)
     function = trace.function()
     traced = time.perf_counter()
     is_bound = len(function.captured_inputs) > 0
     names = (trace.names["train"], trace.names["test"])
     watched = tuple(map(lookups.name_of, trace.lookups["train"])), tuple(map(lookups.name_of, trace.lookups["test"]))
-    program = Program(function, names, _specs(model), short, watched, is_bound, traced - started, 0.0)
-    order = tf.zeros([training.n_batches * training.batch_size], tf.int32)
-    program.run(state_of(model), training, validation, order, n_rows=0, validate=False)
+    program = Program(function, names, _specs(model), short, watched, by_xla, is_bound, traced - started, 0.0)
+    order = tf.zeros([training.size if training is not None else 0], tf.int32)
+    program.run(state_of(model), training, validation, order, n_rows=0, validate=False, begins=False)
     return dataclasses.replace(program, compile_seconds=time.perf_counter() - traced)
 
 
 class _Trace:
     """One attempt at tracing an epoch."""
 
-    def __init__(self, model: Any, training: Samples, validation: Samples | None, short: ShortBatch) -> None:
+    def __init__(
+        self, model: Any, training: Samples | None, validation: Samples | None, short: ShortBatch, by_xla: bool
+    ) -> None:
+        self._by_xla = by_xla
         self.names: dict[str, tuple[str, ...]] = {"train": (), "test": ()}
         self.lookups: dict[str, list[Any]] = {"train": [], "test": []}
         self._model, self._training, self._validation, self._short = model, training, validation, short
@@ -184,14 +203,15 @@ class _Trace:
         constants = constants_of(self._model)
         training, validation = self._training, self._validation
         number = tf.TensorSpec([], tf.int32)
-        return tf.function(self._epoch, jit_compile=True, autograph=False).get_concrete_function(
+        return tf.function(self._epoch, jit_compile=self._by_xla or None, autograph=False).get_concrete_function(
             _resources(self._model),
             [tf.TensorSpec(vars(layer)[name].shape, vars(layer)[name].dtype) for layer, name in constants],
             _specs_of(training),
-            tf.TensorSpec([training.n_batches * training.batch_size], tf.int32),
+            tf.TensorSpec([training.size if training is not None else 0], tf.int32),
             number,
-            _specs_of(validation) if validation is not None else [],
+            _specs_of(validation),
             number,
+            tf.TensorSpec([], tf.bool),
         )
 
     def _epoch(
@@ -203,24 +223,37 @@ class _Trace:
         n_rows: Any,
         validation: Any,
         n_validation: Any,
+        begins: Any,
     ) -> Any:
         # A variable that is an argument is one wherever the model uses it, so `variables` needs no further
         # mention.
         del variables
         model = self._model
         nothing: Any = [], tf.constant(lookups.NOTHING, tf.int64)
-        with replaced(constants_of(model), constants):
-            train = self._phase("train", model.train_step, self._training, tensors, order, n_rows)
-            test = nothing
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(replaced(constants_of(model), constants))
+            if self._by_xla and not eligibility.has_accelerator():
+                size = max(samples.batch_size for samples in (self._training, self._validation) if samples is not None)
+                stack.enter_context(convolutions.written_as_products(model, size))
+            train = test = nothing
+            if self._training is not None:
+                train = self._phase("train", model.train_step, self._training, tensors, order, n_rows, begins)
             if self._validation is not None:
-                test = self._phase("test", model.test_step, self._validation, validation, None, n_validation)
+                test = self._phase("test", model.test_step, self._validation, validation, None, n_validation, begins)
         return [train[0], test[0], [train[1], test[1]]]
 
     def _phase(
-        self, phase: str, step: Callable[[Any], Any], samples: Samples, tensors: Any, order: Any, n_rows: Any
+        self,
+        phase: str,
+        step: Callable[[Any], Any],
+        samples: Samples,
+        tensors: Any,
+        order: Any,
+        n_rows: Any,
+        begins: Any,
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
         """Run all batches through `step`; return the values that Keras would report, and what `lookups` found."""
-        self._model.reset_metrics()
+        tf.cond(begins, self._reset_metrics, lambda: tf.constant(True))
         size = samples.batch_size
         specs = self._last_logs[phase]
         logs = {name: tf.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
@@ -235,6 +268,10 @@ class _Trace:
         self.names[phase] = tuple(results)
         return list(results.values()), found
 
+    def _reset_metrics(self) -> tf.Tensor:
+        self._model.reset_metrics()
+        return tf.constant(True)
+
     def _loop(
         self, phase: str, step: Callable[[Any], Any], batch: Any, n_steps: Any, *carried: Any
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
@@ -245,17 +282,21 @@ class _Trace:
                 graph = tf.compat.v1.get_default_graph()
                 n_before = len(graph.get_operations())
                 returned = step(data)
-            if not eligibility.has_accelerator():
+            if self._by_xla and not eligibility.has_accelerator():
                 self.lookups[phase] = lookups.lookups_in(graph.get_operations()[n_before:])
                 found = lookups.found_by(self.lookups[phase], found)
             self._check()
             return index + 1, found, self._kept(phase, returned) if logs else self._none_kept(phase, returned)
 
-        _, found, logs = tf.while_loop(lambda index, *_: index < n_steps, body, (tf.constant(0), *carried))
+        start = (tf.constant(0), *carried)
+        # A batch begins with the weights that the one before it leaves behind.
+        _, found, logs = tf.while_loop(lambda index, *_: index < n_steps, body, start, parallel_iterations=1)
         return found, logs
 
     def _check(self) -> None:
         """Refuse what may be computed wrongly or slowly, before XLA gets to see it."""
+        if not self._by_xla:
+            return
         graph = tf.compat.v1.get_default_graph()
         slow = {op.type for op in graph.get_operations() if op.type.startswith(SLOW_ON_CPU)}
         if slow and not eligibility.has_accelerator():

@@ -2,7 +2,8 @@
 
 Owns what of Keras's `steps_per_execution` is used where epochs are not compiled: how many batches an execution may
 have, and that the model is afterwards as it was. Weights, orders and logs are those of single steps, because Keras
-computes the same steps in a loop of TensorFlow; that loop is none of XLA's, so convolutions do not suffer in it.
+computes the same steps, in a loop of TensorFlow's or, on JAX, one compiled step after the other; that loop is none of
+XLA's, so convolutions do not suffer in it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import keras
 
-from tuning.compiled import eligibility, private
+from tuning.compiled import backends, eligibility, private
 
 MOST = 32
 """Batches of an execution; more hardly save any more."""
@@ -35,13 +36,9 @@ def number_of(model: Any, arguments: Mapping[str, Any]) -> int:
 
 
 def _number_of(model: Any, arguments: Mapping[str, Any]) -> int:
-    if keras.config.backend() != "tensorflow" or not model.compiled or model.steps_per_execution != 1:
+    if backends.name() not in backends.SUPPORTED or not model.compiled or model.steps_per_execution != 1:
         return 1
-    import tensorflow as tf
-
-    if model.run_eagerly or tf.config.functions_run_eagerly() or tf.distribute.has_strategy():
-        return 1
-    if model.distribute_strategy is not tf.distribute.get_strategy():
+    if model.run_eagerly or keras.distribution.distribution() is not None or backends.current().steps_singly(model):
         return 1
     if any(getattr(type(model), name) is not getattr(keras.Model, name) for name in ("fit", *_STEPS)):
         return 1

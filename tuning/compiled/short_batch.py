@@ -49,10 +49,12 @@ _CHECKED_NAMES = """
 _CHECKED = frozenset(_CHECKED_NAMES.split())
 
 
-def choose(model: Any, training: Samples, validation: Samples | None) -> list[ShortBatch]:
+def choose(model: Any, training: Samples | None, validation: Samples | None, by_xla: bool = True) -> list[ShortBatch]:
     """Return the ways to try for this model and these samples, the best first."""
-    if not training.n_short and not (validation and validation.n_short):
+    if not any(samples.n_short for samples in (training, validation) if samples is not None):
         return [ShortBatch.WHOLE]
+    if not by_xla:
+        return [ShortBatch.AS_IT_IS]
     if not _can_declare() or _draws_random_numbers(model):
         return [ShortBatch.SECOND]
     if _treats_rows_singly(model):
@@ -97,7 +99,7 @@ class Batches:
         model: whose step it is.
         samples: where the batches come from.
         tensors: their arrays, as arguments of the program.
-        order: int32 [n_batches * batch_size], the order of the samples, or None for the order they are in.
+        order: int32 [samples.size], the order of the samples, or None for the order they are in.
         n_rows: int32, number of samples.
         short: how the short last batch is done.
     """
@@ -112,6 +114,11 @@ class Batches:
     @contextlib.contextmanager
     def any(self, index: tf.Tensor) -> Iterator[Any]:
         """Give batch number `index`, declared shorter if it is the last."""
+        if self.samples.n_short and self.short is ShortBatch.AS_IT_IS:
+            start = index * self.samples.batch_size
+            short = self._at(tf.range(start, tf.minimum(start + self.samples.batch_size, self.n_rows)))
+            yield self.samples.pack(short)
+            return
         whole = self._rows(index)
         if not self.samples.n_short:
             yield self.samples.pack(whole)

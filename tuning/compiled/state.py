@@ -7,7 +7,7 @@ be seen of a step before it is traced.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -59,9 +59,15 @@ def has_own_steps(model: Any) -> bool:
     return any(name in vars(model) or getattr(type(model), name) is not getattr(keras.Model, name) for name in theirs)
 
 
-def convolving_layer(model: Any) -> str | None:
-    """Return the name of a layer of Keras's that convolves, or None: nothing need be traced to see it."""
-    return next((layer.name for layer in private.of(model, "flatten_layers")() if _is_convolution(layer)), None)
+def convolving_layer(model: Any, but: Callable[[Any], bool] = lambda layer: False) -> str | None:
+    """Return the name of a layer of Keras's that convolves, or None: nothing need be traced to see it.
+
+    Args:
+        model: whose layers are looked at.
+        but: tells which of them are not meant.
+    """
+    layers = private.of(model, "flatten_layers")()
+    return next((layer.name for layer in layers if _is_convolution(layer) and not but(layer)), None)
 
 
 def _is_convolution(layer: Any) -> bool:

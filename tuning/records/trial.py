@@ -150,8 +150,8 @@ class Trial:
         counted: (epoch, value) of what each of several trainings gives to the score; None for one that has no value.
         error: one line; None unless FAILED.
         traceback: the whole text behind `error`, where there is one.
-        compiled: whether epochs ran as compiled programs; None when nothing was trained.
-        compiled_reason: why not, when `compiled` is False.
+        compiled: whether an epoch ran as one program; None when nothing was trained.
+        compiled_reason: why not, or why XLA did not compile that program.
         runs: the runs so far, oldest first; the last may be under way.
         found: hyperparameters (JSON) that this trial met first, unknown before it.
         started_at, ended_at: Unix time in seconds.

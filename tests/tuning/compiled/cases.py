@@ -184,11 +184,11 @@ def sparse_classifier():
     return mlp(layers.Dense(4, "gelu"), output=layers.Dense(3, "softmax"), loss=loss, metrics=["accuracy"])
 
 
-def convolutional():
+def convolutional(kind=layers.Conv2D, **options):
     model = keras.Sequential(
         [
             keras.Input((8, 8, 1)),
-            layers.Conv2D(3, 3, activation="relu"),
+            kind(**{"filters": 3, "kernel_size": 3, "activation": "relu"} | options),
             layers.MaxPooling2D(),
             layers.BatchNormalization(),
             layers.Flatten(),
@@ -197,6 +197,11 @@ def convolutional():
     )
     model.compile(keras.optimizers.SGD(0.05), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
+
+
+def depthwise():
+    """A convolution that is not written as products."""
+    return convolutional(layers.SeparableConv2D)
 
 
 def centered():

@@ -10,18 +10,13 @@ import pytest
 import tensorflow as tf
 
 from tests.tuning.compiled import cases
-from tests.tuning.compiled.cases import CLASSES, IMAGES, Batches, LooksAtBatches, N, X, Y
+from tests.tuning.compiled.cases import CLASSES, IMAGES, LooksAtBatches, N, X, Y
 from tuning import compiled as training
 
 
 class ActsBeforeTests(keras.callbacks.Callback):
     def on_test_begin(self, logs=None):
         pass
-
-
-def generator():
-    for _ in range(2):
-        yield X[:8], Y[:8]
 
 
 def python_operation():
@@ -73,17 +68,13 @@ def looked(batch, logs):
 
 
 ARRAYS = {"x": X[:N], "y": Y[:N]}
-DATASET = tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
 
 
 @pytest.mark.medium
 @pytest.mark.parametrize(
     ("build", "arguments", "reason"),
     [
-        (cases.mlp, {"x": DATASET}, "Dataset"),
-        (cases.mlp, {"x": generator(), "steps_per_epoch": 2}, "steps_per_epoch"),
-        (cases.mlp, {"x": Batches()}, "Batches"),
-        (cases.mlp, ARRAYS | {"validation_data": DATASET}, "Dataset"),
+        (cases.mlp, ARRAYS | {"steps_per_epoch": 2}, "steps_per_epoch"),
         (cases.mlp, ARRAYS | {"validation_data": (X, Y), "validation_steps": 1}, "validation_steps"),
         (cases.mlp, ARRAYS | {"shuffle": "batch"}, "shuffle"),
         (cases.mlp, ARRAYS | {"callbacks": [LooksAtBatches()]}, "LooksAtBatches"),
@@ -94,7 +85,7 @@ DATASET = tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
         (own_loop, ARRAYS, "make_train_function"),
         (distributed, ARRAYS, "strategy"),
         (python_operation, ARRAYS, "PyFunc"),
-        (cases.convolutional, {"x": IMAGES, "y": CLASSES}, "slow at convolutions"),
+        (cases.depthwise, {"x": IMAGES, "y": CLASSES}, "slow at convolutions"),
         (hidden_convolution, {"x": IMAGES, "y": CLASSES}, "slow at Conv2D"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,

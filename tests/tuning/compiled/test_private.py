@@ -22,7 +22,7 @@ from tuning.training.train import train
 
 NAMES = [*private.MODULES, *private.ATTRIBUTES]
 COUNTERS = ("get_global_attribute", "set_global_attribute", "name_counters")
-SPARED = (*COUNTERS, "set_dynamic_dimension_size", "remove_dynamic_dimension_size",
+SPARED = (*COUNTERS, "EpochIterator", "get_iterator", "set_dynamic_dimension_size", "remove_dynamic_dimension_size",
           "own_metrics", "compile_metrics", "autocast", "optimised", "compile_config",
           "tensorflow", "is_available")  # fmt: skip
 """Without these a trial is trained compiled all the same."""

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tuning import compiled
 from tuning.compiled import several_steps
@@ -15,7 +14,7 @@ Y = X.mean(axis=(1, 2))
 
 def convolution(seed=1):
     keras.utils.set_random_seed(seed)
-    layers = [keras.layers.Conv1D(3, 3, activation="relu"), keras.layers.Dropout(0.3), keras.layers.Flatten()]
+    layers = [keras.layers.SeparableConv1D(3, 3, activation="relu"), keras.layers.Dropout(0.3), keras.layers.Flatten()]
     model = keras.Sequential([keras.Input((12, 2)), *layers, keras.layers.Dense(1)])
     model.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mae"])
     return model
@@ -36,6 +35,8 @@ def endless():
 
 
 def dataset():
+    import tensorflow as tf
+
     return tf.data.Dataset.from_tensor_slices((X, Y)).shuffle(75, seed=3).batch(8)
 
 
@@ -103,7 +104,9 @@ def test_single_batches_where_somebody_looks_at_them():
     model, counts = convolution(), Counts()
     compiled.fit(model, X, Y, batch_size=15, callbacks=[counts], verbose=0)
     assert counts.n == 5 and compiled.last_report(model).steps == 1
-    own = OwnStep([keras.Input((12, 2)), keras.layers.Conv1D(2, 3), keras.layers.Flatten(), keras.layers.Dense(1)])
+    own = OwnStep(
+        [keras.Input((12, 2)), keras.layers.SeparableConv1D(2, 3), keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
     own.compile("sgd", "mse")
     compiled.fit(own, X, Y, verbose=0)
     assert compiled.last_report(own).steps == 1

@@ -16,13 +16,18 @@ ROOT = Path(__file__).parents[3]
 SPACE = ROOT / "tests" / "spaces" / "backend.py"
 FOUND = """
 import sys
+from pathlib import Path
+
 import tuning
+from tuning.tensorboard.hparams import session_starts_in
 
 study = tuning.search(SPACE, engine="random", study="s", trials=3)  # goes on with two trials of a worker process
 assert [t.compiled for t in study.trials] == [True] * 3, [t.compiled_reason for t in study.trials]
 assert "seed 1, on jax" in str(study.summary())
 accuracy = study.best_model().evaluate(*study.space.load_data().validation, verbose=0)[1]
 assert abs(accuracy - study.best.score) < 1e-6
+shown = [dict(start.hparams) for start in session_starts_in(Path("logs/s/tensorboard"))]
+assert sorted(columns["units"].number_value for columns in shown) == sorted(t.values["units"] for t in study.trials)
 assert "tensorflow" not in sys.modules
 """
 FURTHER = """
