@@ -29,6 +29,7 @@ from tuning.keras_tuner.repair import agreed, forget_unknown, put_in_order
 from tuning.keras_tuner.space import TunerSpace
 from tuning.keras_tuner.translation import described
 from tuning.keras_tuner.workers import chosen
+from tuning.preflight.labels import oddities
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.storage.folder import TENSORBOARD
@@ -54,6 +55,8 @@ def search_with(genuine: Callable[..., Any]) -> Callable[..., Any]:
             return genuine(self, *fit_args, **fit_kwargs)
         if "verbose" in fit_kwargs:
             self.oracle.verbose = fit_kwargs["verbose"]
+        for remark in _remarks(self, fit_args, fit_kwargs):
+            warnings.warn(remark, stacklevel=2)
         self.on_search_begin()
         _search(self, fit_args, fit_kwargs)
         self.on_search_end()
@@ -71,6 +74,17 @@ def _why_genuine(tuner: Any) -> str:
         )
     missing = private.missing() or private.missing_of(tuner.oracle)
     return f"the installed release has no {', '.join(missing)}." if missing else ""
+
+
+def _remarks(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
+    """Say what is odd in the data of a standard `run_trial`, which takes them as `model.fit` does; refuse nothing."""
+    if not private.has_standard_run_trial(tuner):
+        return []
+    x, y = (args[place] if len(args) > place else kwargs.get(name) for place, name in enumerate("xy"))
+    try:
+        return [odd.text for odd in oddities(Data(x, y, kwargs.get("validation_data")))]
+    except Exception:  # a `fit` of one's own may be given anything
+        return []
 
 
 def _search(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

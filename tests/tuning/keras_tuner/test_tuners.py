@@ -124,6 +124,15 @@ def test_models_that_are_too_large_fail_and_too_many_end_the_search(made):
     assert "Oversized model: 3" in next(iter(tuner.oracle.trials.values())).message
 
 
+def test_what_is_odd_in_the_data_is_warned_of_and_trained_on(made):
+    odd = X.copy()
+    odd[3, 1] = np.nan
+    tuner = made(objective="loss", max_consecutive_failed_trials=9)
+    with pytest.warns(UserWarning, match="x of the training data must be finite, but 1 of 40 values are NaN"):
+        tuner.search(odd, Y, epochs=1, verbose=0)
+    is_ours(tuner)
+
+
 # Results ------------------------------------------------------------------------------------------------
 
 
