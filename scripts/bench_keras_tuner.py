@@ -79,9 +79,9 @@ def measure(seeds: Sequence[int], engines: Sequence[str]) -> list[Compared]:
             seconds, record = run_program(ours, arguments, 2)
             compared.ours.append(seconds)
             compared.our_best.append(record["best"])
+            print(f"  {compared.title}: {compared.theirs[-1]:.1f} s, ours {seconds:.1f} s", file=sys.stderr, flush=True)
             if compared.same_values is None and "random" in search:
                 compared.same_values = run_program(ours, arguments, 1)[1]["values"] == theirs["values"]
-            print(f"  {compared.title}: {compared.theirs[-1]:.1f} s, ours {seconds:.1f} s", file=sys.stderr, flush=True)
     return found
 
 
