@@ -371,3 +371,16 @@ def test_epochs_are_compiled_where_the_model_allows(made):
     tuner.search(**data(epochs=2))
     assert [trial.compiled for trial in studies("out")["p"][0].trials] == [True]
     is_ours(tuner)
+
+
+def test_a_tuner_that_looks_at_batches_hears_of_each(tuners):
+    seen = []
+
+    class Seeing(tuners.RandomSearch):
+        def on_batch_end(self, trial, model, batch, logs=None):
+            seen.append(batch)
+
+    tuner = Seeing(build, "val_loss", max_trials=2, seed=1, directory="out", project_name="p")
+    tuner.search(**data(batch_size=5))
+    assert seen == [0, 1, 2, 3] * 2
+    is_ours(tuner)
