@@ -79,7 +79,7 @@ def pictures_of_the_demo(logs: Path, out: Path) -> None:
     """Run the demo, unless it was, and draw what its README shows: TensorBoard on its study."""
     subprocess.run([sys.executable, "-m", "tuning.cli", "demo", "--logs", logs], cwd=ROOT, check=True)
     with serve([logs / DEMO]) as board:
-        screenshot(board.url, out / OF_THE_DEMO[0], height=600)
+        screenshot(board.url, out / OF_THE_DEMO[0], height=720)
         screenshot_of_parallel_coordinates(board.url, out / OF_THE_DEMO[1])
     print(*(out / name for name in OF_THE_DEMO), sep="\n")
 

@@ -1,6 +1,7 @@
 """The `tune` command as a person uses it: output, JSON, errors, exit codes."""
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -107,6 +108,7 @@ def test_run_prints_a_table_and_where_to_look(tune):
     assert done.returncode == 0, done.stderr
     assert "tune board curve-random" in done.stdout and "logs/curve-random" in done.stdout
     assert "trial 0 " in done.stderr and "best" in done.stderr
+    assert re.search(r"^study curve-random: random on curve, seed 1, in \d+ worker process", done.stderr, re.MULTILINE)
     noise = [line for line in done.stderr.splitlines() if "oneDNN" in line or "cuda" in line.lower() or "absl" in line]
     assert not noise, "TensorFlow's log lines reached the screen"
 

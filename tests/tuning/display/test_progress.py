@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import types
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -15,7 +16,7 @@ from tuning.display import choice, display_of, progress
 from tuning.errors import OptionError
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
-from tuning.records.trial import Curve, Run, Training, Trial
+from tuning.records.trial import Curve, Run, State, Training, Trial
 
 NAME = "val_sparse_categorical_accuracy"
 DEFINITION = Definition("s", "space", None, (), Objective.parse(f"{NAME}:max"), "random", {}, 0, 200)
@@ -55,6 +56,21 @@ def test_bars_can_be_read_on_any_terminal_with_any_number_of_workers(monkeypatch
     assert len(re.findall("[━╸╺]", first)) >= 8, first
     assert (NAME in first) == (width > 100)
     assert ("84 more being trained" in "".join(lines)) == (n_workers == 100)
+
+
+def test_it_says_where_trials_are_trained_before_and_when_they_are(monkeypatch):
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    monkeypatch.setattr(progress, "remarks", lambda: console)
+    with progress.LiveProgress(3) as display:
+        assert display._bar.words == "importing Keras"
+        display.prepared("in 2 worker processes")
+        assert display._bar.words == "looking at the data and a first model, in 2 worker processes"
+        display.search_started(DEFINITION, [])
+        display.run_started(running(0))
+        display.run_ended(replace(running(0, 3), state=State.COMPLETED))
+        assert display._bar.words.startswith("1 trial: 1 completed"), "also where no epoch ends for a while"
+    assert "study s: random on space, seed 0, in 2 worker processes" in console.file.getvalue()
+    assert progress.looking("") == "looking at the data and a first model"
 
 
 @pytest.fixture

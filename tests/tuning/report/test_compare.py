@@ -4,9 +4,11 @@ import json
 import re
 
 import pytest
+from rich.console import Console
 
 from tests.tuning.report.studies import NASTY, dressed, hostile, trial
 from tests.tuning.report.test_page import data_of, parsed, words_of
+from tuning.cli.compare import _parts
 from tuning.errors import StudyError
 from tuning.records.objective import Objective
 from tuning.report import compare, write_comparison
@@ -94,3 +96,23 @@ def test_the_command_prints_and_writes(tune_here, made, tmp_path):
     assert (tmp_path / "c.html").read_text("utf-8").startswith("<!DOCTYPE html>")
     record = json.loads(tune_here("compare", one.path, "--json").stdout)
     assert record["studies"][0]["best"] == one.best.score and record["studies"][0]["epochs_to_goal"] <= 32
+
+
+def test_a_seed_that_is_there_already_is_no_further_seed(made):
+    groups = grouped([named(made, name, [0.5], seed=1) for name in ("first", "again", "and-again")])
+    assert [group.name for group in groups] == ["first", "again", "and-again"]
+
+
+def test_names_that_differ_at_their_ends_are_told_apart(made):
+    studies = [named(made, f"demo-fashion_mnist-optuna-{end}", [0.5], seed=1) for end in ("a", "b")]
+    console = Console(width=100)
+    with console.capture() as captured:
+        for part in _parts(grouped(studies), 100):
+            console.print(part)
+    assert captured.get().count("optuna-a") == captured.get().count("optuna-b") == 1
+
+
+def test_several_objectives_are_not_compared_without_a_word(made):
+    both = (Objective("val_loss", "min"), Objective("n_params", "min"))
+    (finding,) = compare._findings(grouped([named(made, "a", [0.5], several=both)]), None)[1:]
+    assert finding == "val_loss alone is compared, not n_params"
