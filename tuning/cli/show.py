@@ -157,7 +157,7 @@ def _cells(study: Study, facts: Mapping[str, Any]) -> tuple[str, ...]:
         best = score(study.best.score if study.best else None)
     short, rest = counts(study.trials, study.is_live).partition(":")[::2]
     return (
-        *(study.name, d.space, d.engine, " and ".join(map(str, d.objectives)), best, short, rest.strip()),
+        *(study.name, d.space, d.engine, ", ".join(map(str, d.objectives)), best, short, rest.strip()),
         "" if at is None else f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M}",
         *(str(facts["epochs"]), duration(facts["duration"]), f"{facts['size'] / 1e6:.1f} MB"),
     )

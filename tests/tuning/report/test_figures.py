@@ -7,6 +7,7 @@ import pytest
 from tests.tuning.report.studies import divided, dressed, of_two_objectives, trained, trial, usual
 from tuning.hyperparameters import Choice, Condition, Int
 from tuning.records.objective import Objective
+from tuning.records.trial import State
 from tuning.report import axes, figures
 from tuning.report.figures import Drawn
 
@@ -26,6 +27,17 @@ def test_history_has_every_score_and_the_best_so_far(drawn):
     assert found["completed"]["trial"] == list(range(24)) and found["pruned"]["y"] == [0.4]
     assert found["failed"]["x"] == [24] and found["failed"]["y"] == [None], "at the edge, for it has no score"
     assert found["best so far"]["x"] == [0, 3, 6, 9, 12, 15, 18, 21, 26]
+
+
+@pytest.mark.parametrize("direction", ["min", "max"])
+def test_failed_trials_stand_where_scores_are_worse_which_is_said(made, direction):
+    trials = [trial(0, "adam", 0.5), trial(1, "adam", None, state=State.FAILED, error="OOM")]
+    figure = figures.history(Drawn(dressed(made, trials, objective=Objective("val_loss", direction))))
+    assert figure["y"].get("worse", False) == (direction == "min") and "Failed trials have no score" in figure["note"]
+
+
+def test_where_nothing_can_be_drawn_there_is_no_picture(made):
+    assert figures.history(Drawn(dressed(made, [trial(0, "sgd", None, state=State.RUNNING, ended_at=None)]))) is None
 
 
 def test_what_breaks_a_constraint_has_a_shape_of_its_own_and_is_never_the_best(made):

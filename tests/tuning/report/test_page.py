@@ -79,6 +79,19 @@ def test_a_report_says_what_there_is_to_say(made):
         assert words in text, words
 
 
+def test_trials_without_a_driver_are_interrupted_wherever_they_are_named(made):
+    page = page_of(usual(made))
+    assert "1 interrupted, 24 completed" in words_of(page) and "trial 26, interrupted" in data_of(page)["tips"]["26"]
+    assert ">running<" not in page and '<td class="running">interrupted</td>' in page
+    assert "1 trial: 1 completed" in words_of(page_of(dressed(made, [trial(0, "sgd", 0.5)])))
+
+
+def test_what_is_too_long_for_a_cell_is_its_title(made):
+    space = (Float("x" * 40, 0.5, low=0, high=1),)
+    page = page_of(dressed(made, [trial(0, "sgd", 0.5, values={"x" * 40: 0.5})], hyperparameters=space))
+    assert f'title="{"x" * 40}"' in page
+
+
 def test_folds_are_told(made):
     text = words_of(page_of(divided(made)))
     for words in (
