@@ -24,8 +24,8 @@ from tuning.study import Study
 MAX_STEPS = 300
 """Steps of a line, of more evenly chosen."""
 
-N_LOOKS = 8
-"""Colours and dashes of lines."""
+N_LOOKS, N_AGAIN = 8, 3
+"""Colours of lines with the dashes that go with them, and ways in which they are drawn again for further studies."""
 
 
 def write_comparison(studies: Sequence[Study], path: str | Path) -> Path:
@@ -90,13 +90,19 @@ def _findings(groups: Sequence[Group], goal: float | None) -> list[str]:
     return [*found, *filter(None, [left_out(groups)])]
 
 
+def _look(i: int) -> str:
+    """Return the classes of the style of a group's line and band."""
+    times = i // N_LOOKS % N_AGAIN
+    return f"c{i % N_LOOKS}" + (f" again{times}" if times else "")
+
+
 def _curves(groups: Sequence[Group], in_seconds: bool) -> Figure | None:
     """Return the best score so far over what was spent; None where no study has a score."""
     marks: list[dict[str, Any]] = []
     values: list[float] = []
     last = 0.0
     for i, group in enumerate(groups):
-        points, look = thinned(group.curve(in_seconds), MAX_STEPS), f"c{i % N_LOOKS}"
+        points, look = thinned(group.curve(in_seconds), MAX_STEPS), _look(i)
         if not points:
             continue
         xs, medians, lows, highs = ([short(p[j]) for p in points] for j in range(4))

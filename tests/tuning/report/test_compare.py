@@ -103,6 +103,12 @@ def test_a_seed_that_is_there_already_is_no_further_seed(made):
     assert [group.name for group in groups] == ["first", "again", "and-again"]
 
 
+def test_lines_of_many_studies_look_different(made, tmp_path):
+    studies = [named(made, f"study-{i}", [1.0 / (i + 1)], seed=1) for i in range(20)]
+    drawn = data_of(write_comparison(studies, tmp_path / "c.html").read_text("utf-8"))["figures"]["epochs"]["marks"]
+    assert len({mark["look"] for mark in drawn}) == 20
+
+
 def test_names_that_differ_at_their_ends_are_told_apart(made):
     studies = [named(made, f"demo-fashion_mnist-optuna-{end}", [0.5], seed=1) for end in ("a", "b")]
     console = Console(width=100)
