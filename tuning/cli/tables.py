@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tuning.final.record import Final
+from tuning.records import words
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.ranking import ranked
@@ -101,12 +102,12 @@ def _table_in_words(columns: Sequence[_Column], scores: Sequence[_Column], shown
     for kept in (list(columns), [c for c in columns if not c.is_wrapped]):
         if sum(c.width for c in kept) + min(longest, LEAST_VALUES) <= width:
             return _table_of([*kept, _Column("values", ["  ".join(found) for found in listed], is_wrapped=True)])
-    words = [
+    said = [
         "  ".join([*(f"{c.name.partition(' ')[0]}={c.cells[i]}" for c in scores if str(c.cells[i])), *found])
         for i, found in enumerate(listed)
     ]
     kept = [c for c in columns if c.name in ("trial", "state")]
-    return _table_of([*kept, _Column("scores and values", list(words), is_wrapped=True)])
+    return _table_of([*kept, _Column("scores and values", list(said), is_wrapped=True)])
 
 
 def _fits(columns: Sequence[_Column], values: Sequence[_Column], width: int) -> bool:
@@ -249,13 +250,9 @@ def division(definition: Definition) -> str:
 
 def failures(trials: Sequence[Trial]) -> list[str]:
     """Return one line for each reason why trials failed, the most frequent first."""
-    reasons: dict[str, list[Trial]] = {}
-    for t in trials:
-        if t.state is State.FAILED:
-            reasons.setdefault(t.error or "unknown reason", []).append(t)
-    often = sorted(reasons.items(), key=lambda entry: -len(entry[1]))
-    more = [f"{len(often) - MAX_REASONS} more reasons of failures"] if len(often) > MAX_REASONS else []
-    return [*(f"{numbers_of(failed)} failed: {reason}" for reason, failed in often[:MAX_REASONS]), *more]
+    found = words.failures(trials)
+    more = [f"{len(found) - MAX_REASONS} more reasons of failures"] if len(found) > MAX_REASONS else []
+    return [*(f"{numbers_of(failed)} failed: {reason}" for reason, failed in found[:MAX_REASONS]), *more]
 
 
 def uncompiled(trials: Sequence[Trial]) -> list[str]:

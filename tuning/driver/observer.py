@@ -54,22 +54,15 @@ class Observer(Protocol):
         return
 
 
-def tell_where(observers: Sequence[Observer], where: str) -> None:
-    """Tell those observers where trials will be trained that want to know, such as "in 2 worker processes"."""
-    for observer in observers:
-        getattr(observer, "prepared", lambda _: None)(where)
-
-
 def remark(observers: Sequence[Observer], text: str) -> None:
     """Tell those observers of something odd that want to know."""
-    for observer in observers:
-        getattr(observer, "remarked", lambda _: None)(text)
+    notify(observers, "remarked", text)
 
 
 def notify(observers: Sequence[Observer], event: str, *records: Any) -> None:
-    """Tell all observers of an event. They do not steer: one that fails is not worth a search."""
+    """Tell all observers that know of an event. They do not steer: one that fails is not worth a search."""
     for observer in observers:
         try:
-            getattr(observer, event)(*records)
+            getattr(observer, event, lambda *_: None)(*records)
         except Exception as error:
             warnings.warn(f"{type(observer).__name__}.{event} raised {type(error).__name__}: {error}", stacklevel=3)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from tuning.data import Data, with_folds
-from tuning.driver.observer import remark, tell_where
+from tuning.driver.observer import notify, remark
 from tuning.driver.opening import looked_up, opened_search
 from tuning.driver.plan import plan, training_options
 from tuning.driver.request import Request
@@ -40,7 +40,7 @@ def run(request: Request) -> Data:
     """
     deadline = None if request.time_limit is None else time.monotonic() + request.time_limit
     request, stored = looked_up(request)
-    tell_where(request.observers, _where(request))
+    notify(request.observers, "prepared", _where(request))
     with ExitStack() as resources:
         executor = resources.enter_context(closing(executor_for(request)))
         engine_kind(request.engine).load()  # while worker processes start

@@ -104,6 +104,15 @@ def numbers_of(trials: Sequence[Trial]) -> str:
     return f"trial{'s' * (len(trials) != 1)} {named}{more}"
 
 
+def failures(trials: Sequence[Trial]) -> list[tuple[str, list[Trial]]]:
+    """Return each reason why trials failed with those trials, the most frequent first."""
+    by_reason: dict[str, list[Trial]] = {}
+    for trial in trials:
+        if trial.state is State.FAILED:
+            by_reason.setdefault(trial.error or "no reason known", []).append(trial)
+    return sorted(by_reason.items(), key=lambda entry: -len(entry[1]))
+
+
 def constraints(definition: Definition) -> str:
     """Return "n_params<=50000 and val_recall>=0.9"."""
     return " and ".join(map(str, definition.constraints))

@@ -16,8 +16,8 @@ from tuning.errors import StudyError
 from tuning.files import write_text
 from tuning.final.record import Final
 from tuning.records.arguments import in_words
-from tuning.records.trial import State, Trial
-from tuning.records.words import constraints, counts, feasibility, feasible, schedule, state
+from tuning.records.trial import Trial
+from tuning.records.words import constraints, counts, failures, feasibility, feasible, schedule, state
 from tuning.report import figures
 from tuning.report.findings import default_trial, findings
 from tuning.report.shell import rendered
@@ -105,7 +105,7 @@ def _facts(study: Study, drawn: figures.Drawn) -> dict[str, Any]:
         "n_drawn": len(drawn.trials),
         "states": [state(t, drawn.is_live).lower() for t in rows[:MAX_ROWS]],
         "counts": counts(trials, drawn.is_live).partition(" ")[2],
-        "failures": _failures(trials),
+        "failures": failures(trials),
         "uncompiled": Counter(t.compiled_reason for t in trials if t.compiled is False).most_common(),
         "epochs": sum(t.trained_epochs for t in trials),
         "seconds": sum(t.seconds for t in trials),
@@ -127,15 +127,6 @@ def _compared(study: Study) -> list[tuple[str, str, float]]:
         if (value := record.score(model, study.objective)) is not None
     ]
     return sorted(found, key=lambda entry: study.objective.sort_key(entry[2]))
-
-
-def _failures(trials: list[Trial]) -> list[tuple[str, list[Trial]]]:
-    """Return each reason with its trials, the most frequent first."""
-    by_reason: dict[str, list[Trial]] = {}
-    for trial in trials:
-        if trial.state is State.FAILED:
-            by_reason.setdefault(trial.error or "no reason known", []).append(trial)
-    return sorted(by_reason.items(), key=lambda entry: -len(entry[1]))
 
 
 def _when(trials: list[Trial]) -> str:
