@@ -59,7 +59,7 @@ def test_bars_can_be_read_on_any_terminal_with_any_number_of_workers(monkeypatch
 
 
 def test_it_says_where_trials_are_trained_before_and_when_they_are(monkeypatch):
-    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, highlight=False)
     monkeypatch.setattr(progress, "remarks", lambda: console)
     with progress.LiveProgress(3) as display:
         assert display._bar.words == "importing Keras"
