@@ -33,7 +33,7 @@ def test_every_argument_of_search_is_taken_over():
         "study": "path",
         "logs": "path",
     }
-    made = {"source", "told", "lessons"}  # of what is given, in a further step
+    made = {"source", "told", "lessons", "folder"}  # of what is given, in a further step
     assert {renamed.get(name, name) for name in names} == {field.name for field in fields(Request)} - made
     taken = request(trials=7, keep=2, fix={"a": 0.5}, time_limit=3, storage="sqlite:///x", batch_size=8)
     assert (taken.trials, taken.keep, taken.fix, taken.time_limit, taken.storage) == (
