@@ -55,7 +55,13 @@ def test_a_search_waits_for_machines_and_takes_those_that_come_late(start, drive
     assert driver.process.is_alive() and not has_rows(tmp_path)
     cluster.start_worker()
     wait_until(lambda: n_finished(tmp_path) >= 1)
+    first = workers_of(cluster.workers[0].pid)
+    for child in first:  # that it does not end the search before the second machine is there
+        child.send_signal(signal.SIGSTOP)
     cluster.start_worker()
+    wait_until(lambda: n_finished(tmp_path) >= 3)
+    for child in first:
+        child.send_signal(signal.SIGCONT)
     assert driver.wait(60) == ""
     study = tuning.load(tmp_path / "s")
     assert sorted(outcome(study)) == expected()
