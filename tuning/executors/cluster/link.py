@@ -181,6 +181,8 @@ class Link:
         self.wish(0)
         for slot in list(self._tasks):
             self.release(slot)
+        with contextlib.suppress(Exception):  # or the scheduler logs that it could not tell us that we leave
+            self._client.unsubscribe_topic(_ALL)
         with contextlib.suppress(Exception):
             self._client.close(timeout=CLOSE_SECONDS)
 
