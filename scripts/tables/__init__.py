@@ -56,11 +56,14 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "`optuna -o model=tpe`": ("optuna", {"model": "tpe"}),
     "`optuna -o model=tpe -o pruner=median`": ("optuna", {"model": "tpe", "pruner": "median"}),
     "`optuna -o pruner=none`": ("optuna", {"pruner": "none"}),
-    "`bayesian`": ("bayesian", {}),
     "`hyperband`": ("hyperband", {"hyperband_iterations": 20}),
     "`random`": ("random", {}),
+    "`bayesian`": ("bayesian", {}),
 }
 """What is compared: an engine and its options. The first row is tested against all others."""
+
+SLOW = ("`bayesian`",)
+"""Rows that take ten times as long as the others."""
 
 
 class Table:
@@ -180,22 +183,24 @@ def searched(path: Path, row: str, seed: int, slots: int) -> list[float]:
     return [executor.regrets[min(n * table.epochs, len(executor.regrets)) - 1] for n in BUDGETS]
 
 
-def print_regrets(n_seeds: int, slots: int, jobs: int, paths: Sequence[Path] | None = None) -> None:
-    """Search every table with every row of `ROWS` and print what came of it, as tables in Markdown."""
-    paths = sorted(TABLES.glob("*.npz")) if paths is None else paths
+def print_regrets(n_seeds: int, slots: int, jobs: int, with_slow: bool = False) -> None:
+    """Search every table with every row of `ROWS`, the slow ones if asked, and print what came of it, in Markdown."""
+    paths = sorted(TABLES.glob("*.npz"))
+    rows = [row for row in ROWS if with_slow or row not in SLOW]
     seeds = range(1, n_seeds + 1)  # 0 is that of the tables, whose configurations would be a search's first points
-    tasks = [(path, row, seed, slots) for row in ROWS for path in paths for seed in seeds]
+    tasks = [(path, row, seed, slots) for row in rows for path in paths for seed in seeds]
     with ProcessPoolExecutor(jobs) as pool:
         found = list(pool.map(searched, *zip(*tasks, strict=True)))
-    regrets = np.array(found).reshape(len(ROWS), len(paths), n_seeds, len(BUDGETS))
-    print_table(regrets, [path.stem for path in paths], slots)
+    regrets = np.array(found).reshape(len(rows), len(paths), n_seeds, len(BUDGETS))
+    print_table(regrets, rows, [path.stem for path in paths], slots)
 
 
-def print_table(regrets: np.ndarray, names: Sequence[str], slots: int) -> None:
+def print_table(regrets: np.ndarray, rows: Sequence[str], names: Sequence[str], slots: int) -> None:
     """Print regrets, float [rows, tables, seeds, budgets], as tables in Markdown.
 
     Args:
-        regrets: of the rows of `ROWS`.
+        regrets: see above.
+        rows: names of what was compared.
         names: of the tables.
         slots: trainings at once.
     """
@@ -203,16 +208,16 @@ def print_table(regrets: np.ndarray, names: Sequence[str], slots: int) -> None:
     print(f"Mean regret and its standard error, {len(names)} tables, {n_seeds} seeds, {slots} at a time:\n")
     print(f"| | {' | '.join(f'n={n}' for n in BUDGETS)} | mean rank | p at {', '.join(map(str, TESTED))} |")
     print(f"| --- |{' --- |' * (len(BUDGETS) + 2)}")
-    pairs = regrets.reshape(len(ROWS), -1, len(BUDGETS))
+    pairs = regrets.reshape(len(rows), -1, len(BUDGETS))
     ranks = np.apply_along_axis(rankdata, 0, pairs.round(9)).mean((1, 2))
-    for index, row in enumerate(ROWS):
+    for index, row in enumerate(rows):
         mean, error = pairs[index].mean(0), pairs[index].std(0, ddof=1) / np.sqrt(pairs.shape[1])
         cells = [f"{m:.3f} ± {e:.3f}" for m, e in zip(mean, error, strict=True)]
         print(f"| {row} | {' | '.join(cells)} | {ranks[index]:.2f} | {_tests(pairs, index)} |")
     print(f"\n| n={TESTED[0]} / {TESTED[1]} / {TESTED[2]} | {' | '.join(names)} |")
     print(f"| --- |{' --- |' * len(names)}")
     chosen = [BUDGETS.index(n) for n in TESTED]
-    for index, row in enumerate(ROWS):
+    for index, row in enumerate(rows):
         means = regrets[index].mean(1)[:, chosen]
         print(f"| {row} | {' | '.join(' / '.join(f'{value:.2f}' for value in cell) for cell in means)} |")
 
