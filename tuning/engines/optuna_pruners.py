@@ -2,7 +2,8 @@
 
 Owns the values that a pruner sees and when it is asked. Epochs count from 0, as in the store: what is decided here is
 what Optuna would decide on the stored study. A pruner is asked for the first time when a trial has trained longer
-than its warm-up, because the first epochs say little about the last ones.
+than its warm-up, because the first epochs say little about the last ones, and no more after the last epoch: there is
+nothing left to stop.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class Judge:
             if (step in shown and not is_last) or not math.isfinite(value):
                 continue
             storage_of(study).set_trial_intermediate_value(trial_id, step, value)
-            if is_asked and (self._by_trainings or step >= self._warmup):
+            if is_asked and (self._by_trainings or self._warmup <= step < trial.run.stop - 1):
                 stops = self.pruner.prune(study, storage_of(study).get_trial(trial_id))
         return stops
 

@@ -83,6 +83,13 @@ def test_the_default_pruner_has_a_warm_up_and_never_judges_early(search, epochs,
 
 
 @pytest.mark.medium
+@pytest.mark.parametrize("pruner", ["successive_halving", "median"])
+def test_what_has_been_trained_to_its_end_is_not_stopped(search, pruner):
+    study = search(tries=[*GOOD, BAD], trials=13, epochs=3, options={"pruner": pruner, "warmup_epochs": 2})
+    assert {(t.state, t.epochs) for t in study.trials} == {(State.COMPLETED, 3)}
+
+
+@pytest.mark.medium
 def test_nothing_is_pruned_without_a_pruner(search):
     study = search(tries=[*GOOD, BAD], trials=13, options={"pruner": "none"})
     assert {(t.state, t.epochs) for t in study.trials} == {(State.COMPLETED, 12)}
