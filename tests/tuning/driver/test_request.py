@@ -41,7 +41,7 @@ def test_every_argument_of_search_is_taken_over():
         2,
         {"a": 0.5},
         3,
-        "sqlite:///x",
+        f"sqlite:///{Path('x').absolute()}",
     )
     assert taken.fit_options == {"batch_size": 8} and taken.source == CURVE and taken.data is None
 
