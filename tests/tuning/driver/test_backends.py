@@ -42,9 +42,8 @@ for here in (True, False):
     assert max(len(t.runs) for t in study.trials) == 2, "one is promoted"
     scores.append([t.score for t in study.trials])
 assert scores[0] == scores[1], scores
-assert "tensorflow" not in sys.modules, "hyperband"
+assert "tensorflow" not in sys.modules  # later it is, where it is installed: Keras imports it to save a model
 assert tuning.finalize(study).versions["jax"]
-assert "tensorflow" not in sys.modules, "finalize"
 
 from tuning.estimators import KerasClassifier
 data = study.space.load_data()
@@ -52,7 +51,6 @@ fitted = [
     KerasClassifier(study.space, epochs=3, units=8, rate=0.05, random_state=0).fit(data.x, data.y) for _ in range(2)
 ]
 assert (fitted[0].predict_proba(data.x) == fitted[1].predict_proba(data.x)).all()
-assert "tensorflow" not in sys.modules, "estimator"
 """
 
 
