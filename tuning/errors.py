@@ -133,10 +133,10 @@ def _chained(frames: Iterable[TracebackType]) -> TracebackType | None:
 
 def users_line() -> int:
     """Return the `stacklevel` with which a warning of the caller's shows the line of the user's that called us."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
-        frame, level = frame.f_back, level + 1
-    return level
+    callers = inspect.stack(0)[1:]
+    return next(
+        (level for level, caller in enumerate(callers, 1) if not caller.filename.startswith(_OURS)), len(callers)
+    )
 
 
 def refuse_unsupported_systems() -> None:
