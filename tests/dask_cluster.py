@@ -16,6 +16,26 @@ import pytest
 
 from tests.conftest import ROOT
 
+KERAS_SPACE = """
+import keras, numpy as np
+from tuning import Data, SearchSpace
+
+class Small(SearchSpace):
+    objective = "val_loss"
+
+    def build(self, hp):
+        keras.utils.set_random_seed(hp.Int("seed", 0, 99))
+        model = keras.Sequential([keras.layers.Dense(hp.Int("units", 1, 8)), keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        print("built", flush=True)
+        return model
+
+    def load_data(self):
+        x = np.linspace(0, 1, 64, dtype="float32").reshape(-1, 1)
+        return Data(x, x**2, (x, x**2))
+"""
+"""The file of a space whose models are made anew from a seed and say so: for workers that cannot import it."""
+
 
 class DaskCluster:
     """A scheduler and its workers, in processes that can be stopped and killed; `host` is the scheduler's address."""

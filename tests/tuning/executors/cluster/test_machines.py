@@ -9,7 +9,7 @@ import pytest
 
 import tuning
 from tests.conftest import SPACES
-from tests.dask_cluster import DaskCluster
+from tests.dask_cluster import KERAS_SPACE, DaskCluster
 from tests.processes import Driver, are_gone, finished, outcome, records, wait_until, workers_of
 from tuning.records.trial import State
 from tuning.storage.folder import CHECKPOINTS
@@ -75,25 +75,6 @@ def apart(tmp_path):
             machine.remove()
 
 
-SMALL = """
-import keras, numpy as np
-from tuning import Data, SearchSpace
-
-class Small(SearchSpace):
-    objective = "val_loss"
-
-    def build(self, hp):
-        keras.utils.set_random_seed(hp.Int("seed", 0, 99))
-        model = keras.Sequential([keras.layers.Dense(hp.Int("units", 1, 8)), keras.layers.Dense(1)])
-        model.compile("adam", "mse")
-        return model
-
-    def load_data(self):
-        x = np.linspace(0, 1, 64, dtype="float32").reshape(-1, 1)
-        return Data(x, x**2, (x, x**2))
-"""
-
-
 def promoted(study):
     """Return the scores of the trials that were gone on with, by their values."""
     return {tuple(sorted(t.values.items())): t.score for t in study.trials if len(t.runs) > 1}
@@ -102,7 +83,7 @@ def promoted(study):
 @pytest.mark.slow
 def test_hyperband_promotes_across_machines_as_on_one(apart, tmp_path):
     cluster, machines = apart
-    (tmp_path / "small.py").write_text(SMALL)
+    (tmp_path / "small.py").write_text(KERAS_SPACE)
     space = str(tmp_path / "small.py")
     given = {"engine": "hyperband", "epochs": 4, "trials": 10, "options": {"factor": 2}, "seed": 0, "logs": tmp_path}
     given |= {"workers": 2, "verbose": 0}

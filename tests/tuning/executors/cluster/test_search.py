@@ -9,7 +9,7 @@ import pytest
 
 import tuning
 from tests.conftest import SPACES
-from tests.dask_cluster import dask_cluster
+from tests.dask_cluster import KERAS_SPACE, dask_cluster
 from tests.processes import Driver, are_gone, outcome, wait_until, workers_of
 from tuning.errors import OptionError
 from tuning.executors.cluster import transfer
@@ -105,30 +105,10 @@ def test_arrays_are_sent(search, cluster):
     assert study.best_model() is not None
 
 
-KERAS = """
-import keras, numpy as np
-from tuning import Data, SearchSpace
-
-class Small(SearchSpace):
-    objective = "val_loss"
-
-    def build(self, hp):
-        keras.utils.set_random_seed(hp.Int("seed", 0, 99))
-        model = keras.Sequential([keras.layers.Dense(hp.Int("units", 1, 8)), keras.layers.Dense(1)])
-        model.compile("adam", "mse")
-        print("built", flush=True)
-        return model
-
-    def load_data(self):
-        x = np.linspace(0, 1, 64, dtype="float32").reshape(-1, 1)
-        return Data(x, x**2, (x, x**2))
-"""
-
-
 @pytest.fixture
 def small(tmp_path):
     path = tmp_path / "small.py"
-    path.write_text(KERAS)
+    path.write_text(KERAS_SPACE)
     return str(path)
 
 
