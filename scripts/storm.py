@@ -215,7 +215,7 @@ class Storm:
         end = time.monotonic() + ORPHAN_SECONDS
         while (left := _of(token)) and time.monotonic() < end:
             time.sleep(0.05)
-        self._check(not left, f"{what}: left behind {[' '.join(_command(p))[:60] for p in left]}")
+        self._check(not left, f"{what}: left behind {[_described(p) for p in left]}")
         for process in left:
             with contextlib.suppress(psutil.Error):
                 process.kill()
@@ -246,10 +246,8 @@ class Storm:
         for process in struck:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
-        while kind == "kill the job" and (forked := _of(token)):  # meanwhile: a control group's kill misses none
-            for process in forked:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
+        if kind == "kill the job":
+            _kill_all(token)
 
     def _traces(self, token: str) -> Path:
         return self._folder / f"{token}.traces"
@@ -311,11 +309,33 @@ def _of(token: str) -> list[psutil.Process]:
     return found
 
 
+def _kill_all(token: str) -> None:
+    """Kill what is left of a search, as the kill of a control group does, which misses nothing that forks meanwhile.
+
+    A look is not taken at one instant: what forks and is gone while the others are looked at hides its child. Such a
+    child is seen by the next look, so that two that see nothing are enough, and a third one is for good measure.
+    """
+    n_empty = 0
+    while n_empty < 3:
+        forked = _of(token)
+        n_empty = 0 if forked else n_empty + 1
+        for process in forked:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
 def _command(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def _described(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):
+        age_seconds = time.time() - process.create_time()
+        return f"{' '.join(_command(process))[:60]!r}, {process.status()}, {age_seconds:.1f} s old, of {process.ppid()}"
+    return "gone meanwhile"
 
 
 def _records(database: Path) -> dict[int, str]:
