@@ -9,17 +9,22 @@ gives other batches every time.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
 from tuning.compiled import backends, private
 from tuning.compiled.arrays import Samples, UnsupportedDataError
+
+if TYPE_CHECKING:
+    from tuning.compiled.stacks import Stack
 
 MOST_BYTES, MOST_BATCHES = 2**26, 64
 """What a piece may hold: not an epoch, because the next piece is read while one is trained."""
@@ -30,11 +35,11 @@ class Piece:
     """Batches in a row, of equal shape but for the last one, which may be shorter.
 
     Attributes:
-        batches: structures of arrays, as a step gets them.
+        batches: structures of arrays, as a step gets them; a list, or what TensorFlow has stacked.
         capacity: batches that there is room for; equal for all pieces of one kind of batch.
     """
 
-    batches: list[Any]
+    batches: list[Any] | Stack
     capacity: int
 
     @property
@@ -43,13 +48,16 @@ class Piece:
         first, last = (_form(batch) for batch in (self.batches[0], self.batches[-1]))
         return first, first != last
 
+    @functools.cached_property
     def samples(self) -> Samples:
-        """Return them as one array for each of theirs, with room for as many as there may be.
+        """They as one array for each of theirs, with room for as many as there may be.
 
         Raises:
             UnsupportedDataError: they are nothing that a compiled program can read.
         """
         structure = keras.tree.map_structure(lambda leaf: None if leaf is None else True, self.batches[0])
+        if not isinstance(self.batches, list):
+            return Samples(structure, self.batches.joined(self.capacity), self.batches.n_rows, self.batches.batch_size)
         leaves = [[leaf for leaf in keras.tree.flatten(batch) if leaf is not None] for batch in self.batches]
         n_rows = sum(len(batch[0]) for batch in leaves)
         tensors = tuple(_joined(list(parts), self.capacity) for parts in zip(*leaves, strict=True))
@@ -93,10 +101,15 @@ class Stream:
         self._batches = private.get("EpochIterator")(
             x=x, steps_per_epoch=steps, shuffle=shuffle, class_weight=class_weight
         )
+        self._stacks: Any = None
+        self._capacity_of_stacks = 1
+        self._dataset: Any = None
         if x.__class__.__module__.startswith("tensorflow."):
             # It is begun as often as by Keras on TensorFlow, since it is shuffled anew each time.
             private.of(self._batches, "get_iterator")
             setattr(self._batches, private.ATTRIBUTES["get_iterator"][1], self._batches.data_adapter.get_tf_dataset)
+            if steps is None:  # otherwise an epoch may end within a stack
+                self._dataset = self._batches.data_adapter.get_tf_dataset()
         self.adapter = self._batches.data_adapter
         """What Keras may be given in place of `x`: of a generator, it has taken a batch or two already."""
 
@@ -111,23 +124,61 @@ class Stream:
 
     def pieces(self) -> Iterator[Piece]:
         """Read an epoch; whenever a piece is given, the next is being read."""
-        read = self._pieces()
-        with ThreadPoolExecutor(1) as reader:
-            coming = reader.submit(next, read, None)
-            while (piece := coming.result()) is not None:
-                coming = reader.submit(next, read, None)
-                yield piece
+        if self._stacks is not None:
+            yield from self._stacked_pieces()
+            return
+        read = self._grouped(self._read())
 
-    def _pieces(self) -> Iterator[Piece]:
+        def next_one() -> Piece | None:
+            piece = next(read, None)
+            with suppress(Exception):  # which whoever asks for them gets
+                _ = piece is not None and piece.samples
+            return piece
+
+        pieces: list[tuple[int, int]] = []
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(next_one)
+            while (piece := coming.result()) is not None:
+                coming = reader.submit(next_one)
+                pieces.append((len(piece.batches), piece.capacity))
+                yield piece
+        self._stack(pieces)
+
+    def _stack(self, pieces: list[tuple[int, int]]) -> None:
+        """Let TensorFlow put the batches of later epochs together, if those of this one were alike.
+
+        Args:
+            pieces: of each of them, how many batches it had, and how many it had room for.
+        """
+        capacity = pieces[0][1] if pieces else 1
+        if self._dataset is not None and capacity > 1 and all(n == room == capacity for n, room in pieces[:-1]):
+            from tuning.compiled import stacks
+
+            self._stacks, self._capacity_of_stacks = stacks.dataset_of(self._dataset, capacity), capacity
+
+    def _stacked_pieces(self) -> Iterator[Piece]:
+        from tuning.compiled import stacks
+
+        for stack in stacks.read(self._stacks, self._dataset.element_spec):
+            if stack.is_regular:
+                yield Piece(stack, self._capacity_of_stacks)
+            else:
+                yield from self._grouped(stack)
+        iter(self._stacks)  # as often as Keras begins it
+
+    def _grouped(self, read: Iterable[Any]) -> Iterator[Piece]:
         batches: list[Any] = []
+        first = last = None
         capacity = 1
-        for batch in self._read():
-            if batches and not _follows(batch, batches):
+        for batch in read:
+            form = _form(batch)
+            if batches and not _follows(form, first, last):
                 yield Piece(batches, capacity)
                 batches = []
             if not batches:
-                capacity = self._capacity(batch)
+                first, capacity = form, self._capacity(batch)
             batches.append(batch)
+            last = form
             if len(batches) == capacity:
                 yield Piece(batches, capacity)
                 batches = []
@@ -159,9 +210,14 @@ def _form(batch: Any) -> Any:
     return [None if leaf is None else (np.shape(leaf), str(leaf.dtype)) for leaf in keras.tree.flatten(batch)]
 
 
-def _follows(batch: Any, batches: list[Any]) -> bool:
-    """Tell whether a batch is of the shape of those before it, or has fewer rows and they have not."""
-    first, last, form = _form(batches[0]), _form(batches[-1]), _form(batch)
+def _follows(form: Any, first: Any, last: Any) -> bool:
+    """Tell whether a batch is of the shape of those before it, or has fewer rows and they have not.
+
+    Args:
+        form: of the batch.
+        first: of the first of those before it.
+        last: of the last of them.
+    """
     if last != first or len(form) != len(first):
         return False
     return all(

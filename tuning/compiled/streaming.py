@@ -6,7 +6,7 @@ function, batch by batch, for those that no program is there for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ class Streamed:
     def _run(self, phase: str, piece: Piece | Samples, order: Any) -> dict[str, Any]:
         samples = piece if isinstance(piece, Samples) else None
         try:
-            samples = piece.samples() if isinstance(piece, Piece) else piece
+            samples = piece.samples if isinstance(piece, Piece) else piece
             made = self._program_for(phase, piece, samples)
         except Exception as error:
             if isinstance(piece, Samples):
@@ -125,7 +125,7 @@ class Streamed:
         mistake = backends.current().mistake(self._model, samples)
         return self._programs[key] if mistake is None else None
 
-    def _one_by_one(self, phase: str, batches: list[Any]) -> dict[str, Any]:
+    def _one_by_one(self, phase: str, batches: Iterable[Any]) -> dict[str, Any]:
         model = self._model
         model.make_train_function()
         model.make_test_function()
