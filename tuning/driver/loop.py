@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,10 @@ class Search:
         self.trials: dict[int, Trial] = {}
         self._resting: set[int] = set()  # trials between two runs
         self._waiting: list[Key] = []  # trainings of runs that have begun, and runs that an interruption has cut
+        self._unanswered: set[Key] = set()  # trainings whose last answer may have got lost with a process
         self._under_way: set[Key] = set()
         self._verdicts: dict[Key, tuple[State, str | None]] = {}  # what was told to stop, and as what
-        self._events = 0
+        self._events = count()
         self._proposals = Proposals(self.engine)
         self._space = KnownSpace(self.definition.hyperparameters)
         self._weights = Weights(self.definition, self.path / CHECKPOINTS, self.keep, self.engine.may_continue)
@@ -183,16 +185,17 @@ class Search:
         self.trials = {trial.number: trial for trial in trials}
         self._resting = {t.number for t in trials if t.state is State.RUNNING and not t.is_training}
         marks = [m for t in trials for run in t.runs for m in (run.asked, run.ended) if m is not None]
-        self._events = max(marks, default=-1) + 1
+        self._events = count(max(marks, default=-1) + 1)
         for trial in trials:
             self._space.learn(trial)
         self.engine.restore(trials, state)
         self._waiting = [(t.number, index) for t in trials if t.is_training for index in trainings.not_ended(t)]
+        self._unanswered = set(self._waiting)
         self._weights.tidy(self.trials)
 
     def _begin_run(self, run: Run) -> None:
         """Store a trial with its new run, together with the state of the engine, and put its trainings in line."""
-        run = replace(run, asked=self._next_event())
+        run = replace(run, asked=next(self._events))
         trial = self.trials.get(run.number)
         if trial is None:
             trial = replace(trainings.new_trial(self.definition, run.number, run.values), started_at=time.time())
@@ -210,11 +213,19 @@ class Search:
         """Train the last run of a trial, in one of its trainings, from the checkpoint where there is one."""
         training = self.trials[number].trainings[index]
         # What was reported after the checkpoint will be reported again.
+        is_unanswered = (number, index) in self._unanswered and len(training.curve) <= training.checkpoint
         training = trainings.cut(training, training.checkpoint, self.definition.objective)
         trial = self._update(self.trials[number], index, training)
-        self._under_way.add((number, index))
         resumable = self.engine.may_continue(number)
-        worker = self.executor.submit(task_of(self.definition, trial, index, self.path, resumable, self.training))
+        task = task_of(self.definition, trial, index, self.path, resumable, self.training)
+        if is_unanswered and self.engine.should_stop(trial):
+            if not training.curve:  # others of its trainings have decided it
+                self._end_run(replace(trial, state=State.PRUNED))
+                return
+            self._verdicts[task.key] = (State.PRUNED, None)
+            task = replace(task, run=replace(task.run, stop=task.trained))
+        self._under_way.add(task.key)
+        worker = self.executor.submit(task)
         self._notify("run_started", self._update(trial, index, replace(training, worker=worker)))
 
     # What workers report ----------------------------------------------------------------------------------
@@ -239,14 +250,10 @@ class Search:
             error = f"{self.definition.objective.name} is {value} in epoch {message.epoch}: training diverged"
             self._verdicts[key] = (State.FAILED, error)
             return Decision.STOP
-        if self.stopping:
-            return Decision.PAUSE
-        if message.amends:
-            return Decision.GO
-        if self.engine.should_stop(trial):
+        if not message.amends and self.engine.should_stop(trial):
             self._verdicts[key] = (State.PRUNED, None)
             return Decision.STOP
-        return Decision.GO
+        return Decision.PAUSE if self.stopping else Decision.GO
 
     def _store_growth(self, trial: Trial, before: int) -> list[Trial]:
         """Store the epochs of the trial's own curve from `before` on; return the trial as it was after each.
@@ -297,10 +304,8 @@ class Search:
             self.store.save(trial)
         for longer in grown:
             self._notify("epoch_ended", longer)
-        if not left:
-            self._end_run(trial)
-        elif self.engine.should_stop(trial):
-            self._end_run(replace(trial, state=State.PRUNED))
+        if not left or self.engine.should_stop(trial):
+            self._end_run(replace(trial, state=State.PRUNED) if left else trial)
 
     def _run_failed(self, trial: Trial, message: Failed) -> None:
         if message.is_fatal:
@@ -326,31 +331,28 @@ class Search:
         """
         if message.counts and not self.stopping:
             wait_for_stop()
-        training = trial.trainings[message.training]
-        counts = message.counts and not self.stopping
+        training, counts = trial.trainings[message.training], message.counts and not self.stopping
         if counts and training.lost >= self.retries:
-            again = f"{training.lost + 1} times, the last time because {message.reason}"
-            failed = Failed(message.number, f"training was lost {again}", "", 0.0, training=message.training)
-            self._run_failed(trial, failed)
+            error = f"training was lost {training.lost + 1} times, the last time because {message.reason}"
+            self._run_failed(trial, Failed(message.number, error, "", 0.0, training=message.training))
             return
         self._verdicts.pop((message.number, message.training), None)
-        training = replace(training, lost=training.lost + counts)
-        self.store.save(self._update(trial, message.training, training))
+        self.store.save(self._update(trial, message.training, replace(training, lost=training.lost + counts)))
         self._waiting.append((message.number, message.training))
+        self._unanswered.add((message.number, message.training))
 
     # Endings ----------------------------------------------------------------------------------------------
 
     def _end_run(self, trial: Trial) -> None:
         """Store the end of a run, tell the engine, tell the observers; close the trial or let it rest."""
         trial = judged(trial, self.definition)
-        run = replace(trial.run, ended=self._next_event(), until=trial.epochs)
+        run = replace(trial.run, ended=next(self._events), until=trial.epochs)
         trial = replace(trial, runs=(*trial.runs[:-1], run))
         self._waiting = [key for key in self._waiting if key[0] != trial.number]
         if trial.state is State.RUNNING and not self.engine.may_continue(trial.number):
             trial = replace(trial, state=State.COMPLETED)
         if trial.state.is_finished:
-            trial = replace(trial, ended_at=time.time())
-            self._store_end(trial)
+            trial = self._with_end_stored(trial)
         else:
             self.store.save(trial)
             self._resting.add(trial.number)
@@ -369,15 +371,15 @@ class Search:
 
     def _close(self, numbers: Iterable[int]) -> None:
         for number in sorted(numbers):
-            trial = replace(self.trials[number], state=State.COMPLETED, ended_at=time.time())
-            self._store_end(trial)
-            self.trials[number] = trial
+            trial = self.trials[number] = self._with_end_stored(replace(self.trials[number], state=State.COMPLETED))
             self._resting.discard(number)
             self._notify("trial_ended", trial)
             self._weights.run_ended(trial)
 
-    def _store_end(self, trial: Trial) -> None:
+    def _with_end_stored(self, trial: Trial) -> Trial:
+        trial = replace(trial, ended_at=time.time())
         self.store.close_trial(trial, excesses(trial, self.definition.constraints))
+        return trial
 
     def _stop(self, reason: str) -> None:
         self.stopping, self.stopped_at = reason, time.monotonic()
@@ -388,10 +390,6 @@ class Search:
         """Return the trial after something became of one of its trainings; it is the one known from now on."""
         trial = self.trials[trial.number] = trainings.with_training(trial, index, training, self.definition.objective)
         return trial
-
-    def _next_event(self) -> int:
-        self._events += 1
-        return self._events - 1
 
     def _listed(self) -> list[Trial]:
         return [self.trials[number] for number in sorted(self.trials)]

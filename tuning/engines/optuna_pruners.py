@@ -75,26 +75,32 @@ class Judge:
         self._objective, self._warmup = objective, warmup
         self._by_trainings = isinstance(pruner, pruners.WilcoxonPruner)
         self._is_forgetful = _is_forgetful(pruner)
+        self._answers: dict[int, tuple[int, bool]] = {}  # the last about each trial, and at what step
 
     def should_stop(self, study: Study, trial_id: int, trial: Trial) -> bool:
-        """Show what is new of `trial`; tell whether to stop it."""
-        return self._show(study, trial_id, trial, is_asked=True)
+        """Show what is new of `trial`; tell whether to stop it. Asked about the same again, the answer is the same."""
+        self._show(study, trial_id, trial, is_asked=True)
+        step, stops = self._answers.get(trial_id, (-1, False))
+        return stops and (self._by_trainings or step == trial.epochs - 1)
 
     def learn(self, study: Study, trial_id: int, trial: Trial) -> None:
         """Show all of `trial`, whose run has ended or goes on later."""
         self._show(study, trial_id, trial, is_asked=not self._is_forgetful)
 
-    def _show(self, study: Study, trial_id: int, trial: Trial, is_asked: bool) -> bool:
-        shown = storage_of(study).get_trial(trial_id).intermediate_values
-        stops = False
+    def _show(self, study: Study, trial_id: int, trial: Trial, is_asked: bool) -> None:
+        storage = storage_of(study)
+        shown = storage.get_trial(trial_id).intermediate_values
+        latest = max(shown, default=-1)
         for step, value in self._values(trial):
-            is_last = not self._by_trainings and step == trial.epochs - 1  # reported again after a worker was lost
-            if (step in shown and not is_last) or not math.isfinite(value):
+            # What lies before the latest is reported again, after a process was lost: the trial went on from there.
+            if not math.isfinite(value) or (step in shown and step < latest):
                 continue
-            storage_of(study).set_trial_intermediate_value(trial_id, step, value)
+            if step not in shown:
+                storage.set_trial_intermediate_value(trial_id, step, value)
+            elif self._answers.get(trial_id, (-1, False))[0] == step:  # a pruner with rungs has moved on since
+                continue
             if is_asked and (self._by_trainings or self._warmup <= step < trial.run.stop - 1):
-                stops = self.pruner.prune(study, storage_of(study).get_trial(trial_id))
-        return stops
+                self._answers[trial_id] = step, self.pruner.prune(study, storage.get_trial(trial_id))
 
     def _values(self, trial: Trial) -> list[tuple[int, float]]:
         """Return (step, value): the objective of each epoch, or the best of each training of a cross-validation."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+import signal
 import sqlite3
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ from tuning.records.trial import Run, State
 from tuning.storage.lock import refuse_if_locked
 from tuning.storage.store import Store
 from tuning.training import checkpoints
-from tuning.training.messages import Finished, Lost, Report
+from tuning.training.messages import Decision, Finished, Lost, Report
 
 DEFINITION = Definition(
     "s", "space", None, (Float("a", 0.5, low=0.0, high=1.0),), Objective("loss", "min"), "played", {}, 0, 2
@@ -183,6 +184,64 @@ def test_a_run_that_loses_two_has_failed(search):
     with pytest.raises(SearchFailedError, match="training was lost 2 times, the last time because it was killed"):
         search(Played(1), executor)
     assert executor.attempts == 2
+
+
+class Stopping(Played):
+    """Stops its trial after the first epoch; `asks` are what happens when it is asked, one after the other."""
+
+    def __init__(self, *asks):
+        super().__init__(1)
+        self.asks = list(asks)
+
+    def should_stop(self, trial):
+        if self.asks:
+            self.asks.pop(0)()
+        return trial.epochs == 1
+
+
+class Resuming(Player):
+    """Writes a checkpoint after each epoch; the first worker may die as soon as it has reported."""
+
+    def __init__(self, dies=False, meanwhile=lambda: None):
+        super().__init__()
+        self.dies, self.meanwhile = dies, meanwhile
+
+    def poll(self, handle):
+        task = self.tasks.pop()
+        self.attempts += 1
+        for epoch in range(task.trained, task.run.stop):
+            self.meanwhile()
+            decision = handle(Report(0, epoch, {"loss": 1.0}, checkpoint=True))
+            if self.dies and self.attempts == 1:
+                handle(Lost(0, "it was killed"))
+                return
+            if decision is not Decision.GO:
+                break
+        handle(Finished(0, task.run.values, (), 1, 1.0))
+
+
+def interrupted():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize("lost", ["nothing", "the worker", "the driver"])
+def test_a_trial_that_is_to_stop_is_not_trained_further_after_a_loss(search, lost):
+    if lost == "the driver":
+        with pytest.raises(KeyboardInterrupt):
+            search(Stopping(interrupted), Resuming())
+    executor = Resuming(dies=lost == "the worker")
+    made = search(Stopping(), executor)
+    assert made.trials[0].state is State.PRUNED and made.trials[0].epochs == 1
+    assert made.trials[0].run.stop == 2 and executor.attempts == (2 if lost == "the worker" else 1)
+
+
+@pytest.mark.medium
+def test_a_trial_that_is_to_stop_does_not_pause_first(search):
+    engine = Stopping()
+    with pytest.raises(KeyboardInterrupt):
+        search(engine, Resuming(meanwhile=lambda: signal.raise_signal(signal.SIGINT)))
+    assert [trial.state for trial in engine.told] == [State.PRUNED]
 
 
 @pytest.mark.medium
