@@ -67,22 +67,27 @@ def run_program(before: Sequence[str], arguments: Sequence[str], workers: int) -
 
 
 def measure(seeds: Sequence[int], engines: Sequence[str]) -> list[Compared]:
-    """Run the searches of some engines in turns, once a seed."""
+    """Run the searches of some engines in turns, once a seed, and tell of each run as it ends: some take long."""
     wanted = {title: search for title, search in SEARCHES.items() if search[1] in engines}
     found, ours = [Compared(title) for title in wanted], ["-m", "tuning.keras_tuner"]
     for seed in seeds:
         for compared, search in zip(found, wanted.values(), strict=True):
             arguments = [*search, "--seed", str(seed)]
-            seconds, theirs = run_program([], arguments, 1)
-            compared.theirs.append(seconds)
-            compared.their_best.append(theirs["best"])
             seconds, record = run_program(ours, arguments, 2)
             compared.ours.append(seconds)
             compared.our_best.append(record["best"])
-            print(f"  {compared.title}: {compared.theirs[-1]:.1f} s, ours {seconds:.1f} s", file=sys.stderr, flush=True)
+            tell(f"{compared.title}, seed {seed}: ours {seconds:.1f} s, best {record['best']:.4f}")
+            seconds, theirs = run_program([], arguments, 1)
+            compared.theirs.append(seconds)
+            compared.their_best.append(theirs["best"])
+            tell(f"{compared.title}, seed {seed}: KerasTuner {seconds:.1f} s, best {theirs['best']:.4f}")
             if compared.same_values is None and "random" in search:
                 compared.same_values = run_program(ours, arguments, 1)[1]["values"] == theirs["values"]
     return found
+
+
+def tell(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)
 
 
 def print_results(found: Sequence[Compared]) -> None:

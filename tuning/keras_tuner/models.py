@@ -6,8 +6,10 @@ are compiled programs and somebody listens to the first training's epochs.
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -35,12 +37,13 @@ class Models:
     Args:
         tuner: whose trial it is.
         listen: told of the metrics of each epoch of the trial's first training.
-        quiet: whether a training that does not say shows no progress.
+        is_sent: whether other processes train other trials meanwhile: then a training that does not say shows no
+            progress, and what is written to the same file in every trial is written in turn.
         under_way: what the trial has left and leaves for being gone on with.
     """
 
-    def __init__(self, tuner: Any, listen: Listen, quiet: bool, under_way: UnderWay) -> None:
-        self._tuner, self._listen, self._quiet, self._under_way = tuner, listen, quiet, under_way
+    def __init__(self, tuner: Any, listen: Listen, is_sent: bool, under_way: UnderWay) -> None:
+        self._tuner, self._listen, self._is_sent, self._under_way = tuner, listen, is_sent, under_way
         self._n_trainings = 0
         self._models: list[Any] = []
         self._reports: list[FitReport] = []
@@ -82,10 +85,12 @@ class Models:
             return
 
         def fit(*args: Any, **kwargs: Any) -> Any:
+            if type(model).fit is not keras.Model.fit:
+                return self._train_its_own_way(model, args, kwargs)
             if len(args) > _CALLBACKS or isinstance(kwargs.get("callbacks"), keras.callbacks.CallbackList):
                 self._under_way.cannot_be_followed()
                 return compiled.fit(model, *args, **kwargs)
-            if self._quiet and len(args) < _CALLBACKS and kwargs.get("verbose", "auto") == "auto":
+            if self._is_sent and len(args) < _CALLBACKS and kwargs.get("verbose", "auto") == "auto":
                 kwargs["verbose"] = 0
             return self._train(model, args, kwargs)
 
@@ -112,18 +117,52 @@ class Models:
             kwargs["initial_epoch"], trained.epochs = trained.next_epoch, epochs
         kwargs["callbacks"] = [*callbacks, follower]
         try:
-            compiled.fit(model, *args, **kwargs)
+            with self._writing_in_turn(callbacks):
+                compiled.fit(model, *args, **kwargs)
         finally:
             report = compiled.last_report(model)
             self._reports += [] if report is None else [report]
         follower.training_ended(report)
         return history
 
+    def _train_its_own_way(self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a `fit` that a model's class has of its own, with the very arguments: it knows what they are."""
+        place, self._n_trainings = self._n_trainings, self._n_trainings + 1
+        self._under_way.cannot_be_followed()
+        self._reports.append(FitReport(False, f"{type(model).__name__} has its own `fit`"))
+        if "callbacks" not in kwargs:
+            return type(model).fit(model, *args, **kwargs)
+        callbacks, begun = self._callbacks(kwargs["callbacks"]), Trained(0, 0, False, [])
+        follower = _Follower(place, callbacks, self._under_way, begun, None if place else self._listen)
+        with self._writing_in_turn(callbacks):
+            return type(model).fit(model, *args, **{**kwargs, "callbacks": [*callbacks, follower]})
+
+    @contextmanager
+    def _writing_in_turn(self, callbacks: Sequence[Any]) -> Iterator[None]:
+        """Have checkpoints of models written while no other trial's process writes one: it may be the same file."""
+        written = [c for c in callbacks if self._is_sent and isinstance(c, keras.callbacks.ModelCheckpoint)]
+        for callback in written:
+            callback.on_epoch_end = _in_turn(callback.on_epoch_end, Path(self._tuner.project_dir, "checkpoints.lock"))
+        try:
+            yield
+        finally:
+            for callback in written:
+                del callback.on_epoch_end
+
     def _callbacks(self, given: Any) -> list[Any]:
         """Return the callbacks of a training: KerasTuner's without its batches, where nobody asked for them."""
         listed: Sequence[Any] = keras.tree.flatten(given) if given else []
         theirs = () if private.looks_at_batches(self._tuner) else private.tuner_callback()
         return [_Epochs(c.tuner, c.trial) if theirs and type(c) is theirs else c for c in listed]
+
+
+def _in_turn(genuine: Callable[..., None], lock: Path) -> Callable[..., None]:
+    def on_epoch_end(epoch: int, logs: Any = None) -> None:
+        with lock.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            genuine(epoch, logs)
+
+    return on_epoch_end
 
 
 class _Epochs(keras.callbacks.Callback):

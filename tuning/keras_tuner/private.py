@@ -20,7 +20,7 @@ from tuning.files import remove, replaced
 
 _NEEDED = {
     "keras_tuner.src.engine.base_tuner": ("BaseTuner._try_run_and_update_trial", "BaseTuner.search"),
-    "keras_tuner.src.engine.oracle": ("Oracle._save_trial", "Oracle._get_trial_dir", "Oracle.create_trial"),
+    "keras_tuner.src.engine.oracle": ("Oracle._get_trial_dir", "Oracle.create_trial"),
     "keras_tuner.src.engine.stateful": ("Stateful.save", "Stateful.get_state"),
     "keras_tuner.src.engine.tuner": (
         "Tuner.run_trial",
@@ -141,9 +141,13 @@ def load_trial(oracle: Any, trial_id: str) -> Any:
     return keras_tuner.engine.trial.Trial.load(str(Path(oracle._get_trial_dir(trial_id)) / "trial.json"))
 
 
-def save_trial(oracle: Any, trial: Any) -> None:
-    """Write a trial's file."""
-    oracle._save_trial(trial)
+def learn_of_others(oracle: Any, trial_id: str) -> None:
+    """Have a worker's copy of an oracle know what has become of the trials beside one of them since it was made."""
+    for path in Path(oracle._get_trial_dir(trial_id)).parent.glob("trial_*/trial.json"):
+        other = path.parent.name.removeprefix("trial_")
+        known = oracle.trials.get(other)
+        if other != trial_id and (known is None or known.status not in ("COMPLETED", "FAILED")):
+            oracle.trials[other] = load_trial(oracle, other)
 
 
 def trial_folder(oracle: Any, trial_id: str) -> Path:

@@ -99,6 +99,7 @@ def _search(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         resources.enter_context(locked(path))
         store, definition = agreed(path, _definition(tuner, space, path, epochs), tuner.oracle)
         resources.enter_context(closing(store))
+        board = TensorBoardObserver(path / TENSORBOARD)
         try:
             Search(
                 definition=definition,
@@ -106,7 +107,7 @@ def _search(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
                 executor=executor,
                 store=store,
                 path=path,
-                observers=[TensorBoardObserver(path / TENSORBOARD)],
+                observers=[board],
                 keep=0,
                 training=TrainingOptions(),
             ).run()
@@ -119,6 +120,7 @@ def _search(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         finally:
             if executor.is_broken_off:
                 forget_unknown(store, tuner.oracle)
+                board.search_started(definition, store.read()[0])  # has its folders agree with the trials again
 
 
 @contextmanager
@@ -136,7 +138,7 @@ def _short_collections() -> Iterator[None]:
 
 def _executor(space: TunerSpace) -> Executor:
     """Return what trains the trials, with the space: worker processes where they can be sent there."""
-    number, reason = chosen(space.tuner)
+    number, reason = chosen(space.tuner, space.kwargs.get("callbacks"))
     if number > 1:
         executor = ProcessExecutor(number, space.imports, math.inf, Share(number, devices=visible_gpus()))
         try:

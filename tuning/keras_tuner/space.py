@@ -54,6 +54,7 @@ class TunerSpace(SearchSpace):
         """Return a trial of the oracle's; in a worker process, a copy of it."""
         if not self.is_sent:
             return self.trials[trial_id]
+        private.learn_of_others(self.tuner.oracle, trial_id)
         trial = private.load_trial(self.tuner.oracle, trial_id)
         self.tuner.oracle.trials[trial_id] = trial
         return trial

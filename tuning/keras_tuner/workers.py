@@ -9,11 +9,18 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import keras
+
 from tuning.errors import OptionError, must, raise_all, whole_number
 from tuning.executors.machine import default_workers
 from tuning.keras_tuner import private
 
 VARIABLE = "TUNE_WORKERS"
+
+_ONE_PLACE = ("BackupAndRestore", "CSVLogger", "ModelCheckpoint")
+"""Callbacks of Keras's that write to the same place in every trial."""
+
+_ALL_THE_SAME = f"{VARIABLE}=N in the environment, or kt.workers(N), has trials sent to other processes all the same."
 
 _wanted: int | None = None
 
@@ -47,24 +54,33 @@ def asked_for() -> int | None:
     return int(text)
 
 
-def chosen(tuner: Any) -> tuple[int, str]:
-    """Return the number of workers for a search, and why it is one, where the machine holds more."""
+def chosen(tuner: Any, callbacks: Any = None) -> tuple[int, str]:
+    """Return the number of workers for a search, and why it is one, where the machine holds more.
+
+    Args:
+        tuner: whose search it is.
+        callbacks: of each trial, as `search` is given them.
+    """
     wanted = asked_for()
     if wanted is not None:
         return wanted, ""
     remaining = tuner.remaining_trials
     possible = default_workers(None if remaining is None else max(remaining, 1))
-    reason = "" if possible == 1 else _why_not_sent(tuner)
+    reason = "" if possible == 1 else _why_not_sent(tuner, callbacks)
     return (1 if reason else possible), reason
 
 
-def _why_not_sent(tuner: Any) -> str:
+def _why_not_sent(tuner: Any, callbacks: Any) -> str:
     own = private.own_part(tuner)
     if own is not None:
         return (
             f"{type(tuner).__name__} has a `{own}` of its own, and what that leaves behind on the tuner would stay in "
-            f"another process. {VARIABLE}=N in the environment, or kt.workers(N), has it sent there all the same."
+            f"another process. {_ALL_THE_SAME}"
         )
     if getattr(tuner, "distribution_strategy", None) is not None:
         return "a distribution strategy cannot be sent to other processes."
+    kinds = (kind.__name__ for callback in keras.tree.flatten(callbacks) for kind in type(callback).__mro__)
+    writes = next((name for name in kinds if name in _ONE_PLACE), None)
+    if writes is not None:
+        return f"{writes} writes to the same place in every trial. {_ALL_THE_SAME}"
     return ""

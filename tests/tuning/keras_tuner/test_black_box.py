@@ -312,6 +312,21 @@ def test_the_same_seed_gives_the_trials_that_keras_tuner_alone_makes(tmp_path, m
 
 
 @pytest.mark.medium
+def test_the_oracle_that_a_worker_has_knows_the_trials_that_ended_since(made):
+    from tuning.keras_tuner.space import TunerSpace
+
+    tuner = made(lambda hp: hp.Float("a", 0, 1))
+    space = TunerSpace(tuner, (), {})
+    vars(space).update(space.__getstate__())  # as if it had been sent
+    tuner.search()
+    scores = {trial_id: trial.score for trial_id, trial in tuner.oracle.trials.items()}
+    tuner.oracle.trials.clear()
+    assert space.trial("1").score == scores["1"]
+    assert {trial_id: trial.score for trial_id, trial in tuner.oracle.trials.items()} == scores
+    assert len(tuner.oracle.get_best_trials(3)) == 3
+
+
+@pytest.mark.medium
 def test_another_objective_begins_the_study_anew(tuners, made):
     made(lambda hp: hp.Float("a", 0, 1)).search()
     made(lambda hp: {"y": hp.Float("a", 0, 1)}, tuners.Objective("y", "max"), overwrite=True).search()

@@ -38,6 +38,9 @@ def ours_searched(name, folder):
     assert found
     for project, (study, n_trials) in found.items():
         assert len(study.trials) == n_trials, project
+        shown = {int(path.name.removeprefix("trial_")) for path in study.path.glob("tensorboard/trial_*")}
+        assert shown == {trial.number for trial in study.trials}, "what is shown is what there is"
+        assert not list(study.path.glob("tensorboard/**/running"))
         for trial in study.trials:
             if trial.state is State.FAILED or {name, project} & {*TRAIN_NOTHING}:
                 continue

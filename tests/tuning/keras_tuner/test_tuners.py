@@ -368,6 +368,32 @@ def test_a_subclassed_model_is_trained_and_found_again(made):
     is_ours(tuner)
 
 
+def test_a_model_with_a_fit_of_its_own_gets_the_arguments_that_it_wants(made):
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.out = keras.layers.Dense(1, "sigmoid")
+
+        def call(self, inputs):
+            return self.out(inputs)
+
+        def fit(self, pair, more, callbacks=None, **kwargs):
+            assert more == 1
+            return super().fit(*pair, callbacks=callbacks, **kwargs)
+
+    def own(hp):
+        model = Own()
+        model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-1)), "binary_crossentropy", run_eagerly=True)
+        return model
+
+    tuner = made(own)
+    tuner.search((X, Y), more=1, epochs=2, validation_data=(X, Y), verbose=0)
+    trials = studies("out")["p"][0].trials
+    assert [len(trial.curve.epochs) for trial in trials] == [2, 2]
+    assert {trial.compiled_reason for trial in trials} == {"Own has its own `fit`"}
+    is_ours(tuner)
+
+
 def test_epochs_are_compiled_where_the_model_allows(made):
     tuner = made(lambda hp: build(hp, eagerly=False), max_trials=1)
     tuner.search(**data(epochs=2))

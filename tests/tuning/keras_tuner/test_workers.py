@@ -81,6 +81,18 @@ def test_a_distribution_strategy_keeps_trials_in_the_program(silent):
     assert number == 1 and "distribution strategy" in reason
 
 
+@pytest.mark.parametrize(
+    "callback", [keras.callbacks.ModelCheckpoint("best.keras"), keras.callbacks.CSVLogger("log.csv")]
+)
+def test_what_all_trials_write_keeps_them_in_the_program(silent, monkeypatch, callback):
+    module = import_module("tuning.keras_tuner.workers")
+    tuner = silent.RandomSearch(build, objective="loss", max_trials=9, directory="out", project_name="p")
+    number, reason = module.chosen(tuner, [keras.callbacks.TensorBoard("b"), callback])
+    assert number == 1 and reason.startswith(f"{type(callback).__name__} writes to the same place")
+    monkeypatch.setenv("TUNE_WORKERS", "2")
+    assert module.chosen(tuner, [callback]) == (2, "")
+
+
 def searched(kt, *data):
     tuner = kt.RandomSearch(build, objective="loss", max_trials=2, directory="out", project_name="p")
     open("processes", "w").close()
