@@ -257,7 +257,8 @@ def _copied(record: dict[str, Any], number: int) -> dict[str, Any]:
     record["scores"] = [score * worse for score in record["scores"]]
     for run in record["runs"]:
         run |= {"number": number, "asked": 2 * number, "ended": 2 * number + 1}
-        run["values"]["rate"] *= worse
+        if run["values"] is not None:  # otherwise they are the trial's
+            run["values"]["rate"] *= worse
         if "id" in run["note"]:
             run["note"]["id"] = f"{number:04d}"
             run["note"]["values"]["rate"] *= worse

@@ -31,6 +31,7 @@ from tuning.records.constraint import excesses
 from tuning.records.definition import Definition
 from tuning.records.trial import RETURNED, Run, State, Training, Trial
 from tuning.storage.folder import CHECKPOINTS
+from tuning.storage.reading import unswept
 from tuning.storage.store import Store
 from tuning.training.messages import Decision, Failed, Finished, Key, Lost, Message, Report
 from tuning.training.options import TrainingOptions
@@ -104,8 +105,9 @@ class Search:
 
     def begin(self) -> None:
         """Read the study, and tell that it is searched."""
-        self._resume()
-        self._notify("search_started", self.definition, self._listed())
+        with unswept():
+            self._resume()
+            self._notify("search_started", self.definition, self._listed())
         self._close_settled()
 
     def end(self) -> None:

@@ -192,9 +192,9 @@ class KerasTunerEngine(Engine):
 
 def _as_it_was(trial: Trial, index: int) -> Trial:
     """Return the trial as it was told when its run `index` ended."""
-    last = index == len(trial.runs) - 1
-    state = trial.state if last else State.RUNNING
-    return replace(trial, runs=trial.runs[: index + 1], state=state)
+    if index == len(trial.runs) - 1:
+        return trial
+    return replace(trial, runs=trial.runs[: index + 1], state=State.RUNNING)
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ from tuning.records.constraint import Constraint
 from tuning.records.lesson import Lesson
 from tuning.records.objective import Objective
 
-VERSION = 5
+VERSION = 6
 """Of what a study stores, the definition and the trials; `tuning.storage.upgrade` reads the earlier ones."""
 
 

@@ -100,6 +100,8 @@ def alone(trial: Trial, index: int) -> Trial:
 
     Once the trial has ended, the training's score is what it gives to the trial's.
     """
+    if trial.joint is None:
+        return trial
     training = trial.trainings[index]
     counted = trial.counted[index] if trial.state.is_finished and trial.counted else None
     if counted is not None:

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuning.errors import StudyError
 from tuning.hyperparameters import Hyperparameter
+from tuning.records import epochs
 from tuning.records.definition import VERSION, Definition
-from tuning.records.epochs import packed
 from tuning.records.trial import Curve, Run, State, Training, Trial
 from tuning.storage import origin, upgrade
 from tuning.storage.database import Database
@@ -328,42 +327,39 @@ class Store:
 
 
 def _to_record(trial: Trial) -> dict[str, Any]:
-    record = {f.name: getattr(trial, f.name) for f in fields(Trial)}
-    record["version"] = VERSION
+    record = {**vars(trial), "version": VERSION}
     record["state"] = trial.state.value
-    record["runs"] = [asdict(run) for run in trial.runs]
+    record["runs"] = [_of_run(run, trial) for run in trial.runs]
     record["trainings"] = [_of_training(training) for training in trial.trainings]
     record["joint"] = None if trial.joint is None else _of_training(trial.joint)
     return record
 
 
 def _from_record(record: Mapping[str, Any]) -> Trial:
-    values = dict(record)
-    for name in record.keys() - _FIELDS_OF_TRIAL:
-        del values[name]
+    values = {name: record[name] for name in record.keys() & _FIELDS_OF_TRIAL}
     values["state"] = State(record["state"])
     values["trainings"] = tuple(map(_to_training, record["trainings"]))
     values["joint"] = None if record["joint"] is None else _to_training(record["joint"])
-    values["runs"] = tuple(checked(Run(**run)) for run in record["runs"])
+    values["runs"] = tuple(_to_run(run, record["values"]) for run in record["runs"])
     values["found"] = tuple(record["found"])
     values["scores"] = tuple(record.get("scores", ()))
     values["counted"] = tuple(None if one is None else tuple(one) for one in record["counted"])
     return Trial(**values)
 
 
+def _of_run(run: Run, trial: Trial) -> dict[str, Any]:
+    """Return the record of a run, without its values where they are the trial's, as those of most are."""
+    return {**vars(run), "values": None if run.values is trial.values else run.values}
+
+
+def _to_run(record: Mapping[str, Any], values: Mapping[str, Any]) -> Run:
+    return checked(Run(**(record if record["values"] is not None else {**record, "values": values})))
+
+
 def _of_training(training: Training) -> dict[str, Any]:
-    record = {f.name: getattr(training, f.name) for f in fields(Training)}
-    return {**record, "curve": _encoded(training.curve)}
+    return {**vars(training), "curve": epochs.to_json(training.curve.epochs)}
 
 
 def _to_training(record: Mapping[str, Any]) -> Training:
-    return checked(Training(**{**record, "curve": Curve(packed(record["curve"])), "untils": tuple(record["untils"])}))
-
-
-def _encoded(curve: Curve) -> list[dict[str, Any]]:
-    return [{name: _encode(value) for name, value in epoch.items()} for epoch in curve.epochs]
-
-
-def _encode(value: float) -> float | str:
-    """Return a number that JSON can hold; NaN and infinities as text, which `float` reads."""
-    return value if math.isfinite(value) else str(value)
+    curve = Curve(epochs.from_json(record["curve"]))
+    return checked(Training(**{**record, "curve": curve, "untils": tuple(record["untils"])}))

@@ -14,6 +14,8 @@ Versions:
     4: a definition has the fingerprint of the default model and of the code that trains it (`model`). Studies of
         earlier versions have none, and are gone on with whatever the model is.
     5: a training says where it was trained last (`worker`), and why it did not go on from its checkpoint (`restarted`).
+    6: the numbers of a curve are packed (`records.epochs`), and a run leaves out values that are the trial's. Earlier
+        forms of both are read as they are: a curve whose epochs have different metrics still has the earlier one.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -19,6 +20,7 @@ from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
 from tuning.hyperparameters import Hyperparameter
 from tuning.records.definition import Definition
+from tuning.records.epochs import names_in
 from tuning.records.objective import Objective
 from tuning.records.ranking import Front
 from tuning.records.trial import State, Trial
@@ -106,8 +108,7 @@ class Records:
     def learn_metrics(self, epochs: Iterable[Mapping[str, float]]) -> bool:
         """Take in the names of metrics that training reports; tell whether there were new ones."""
         before = len(self._metrics)
-        for epoch in epochs:
-            self._metrics.update(epoch)
+        self._metrics |= names_in(epochs)
         return len(self._metrics) > before
 
     def learn_best(self, trials: Iterable[Trial]) -> set[int]:
@@ -149,7 +150,16 @@ class Records:
         )
         for name, value in self._applying(trial.values):
             info.hparams[name].CopyFrom(self._columns[name].encode(value))
-        own = {
+        columns = {**self._own_columns, **self._host_column}
+        for name, value in self._own(trial).items():
+            info.hparams[self._own_names[name]].CopyFrom(columns[self._own_names[name]].encode(value))
+        return info
+
+    def _own(self, trial: Trial) -> dict[str, Any]:
+        """Return what a session shows in the toolkit's own columns."""
+        d = self._definition
+        host = {HOST: ", ".join(trial.hosts)} if self._host_column and trial.hosts else {}
+        return {
             TRIAL_STATE: STATES[trial.state],
             TRIAL: trial.number,
             BUDGET: trial.run.stop if trial.runs else d.epochs,
@@ -157,20 +167,19 @@ class Records:
             STUDY: d.study,
             **({PARETO: trial.number in self._front} if d.several else {}),
             **({FEASIBLE: is_known_feasible(trial)} if d.constraints else {}),
+            **host,
         }
-        if self._host_column and trial.hosts:
-            own[HOST] = ", ".join(trial.hosts)
-        columns = {**self._own_columns, **self._host_column}
-        for name, value in own.items():
-            info.hparams[self._own_names[name]].CopyFrom(columns[self._own_names[name]].encode(value))
-        return info
 
     def fingerprint(self, trial: Trial) -> str:
-        """Return eight digits that change with anything a finished trial's session shows, times left aside."""
-        values = self.session_start(trial).hparams
-        encoded = sorted((name, value.SerializeToString()) for name, value in values.items())
-        shown = (encoded, trial.epochs, self.progress(trial), *(s for s in (trial.scores, trial.limited) if s))
-        return f"{zlib.crc32(repr(shown).encode()):08x}"
+        """Return eight digits that change with anything a finished trial's session shows, times left aside.
+
+        They say what the session is made of, not the session: thousands of trials are looked at when a study goes on.
+        """
+        values = sorted((name, self._columns[name].kind, value) for name, value in self._applying(trial.values))
+        score = None if trial.state is State.FAILED else (trial.score, trial.best_epoch)
+        curve = array("d", trial.curve.values(self._definition.objective.name)).tobytes()
+        shown = (values, self._own(trial), trial.epochs, score, trial.scores, trial.limited)
+        return f"{zlib.crc32(repr(shown).encode(), zlib.crc32(curve)):08x}"
 
     def progress(self, trial: Trial) -> list[tuple[str, float, int]]:
         """Return the points of the objective; see `progress`."""
