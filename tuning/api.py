@@ -53,6 +53,7 @@ def search(
     compiled: bool = True,
     keep: int = 3,
     workers: int = 1,
+    batch_trials: int | str = 1,
     in_process: bool | None = None,
     cluster: Any = None,
     retries: int = 1,
@@ -105,6 +106,9 @@ def search(
         compiled: run epochs as compiled programs where possible.
         keep: number of best trials whose weights are kept.
         workers: number of trials that are trained at once, each in a process of its own; 1 trains in this process.
+        batch_trials: number of trials that each worker trains at once, epochs of those that share a program as one, on
+            JAX; "auto" for a number that suits the machine, together where that is found to be quicker. As with so many
+            workers, as many trials are proposed before the first has ended.
         in_process: whether to train in this process; default: with one worker. TensorFlow never frees what it has
             compiled, so a search of hundreds of architectures should have a worker process, which is replaced
             when it has grown, even if it is a single one.

@@ -84,6 +84,13 @@ def run(
         help="Worker processes; default: as many as cores, memory and GPUs allow.",
         rich_help_panel=TRAINING,
     ),
+    batch_trials: str = typer.Option(
+        "1",
+        "--batch-trials",
+        metavar="N|auto",
+        help="Trials that each worker trains at once, in one program where they share it; on JAX.",
+        rich_help_panel=TRAINING,
+    ),
     cluster: str = typer.Option(
         None,
         "--cluster",
@@ -236,6 +243,7 @@ def run(
         "seed": seed,
         "storage": storage,
         **({} if workers is None else {"workers": workers}),
+        "batch_trials": int(batch_trials) if batch_trials.isdecimal() else batch_trials,
         "cluster": cluster,
         "retries": retries,
         "time_limit": seconds(time_limit, "--time-limit"),

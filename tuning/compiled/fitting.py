@@ -16,7 +16,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from tuning.compiled import arrays, backends, batches, cache, eligibility, private, several_steps, streaming, worthwhile
+from tuning.compiled import (
+    arrays,
+    backends,
+    batches,
+    cache,
+    eligibility,
+    lanes,
+    private,
+    several_steps,
+    streaming,
+    worthwhile,
+)
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import Program
 from tuning.compiled.batches import Stream
@@ -173,7 +184,8 @@ class _OnArrays:
         """Train an epoch, only its first batch if asked to, and validate it; return the logs of both."""
         training, validation = self.training, self.validation
         n_rows = training.batch_size if only_one else training.n_rows
-        values, validation_values = self.program.run(self.state, training, validation, order, n_rows, validate)
+        given = self.program, self.state, training, validation, order, n_rows, validate
+        values, validation_values = lanes.run(*given)
         logs = dict(zip(self.names[0], values, strict=True))
         return logs, dict(zip(self.names[1], validation_values, strict=True)) if validate else {}
 
@@ -217,7 +229,8 @@ def _on_arrays(model: Any, arguments: Mapping[str, Any], training: Samples, vali
     program, names, reused = cache.program_for(model, training, validation, by_xla=short is None)
     spent = (0.0, 0.0) if reused else (program.trace_seconds, program.compile_seconds)
     _reports[model] = FitReport(True, short, reused, *spent, program.short.value)
-    work = _OnArrays(training, validation, program, backends.current().state_of(model), names)
+    samples = lanes.shared(training), None if validation is None else lanes.shared(validation)
+    work = _OnArrays(*samples, program, backends.current().state_of(model), names)
     return _Prepared(work, _Order(training, arguments["shuffle"]), validation is not None)
 
 

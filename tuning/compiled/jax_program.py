@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import keras
 from jax import lax
+from jax.extend.core import jaxpr_as_fun
 
 from tuning.compiled import eligibility
 from tuning.compiled.arrays import Samples
@@ -61,7 +62,7 @@ def state_of(model: Any) -> State:
     return State((a, b, c, d), [vars(layer)[name] for layer, name in constants_of(model)])
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Program:
     """A compiled epoch.
 
@@ -70,6 +71,8 @@ class Program:
             short one, tensors to validate on, and likewise; returns values, and those of both kinds of metrics.
         names, short, is_bound, trace_seconds, compile_seconds: see `backends.Program`.
         variables: shapes and types of the model's variables.
+        traced: the epoch as it was traced, of flat arguments, and the form of what it returns.
+        of_lanes: programs for several models at once, by their number and whether all have the same samples.
     """
 
     epoch: Callable[..., Any]
@@ -79,6 +82,8 @@ class Program:
     variables: Any
     trace_seconds: float
     compile_seconds: float
+    traced: tuple[Callable[..., Any], Any]
+    of_lanes: dict[tuple[int, bool], Callable[..., Any]] = dataclasses.field(default_factory=dict)
 
     def fits(self, model: Any) -> bool:
         """Tell whether `model` has variables such as the program expects."""
@@ -88,19 +93,37 @@ class Program:
         self, state: State, training: Samples, validation: Samples | None, order: Any, n_rows: int, validate: bool
     ) -> tuple[list[Any], list[Any]]:
         """Train a model for an epoch and validate it; see `backends.Program`."""
-        n_validation = validation.n_rows if validation is not None and validate else 0
-        values, *results = self.epoch(
-            state.read(),
-            state.constants,
-            [*training.tensors],
-            jnp.asarray(order),
-            *_counts(training, n_rows),
-            [*validation.tensors] if validation is not None else [],
-            *_counts(validation, n_validation),
-        )
+        values, *results = self.epoch(*_arguments(state, training, validation, order, n_rows, validate))
         state.write(values)
         train, test = jax.device_get(results)
         return train, test
+
+    def run_together(self, epochs: Sequence[Any]) -> list[tuple[list[Any], list[Any]]]:
+        """Do what `run` does for several models of the architecture at once.
+
+        There is a program for each power of two: surplus lanes train the first model once more, and are not looked at.
+
+        Args:
+            epochs: have the arguments of `run` as attributes, equal `n_rows` and `validate` among them.
+        """
+        first = epochs[0]
+        is_same = all(e.training is first.training and e.validation is first.validation for e in epochs)
+        n_lanes = 1 << (len(epochs) - 1).bit_length()
+        each = [
+            _arguments(e.state, e.training, e.validation, e.order, e.n_rows, e.validate)
+            for e in (*epochs, *[first] * (n_lanes - len(epochs)))
+        ]
+        if (n_lanes, is_same) not in self.of_lanes:
+            self.of_lanes[n_lanes, is_same] = jax.jit(_several(*self.traced, is_same))
+        # What does not differ is given once.
+        given = [
+            [of_one[at] for of_one in each] if _differs(at, is_same) else each[0][at] for at in range(len(each[0]))
+        ]
+        found = self.of_lanes[n_lanes, is_same](*given)[: len(epochs)]
+        results = jax.device_get([results for _, *results in found])
+        for epoch, (values, *_) in zip(epochs, found, strict=True):
+            epoch.state.write(values)
+        return [(train, test) for train, test in results]
 
 
 def compile_epoch(model: Any, training: Samples, validation: Samples | None, by_xla: bool = True) -> Program:
@@ -122,15 +145,8 @@ def compile_epoch(model: Any, training: Samples, validation: Samples | None, by_
 def _compile(model: Any, training: Samples, validation: Samples | None) -> Program:
     started = time.perf_counter()
     state, steps = state_of(model), _Steps(model, training, validation)
-    arguments = (
-        state.read(),
-        state.constants,
-        [*training.tensors],
-        jnp.zeros(training.n_batches * training.batch_size, "int32"),
-        *_counts(training, 0),
-        [*validation.tensors] if validation is not None else [],
-        *_counts(validation, 0),
-    )
+    order = jnp.zeros(training.n_batches * training.batch_size, "int32")
+    arguments = _arguments(state, training, validation, order, 0, validate=False)
     traced = jax.jit(_one_program(steps)).trace(*arguments)
     if not eligibility.has_accelerator() and _is_convolving(traced.jaxpr.jaxpr):
         raise NotWorthwhileError("XLA is slow at convolutions inside a loop on a CPU")
@@ -147,7 +163,58 @@ def _compile(model: Any, training: Samples, validation: Samples | None) -> Progr
         _specs(state),
         traced_at - started,
         time.perf_counter() - traced_at,
+        (jaxpr_as_fun(traced.jaxpr), jax.tree.structure(traced.out_info)),
     )
+
+
+def _arguments(
+    state: State, training: Samples, validation: Samples | None, order: Any, n_rows: int, validate: bool
+) -> tuple[Any, ...]:
+    """Return the arguments of `Program.epoch`."""
+    n_validation = validation.n_rows if validation is not None and validate else 0
+    return (
+        state.read(),
+        state.constants,
+        [*training.tensors],
+        jnp.asarray(order),
+        *_counts(training, n_rows),
+        [*validation.tensors] if validation is not None else [],
+        *_counts(validation, n_validation),
+    )
+
+
+_STATE, _CONSTANTS, _TENSORS, _ORDER, _VALIDATION = 0, 1, 2, 3, 6
+"""Places among the arguments of an epoch."""
+
+
+def _differs(at: int, is_same: bool) -> bool:
+    """Tell whether several models have an argument each."""
+    return at in (_STATE, _CONSTANTS, _ORDER) or (at in (_TENSORS, _VALIDATION) and not is_same)
+
+
+def _several(flat_epoch: Callable[..., Any], form: Any, is_same: bool) -> Callable[..., Any]:
+    """Return a function that runs an epoch of several models: takes a list where these differ, and returns one.
+
+    Args:
+        flat_epoch: takes the leaves of the arguments of an epoch, and returns those of its results.
+        form: of the results.
+        is_same: whether all have the same samples.
+    """
+
+    def epoch(*arguments: Any) -> Any:
+        return jax.tree.unflatten(form, flat_epoch(*jax.tree.leaves(arguments)))
+
+    def epochs(*given: Any) -> list[Any]:
+        n_lanes = len(given[_ORDER])
+        axes = [0 if _differs(at, is_same) else None for at in range(len(given))]
+        stacked = [
+            jax.tree.map(lambda *leaves: jnp.stack(leaves), *one) if axis == 0 else one
+            for axis, one in zip(axes, given, strict=True)
+        ]
+        found = jax.vmap(epoch, in_axes=axes)(*stacked)
+        return [jax.tree.map(lambda leaf, lane=lane: leaf[lane], found) for lane in range(n_lanes)]
+
+    return epochs
 
 
 def _specs(state: State) -> Any:

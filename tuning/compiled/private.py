@@ -28,6 +28,7 @@ MODULES: dict[str, str] = {
     "convert_to_sliceable": f"{_ADAPTERS}.array_slicing",
     "EpochIterator": "keras.src.trainers.epoch_iterator",
     "train_validation_split": f"{_ADAPTERS}.array_slicing",
+    "GLOBAL_STATE_TRACKER": "keras.src.backend.common.global_state",
     "get_global_attribute": "keras.src.backend.common.global_state",
     "set_global_attribute": "keras.src.backend.common.global_state",
     "tensorflow": "keras.src.utils.module_utils",
@@ -162,6 +163,33 @@ def fresh_name_counters() -> Iterator[None]:
         yield
     finally:
         set_attribute(name, before)
+
+
+def of_this_thread() -> dict[str, Any]:
+    """Return what Keras keeps for this thread alone: settings, scopes, counters; empty where it is not imported.
+
+    Raises:
+        GoneError: it is kept elsewhere.
+    """
+    return {} if "keras" not in sys.modules else dict(vars(_tracker()))
+
+
+def set_for_this_thread(kept: dict[str, Any]) -> None:
+    """Have Keras keep this for this thread.
+
+    Raises:
+        GoneError: it is kept elsewhere.
+    """
+    if "keras" in sys.modules:
+        here = vars(_tracker())
+        here.clear()
+        here.update(kept)
+
+
+def _tracker() -> Any:
+    get("GLOBAL_STATE_TRACKER")
+    # Asked for each time: `clear_session` puts another one in its place.
+    return import_module(MODULES["GLOBAL_STATE_TRACKER"]).GLOBAL_STATE_TRACKER
 
 
 @contextmanager

@@ -37,6 +37,9 @@ LEAST = {"trials": 1, "epochs": 1, "seed": 0, "keep": 0, "patience": 0, "workers
 RETRIES = 1
 """Worker processes that may die in a run, where nothing else is asked for."""
 
+AUTO = "auto"
+"""For `batch_trials`: a number that suits the machine, in one program where that is found to be quicker."""
+
 SECONDS = ("time_limit", "silence_limit")
 
 FOREIGN = {
@@ -80,6 +83,7 @@ class Request:
         log: what to write for TensorBoard besides, read.
         warm_start: other studies, as they were given; later with the configurations of each.
         lessons: what the engine is told of them.
+        batch_trials: how many trials a worker trains at once, or `AUTO`.
         told: whether a program trains, and tells what its trials come to.
         folder: the working folder when the search was asked for, where relative paths begin: a space may change it.
     """
@@ -109,6 +113,7 @@ class Request:
     compiled: bool = True
     keep: int = 3
     workers: int = 1
+    batch_trials: int | str = 1
     in_process: bool = True
     cluster: Any = None
     retries: int = RETRIES
@@ -150,7 +155,7 @@ class Request:
         )
         mistakes.add(*_tries_mistakes(given["tries"]), *callbacks.mistakes(given["fit_options"].get("callbacks")))
         mistakes.add(*callbacks.mistakes(space.callbacks), *_foreign_mistakes(given["fit_options"], space))
-        mistakes.add(*_choice_mistakes(given), *_warm_start_mistakes(given["warm_start"]))
+        mistakes.add(*_choice_mistakes(given), *_batch_mistakes(given), *_warm_start_mistakes(given["warm_start"]))
         mistakes.caught(lambda: None if given["budget"] is None else Budget.read(given["budget"]), None)
         fit_options = {name: value for name, value in given["fit_options"].items() if name != "sample_weight"}
         constraints = mistakes.caught(lambda: constraint.read(given["constraints"] or ()), no_constraints)
@@ -208,7 +213,7 @@ class _Mistakes:
 
 def _is_in_process(given: Mapping[str, Any]) -> bool:
     if given["in_process"] is None:
-        return given["workers"] == 1 and given["cluster"] is None
+        return given["workers"] == 1 and given["cluster"] is None and given["batch_trials"] == 1
     return bool(given["in_process"])
 
 
@@ -231,6 +236,18 @@ def _number_mistakes(given: Mapping[str, Any]) -> list[str]:
     if given["in_process"] and given["cluster"] is not None:
         mistakes.append("`in_process` must be False with a cluster.")
     return mistakes
+
+
+def _batch_mistakes(given: Mapping[str, Any]) -> list[str]:
+    """Find why several trials cannot be trained in one program."""
+    number = given["batch_trials"]
+    if number == 1:
+        return []
+    if number != AUTO and whole_number("batch_trials", number, 1):
+        return [must("batch_trials", f"be a whole number >= 1 or '{AUTO}'", number)]
+    others = {"in_process": bool(given["in_process"]), "cluster": given["cluster"] is not None}
+    others["compiled=False"] = not given["compiled"]
+    return [must("batch_trials", f"be 1 with {name}", number) for name, is_given in others.items() if is_given]
 
 
 def _engine_mistakes(given: Mapping[str, Any]) -> list[str]:

@@ -17,18 +17,22 @@ from tuning.data import Data, with_folds
 from tuning.driver.observer import notify, remark
 from tuning.driver.opening import looked_up, opened_search
 from tuning.driver.plan import plan, training_options
-from tuning.driver.request import Request
+from tuning.driver.request import AUTO, Request
 from tuning.driver.warm_start import warmed
 from tuning.engines.registry import engine_kind
 from tuning.errors import OptionError, Remark, must, users_line
 from tuning.executors.base import Executor
+from tuning.executors.channel import Batch
 from tuning.executors.in_process import InProcessExecutor
 from tuning.executors.machine import Share, visible_gpus
 from tuning.executors.processes import ProcessExecutor
 from tuning.preflight import Findings, check
 from tuning.preflight.changeable import changeable
-from tuning.records.objective import TIMES, Objective
+from tuning.records.objective import EPOCH_SECONDS, TIMES, Objective
 from tuning.training.fit import data_of
+
+BATCH_ON_GPU, BATCH_ON_CPU = 32, 8
+"""Trials that a worker trains at once where the machine decides."""
 
 
 def run(request: Request) -> Data:
@@ -49,6 +53,7 @@ def run(request: Request) -> Data:
         findings = executor.call(check, request.goal, request.fix, request.fit_options, request.anneal, request.checks)
         for found in findings.remarks:
             warnings.warn(found, Remark, stacklevel=users_line())
+        refuse_batches(request, findings)
         if engine_kind(request.engine).changes:
             request = with_changes(request, findings, executor)
         fingerprint = data.fingerprint()
@@ -60,6 +65,23 @@ def run(request: Request) -> Data:
             remark(request.observers, text)
         search.run()
     return data
+
+
+def refuse_batches(request: Request, findings: Findings) -> None:
+    """Refuse to train trials in one program where there is none, or where an objective is time.
+
+    Raises:
+        OptionError: says why.
+    """
+    if request.batch_trials == 1:
+        return
+    if not findings.uses_keras or findings.backend != "jax":
+        where = f"where Keras runs on {findings.backend}" if findings.uses_keras else "where models are not Keras's"
+        advice = "On JAX (KERAS_BACKEND=jax) trials are trained together."
+        raise OptionError(must("batch_trials", f"be 1 {where}", request.batch_trials, advice))
+    names = _measured_names(request)
+    if EPOCH_SECONDS in names:
+        raise OptionError(must("batch_trials", f"be 1 where {EPOCH_SECONDS} counts", request.batch_trials))
 
 
 def with_changes(request: Request, findings: Findings, executor: Executor) -> Request:
@@ -101,8 +123,13 @@ def executor_for(request: Request) -> Executor:
         return InProcessExecutor(imports)
     if request.cluster is not None:
         return _on_cluster(request)
-    share = Share(request.workers, devices=visible_gpus())
-    return ProcessExecutor(request.workers, imports, request.silence_limit, share, folder=request.folder)
+    gpus = visible_gpus()
+    if request.batch_trials == AUTO:
+        batch = Batch(BATCH_ON_GPU if gpus else BATCH_ON_CPU, is_measured=True)
+    else:
+        batch = Batch(int(request.batch_trials))
+    share = Share(request.workers, devices=gpus)
+    return ProcessExecutor(request.workers, imports, request.silence_limit, share, folder=request.folder, batch=batch)
 
 
 def _on_cluster(request: Request) -> Executor:
@@ -117,9 +144,14 @@ def _on_cluster(request: Request) -> Executor:
         advice = "It is an extra: pip install 'keras-tuning[cluster]'."
         raise OptionError(must("cluster", "be None without dask.distributed", request.cluster, advice)) from error
     most = request.workers if request.workers > 1 else None
-    wanted = [Objective.split(goal)[0] if isinstance(goal, str) else goal.name for goal in request.goals]
-    alike = any(name in TIMES for name in (*wanted, *(c.name for c in request.constraints or ())))
+    alike = any(name in TIMES for name in _measured_names(request))
     return ClusterExecutor(request.cluster, request.path, request.space.imports, request.silence_limit, most, alike)
+
+
+def _measured_names(request: Request) -> list[str]:
+    """Return what the trials are judged by: objectives and constraints."""
+    wanted = [Objective.split(goal)[0] if isinstance(goal, str) else goal.name for goal in request.goals]
+    return [*wanted, *(constraint.name for constraint in request.constraints or ())]
 
 
 def load_data(request: Request) -> tuple[Data, Mapping[str, Any] | None]:

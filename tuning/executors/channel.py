@@ -24,16 +24,35 @@ _ALIGNMENT = 64
 
 
 @dataclass(frozen=True)
+class Batch:
+    """How many tasks a worker trains at once.
+
+    Attributes:
+        size: their number.
+        is_measured: whether epochs are one program only where that was found to be quicker.
+    """
+
+    size: int = 1
+    is_measured: bool = False
+
+
+SINGLY = Batch()
+"""One after the other."""
+
+
+@dataclass(frozen=True)
 class Setup:
     """The first message to a worker.
 
     Attributes:
         sys_path: where modules are looked for.
         imports: modules to import ahead of the first task.
+        batch: how many tasks it has at once.
     """
 
     sys_path: list[str]
     imports: tuple[str, ...] = ()
+    batch: Batch = SINGLY
 
 
 @dataclass(frozen=True)
@@ -55,10 +74,11 @@ class Unable:
 
 @dataclass(frozen=True)
 class Train:
-    """Train a task; `pickled` is the `Task` with that key."""
+    """Train a task; `pickled` is the `Task` with that key. `is_alone`: while no other is trained."""
 
     key: Key
     pickled: bytes
+    is_alone: bool = False
 
 
 @dataclass(frozen=True)

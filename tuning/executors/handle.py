@@ -42,7 +42,7 @@ main(*map(int, sys.argv[2:]))"""
 
 
 class WorkerHandle:
-    """A worker process that trains one task at a time.
+    """A worker process that trains one task at a time, or a few in lanes.
 
     Args:
         environment: of the process.
@@ -52,14 +52,14 @@ class WorkerHandle:
         folder: the working folder of the process.
 
     Attributes:
-        task: key of the task it trains; None while it is idle.
+        tasks: keys of the tasks it has, in the order in which they came.
         is_ready: whether it has loaded the space.
         heard: `time.monotonic()` when it last had something to do or to say.
     """
 
     def __init__(self, environment: Mapping[str, str], payload: int, mark: str, share: int, folder: Path) -> None:
         self._mark, self._share = mark, share
-        self.task: Key | None = None
+        self.tasks: list[Key] = []
         self.is_ready = False
         self.heard = time.monotonic()
         self._first_resident: int | None = None

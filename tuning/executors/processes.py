@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -24,6 +25,8 @@ import cloudpickle
 from tuning.data import Data
 from tuning.errors import TuningError
 from tuning.executors.channel import (
+    SINGLY,
+    Batch,
     Call,
     Load,
     Loaded,
@@ -67,6 +70,8 @@ class ProcessExecutor:
         share: what the workers may take of this machine; None for all of it.
         payload: the file for the space and the data; None for one of its own.
         folder: where the workers work; None for the working folder as it is now. A space may change it later.
+        batch: how many tasks each worker trains at once. When it dies, nobody knows which of them is to blame: none
+            is, and each that was under way is trained alone the next time.
     """
 
     def __init__(
@@ -77,17 +82,19 @@ class ProcessExecutor:
         share: Share | None = None,
         payload: BinaryIO | None = None,
         folder: Path | None = None,
+        batch: Batch = SINGLY,
     ) -> None:
-        self.slots = slots
+        self._n_workers, self._batch = slots, batch
         self._patience = Patience(silence_seconds)
         self._place = Share(slots) if share is None else share
         self._folder = Path.cwd() if folder is None else folder
-        self._setup = Setup([str(self._folder / path) for path in sys.path], tuple(imports))
+        self._setup = Setup([str(self._folder / path) for path in sys.path], tuple(imports), batch)
         self._payload = unnamed_file() if payload is None else payload
         self._is_loaded = self._is_closed = False
         self._false_starts = 0
         self._tasks: dict[Key, Train] = {}  # under way
         self._unanswered: set[Key] = set()
+        self._suspects: set[Key] = set()  # tasks that were lost in company
         self._workers: list[WorkerHandle] = []
         self._share = free_bytes() // self._place.slots
         self._mark = os.urandom(8).hex()
@@ -99,6 +106,10 @@ class ProcessExecutor:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def slots(self) -> int:
+        return sum(map(self._room, self._workers))
 
     def load(self, source: str | None, space: SearchSpace, data: Data, is_own: bool = False) -> None:
         record = (source, None if source is not None else space, data)
@@ -158,17 +169,19 @@ class ProcessExecutor:
 
     def submit_pickled(self, message: Train) -> int:
         """Take a task that is pickled already; return the slot of its worker."""
-        slot, worker = next((i, w) for i, w in enumerate(self._workers) if w.task is None)
-        worker.task = message.key
+        free = (worker for worker in self._workers if len(worker.tasks) < self._room(worker))
+        worker = min(free, key=lambda worker: len(worker.tasks))
+        message = replace(message, is_alone=message.key in self._suspects)
+        worker.tasks.append(message.key)
         self._tasks[message.key] = message
         worker.send(message)
-        return slot
+        return self._workers.index(worker)
 
     def answer(self, key: Key, decision: Decision) -> None:
         """Answer the report of a task whose handler has put that off."""
         self._unanswered.discard(key)
         for worker in self._workers:
-            if worker.task == key:
+            if key in worker.tasks:
                 worker.send(decision)
 
     def poll(self, handle: Callable[[Message], Decision | None], bell: Connection | None = None) -> None:
@@ -218,7 +231,7 @@ class ProcessExecutor:
             )
         except OSError as error:
             raise TuningError(
-                f"a worker process could not be started: {error}. Search with fewer workers than {self.slots}."
+                f"a worker process could not be started: {error}. Search with fewer workers than {self._n_workers}."
             ) from None
         self._guardian.watch(worker.pid)
         worker.send(self._setup)
@@ -241,9 +254,11 @@ class ProcessExecutor:
             else:
                 worker.send(decision)
         elif isinstance(message, (Finished, Failed)):
-            worker.task = None
-            del self._tasks[message.number, message.training]
-            if worker.has_grown:
+            key = message.number, message.training
+            worker.tasks.remove(key)
+            del self._tasks[key]
+            self._suspects.discard(key)
+            if worker.has_grown and not worker.tasks:
                 self._replace(worker)
             handle(message)
         else:
@@ -260,7 +275,6 @@ class ProcessExecutor:
 
     def _bury(self, worker: WorkerHandle, handle: Callable[[Message], Any], reason: str) -> None:
         """Start another worker in place of a dead one, and say what was lost with it."""
-        task = worker.task
         if not worker.is_ready:
             self._false_starts += 1
             if self._false_starts > MAX_FALSE_STARTS:
@@ -269,16 +283,28 @@ class ProcessExecutor:
                     f"last one: {reason}. What they have printed says more; workers=1 trains without them."
                 )
         successor = self._replace(worker)
-        if task is None:
+        if not worker.is_ready:  # training has not begun
+            successor.tasks = worker.tasks
+            for key in worker.tasks:
+                successor.send(self._tasks[key])
             return
-        self._unanswered.discard(task)
-        if worker.is_ready:
-            del self._tasks[task]
-            number, training = task
-            handle(Lost(number, reason, training))
-        else:  # training has not begun
-            successor.task = task
-            successor.send(self._tasks[task])
+        blamed = self._blamed(worker.tasks)
+        for key in worker.tasks:
+            self._unanswered.discard(key)
+            del self._tasks[key]
+        for number, training in worker.tasks:
+            handle(Lost(number, reason, training, counts=(number, training) == blamed))
+
+    def _blamed(self, tasks: Sequence[Key]) -> Key | None:
+        """Return which of a dead worker's tasks was trained alone; where several were, none, but all are suspects."""
+        if len(tasks) == 1 or (tasks and tasks[0] in self._suspects):
+            return tasks[0]
+        self._suspects.update(itertools.takewhile(lambda key: key not in self._suspects, tasks))
+        return None
+
+    def _room(self, worker: WorkerHandle) -> int:
+        """Return how many tasks a worker may have: one that is about to be replaced gets no more."""
+        return len(worker.tasks) if worker.tasks and worker.has_grown else self._batch.size
 
     def _replace(self, worker: WorkerHandle) -> WorkerHandle:
         self._end(worker, 0)
@@ -289,7 +315,7 @@ class ProcessExecutor:
     def _silent(self) -> Iterator[tuple[WorkerHandle, float]]:
         for worker in list(self._workers):
             limit = self._patience.limit if worker.is_ready else self._patience.start_limit
-            is_training = worker.task is not None and worker.task not in self._unanswered
+            is_training = bool(worker.tasks) and self._unanswered.isdisjoint(worker.tasks)
             if is_training and worker.is_silent_for(limit):
                 yield worker, limit
 

@@ -1,6 +1,6 @@
 """The program of a worker process; `handle` starts it.
 
-Owns the process's life: it waits for tasks on its channel, trains them one after the other, and ends when
+Owns the process's life: it waits for tasks on its channel, trains them one after the other or in lanes, and ends when
 the channel closes or its driver dies, whatever it is doing at that moment; signals that stop a whole job are the
 driver's business. What a trial forks has neither the channel nor the worker's way with signals.
 """
@@ -8,6 +8,7 @@ driver's business. What a trial forks has neither the channel nor the worker's w
 from __future__ import annotations
 
 import contextlib
+import copy
 import ctypes
 import gc
 import importlib
@@ -17,11 +18,13 @@ import queue
 import signal
 import sys
 import threading
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
 from tuning.errors import one_line
 from tuning.executors.channel import (
+    Batch,
     Call,
     Load,
     Loaded,
@@ -65,11 +68,12 @@ def main(channel_descriptor: int, payload_descriptor: int, driver: int) -> None:
 
 
 def _serve(channel: Connection, tasks: Any, answers: Any, payload: int) -> None:
-    space = data = None
+    space = data = lanes = None
     while True:
         message = tasks.get()
         if isinstance(message, Setup):
             _set_up(message)
+            lanes = _lanes_of(message.batch)
         elif isinstance(message, Load):
             try:
                 space, data = _loaded(payload)
@@ -79,8 +83,32 @@ def _serve(channel: Connection, tasks: Any, answers: Any, payload: int) -> None:
                 channel.send(Loaded())
         elif isinstance(message, Call):
             channel.send(_called(message, space, data))
-        else:
+        elif lanes is None:
             _train(channel, answers, space, data, message)
+        else:
+            if message.is_alone:
+                lanes.wait()
+            # What a space notes of itself while it builds is that trial's.
+            lanes.start(partial(_train_in_lane, channel, answers, copy.copy(space), data, message))
+            if message.is_alone:
+                lanes.wait()
+
+
+def _lanes_of(batch: Batch) -> Any:
+    """Return lanes for several tasks at once; None for one after the other."""
+    if batch.size == 1:
+        return None
+    from tuning.compiled.lanes import Lanes
+
+    return Lanes(batch.is_measured)
+
+
+def _train_in_lane(channel: Connection, *given: Any) -> None:
+    """Train a task; only one lane has its turn, so only one speaks, and the next answer is its."""
+    try:
+        _train(channel, *given)
+    except ConnectionError:  # the driver has hung up
+        os._exit(0)
 
 
 def _die_with(driver: int) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tuning.compiled import lanes
 from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, fold
 from tuning.space import HyperParameters, SearchSpace
@@ -124,4 +125,6 @@ def _how_it_was_trained(model: Any, task: Task) -> tuple[bool | None, str | None
     if report is None:
         has_own = has_own_fit(model)
         return False, "the model has a fit of its own" if has_own else "fit did not call model.fit"
-    return report.compiled, report.explanation
+    company = lanes.company()
+    together = None if company == 1 else f"in one program with up to {company - 1} other{'s' * (company > 2)}"
+    return report.compiled, report.explanation or together
