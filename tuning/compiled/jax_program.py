@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -72,7 +73,7 @@ class Program:
         names, short, is_bound, trace_seconds, compile_seconds: see `backends.Program`.
         variables: shapes and types of the model's variables.
         traced: the epoch as it was traced, of flat arguments, and the form of what it returns.
-        of_lanes: programs for several models at once, by their number and whether all have the same samples.
+        several: programs for several models at once, by whether all have the same samples.
     """
 
     epoch: Callable[..., Any]
@@ -83,7 +84,7 @@ class Program:
     trace_seconds: float
     compile_seconds: float
     traced: tuple[Callable[..., Any], Any]
-    of_lanes: dict[tuple[int, bool], Callable[..., Any]] = dataclasses.field(default_factory=dict)
+    several: dict[bool, Callable[..., Any]] = dataclasses.field(default_factory=dict)
 
     def fits(self, model: Any) -> bool:
         """Tell whether `model` has variables such as the program expects."""
@@ -98,32 +99,37 @@ class Program:
         train, test = jax.device_get(results)
         return train, test
 
-    def run_together(self, epochs: Sequence[Any]) -> list[tuple[list[Any], list[Any]]]:
+    def run_together(self, epochs: Sequence[tuple[Any, ...]]) -> list[tuple[list[Any], list[Any]]]:
         """Do what `run` does for several models of the architecture at once.
 
         There is a program for each power of two: surplus lanes train the first model once more, and are not looked at.
 
         Args:
-            epochs: have the arguments of `run` as attributes, equal `n_rows` and `validate` among them.
+            epochs: the arguments of `run` for each; `n_rows` and `validate` are equal.
         """
-        first = epochs[0]
-        is_same = all(e.training is first.training and e.validation is first.validation for e in epochs)
+        is_same = all(e[1] is epochs[0][1] and e[2] is epochs[0][2] for e in epochs)
         n_lanes = 1 << (len(epochs) - 1).bit_length()
-        each = [
-            _arguments(e.state, e.training, e.validation, e.order, e.n_rows, e.validate)
-            for e in (*epochs, *[first] * (n_lanes - len(epochs)))
-        ]
-        if (n_lanes, is_same) not in self.of_lanes:
-            self.of_lanes[n_lanes, is_same] = jax.jit(_several(*self.traced, is_same))
-        # What does not differ is given once.
-        given = [
-            [of_one[at] for of_one in each] if _differs(at, is_same) else each[0][at] for at in range(len(each[0]))
-        ]
-        found = self.of_lanes[n_lanes, is_same](*given)[: len(epochs)]
-        results = jax.device_get([results for _, *results in found])
-        for epoch, (values, *_) in zip(epochs, found, strict=True):
-            epoch.state.write(values)
-        return [(train, test) for train, test in results]
+        given = [_arguments(*epoch) for epoch in (*epochs, *[epochs[0]] * (n_lanes - len(epochs)))]
+        lanes = _repeated(given[0][:2], n_lanes)
+        for lane in range(1, len(epochs)):
+            lanes = _with_lane(lanes, lane, given[lane][:2])
+        places = zip(_axes(is_same)[2:], zip(*(one[2:] for one in given), strict=True), strict=True)
+        rest = [values[0] if axis is None else _stacked(values) for axis, values in places]
+        values, *results = self.of_lanes(is_same)(*lanes, *rest)
+        train, test = jax.device_get(results)
+        for lane, (state, *_) in enumerate(epochs):
+            state.write(_lane(values, lane))
+        return [([v[lane] for v in train], [v[lane] for v in test]) for lane in range(len(epochs))]
+
+    def of_lanes(self, is_same: bool) -> Callable[..., Any]:
+        """Return the program for several models at once.
+
+        Args:
+            is_same: whether all have the same samples.
+        """
+        if is_same not in self.several:
+            self.several[is_same] = jax.jit(jax.vmap(_unflattened(*self.traced), in_axes=_axes(is_same)))
+        return self.several[is_same]
 
 
 def compile_epoch(model: Any, training: Samples, validation: Samples | None, by_xla: bool = True) -> Program:
@@ -183,38 +189,37 @@ def _arguments(
     )
 
 
-_STATE, _CONSTANTS, _TENSORS, _ORDER, _VALIDATION = 0, 1, 2, 3, 6
-"""Places among the arguments of an epoch."""
+def _axes(is_same: bool) -> tuple[int | None, ...]:
+    """Return along which axis several models' arguments of an epoch lie; None where they have one for all."""
+    samples = None if is_same else 0
+    return 0, 0, samples, 0, None, None, samples, None, None
 
 
-def _differs(at: int, is_same: bool) -> bool:
-    """Tell whether several models have an argument each."""
-    return at in (_STATE, _CONSTANTS, _ORDER) or (at in (_TENSORS, _VALIDATION) and not is_same)
+def _unflattened(flat: Callable[..., Any], form: Any) -> Callable[..., Any]:
+    """Return an epoch of a function of the leaves of its arguments, which returns the leaves of its results."""
+    return lambda *arguments: jax.tree.unflatten(form, flat(*jax.tree.leaves(arguments)))
 
 
-def _several(flat_epoch: Callable[..., Any], form: Any, is_same: bool) -> Callable[..., Any]:
-    """Return a function that runs an epoch of several models: takes a list where these differ, and returns one.
+def _stacked(values: Sequence[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *values)
 
-    Args:
-        flat_epoch: takes the leaves of the arguments of an epoch, and returns those of its results.
-        form: of the results.
-        is_same: whether all have the same samples.
-    """
 
-    def epoch(*arguments: Any) -> Any:
-        return jax.tree.unflatten(form, flat_epoch(*jax.tree.leaves(arguments)))
+# To stack and unstack in the program of an epoch itself takes XLA longer to compile than all the rest.
 
-    def epochs(*given: Any) -> list[Any]:
-        n_lanes = len(given[_ORDER])
-        axes = [0 if _differs(at, is_same) else None for at in range(len(given))]
-        stacked = [
-            jax.tree.map(lambda *leaves: jnp.stack(leaves), *one) if axis == 0 else one
-            for axis, one in zip(axes, given, strict=True)
-        ]
-        found = jax.vmap(epoch, in_axes=axes)(*stacked)
-        return [jax.tree.map(lambda leaf, lane=lane: leaf[lane], found) for lane in range(n_lanes)]
 
-    return epochs
+@partial(jax.jit, static_argnums=1)
+def _repeated(state: Any, n_lanes: int) -> Any:
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (n_lanes, *jnp.shape(leaf))), state)
+
+
+@partial(jax.jit, donate_argnums=0)
+def _with_lane(lanes: Any, lane: Any, state: Any) -> Any:
+    return jax.tree.map(lambda leaf, value: leaf.at[lane].set(value), lanes, state)
+
+
+@jax.jit
+def _lane(lanes: Any, lane: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf[lane], lanes)
 
 
 def _specs(state: State) -> Any:

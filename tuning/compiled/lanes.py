@@ -44,30 +44,22 @@ class Epoch:
     """An epoch that a lane waits for: the arguments of `Program.run`, and what came of it, in what company."""
 
     program: Program
-    state: Any
-    training: Samples
-    validation: Samples | None
-    order: Any
-    n_rows: int
-    validate: bool
+    given: tuple[Any, ...]
     results: Results = field(default_factory=lambda: ([], []))
     error: BaseException | None = None
     company: int = 1
 
     def run(self) -> None:
         """Run it by itself."""
-        given = (self.state, self.training, self.validation, self.order, self.n_rows, self.validate)
         try:
-            self.results = self.program.run(*given)
+            self.results = self.program.run(*self.given)
         except BaseException as error:  # it is the lane's
             self.error = error
 
 
-def run(
-    program: Program, state: Any, training: Samples, validation: Samples | None, order: Any, n_rows: int, validate: bool
-) -> Results:
-    """Do what `program.run` does; in a lane together with the other lanes."""
-    epoch = Epoch(program, state, training, validation, order, n_rows, validate)
+def run(program: Program, *given: Any) -> Results:
+    """Return `program.run(*given)`; in a lane run together with the others' epochs."""
+    epoch = Epoch(program, given)
     lane = getattr(_here, "lane", None)
     if lane is None:
         epoch.run()
@@ -191,7 +183,8 @@ class Lanes:
     def _run(self, epochs: Sequence[Epoch]) -> None:
         groups: dict[Any, list[Epoch]] = {}
         for epoch in epochs:
-            groups.setdefault((id(epoch.program), epoch.n_rows, epoch.validate), []).append(epoch)
+            *_, n_rows, validate = epoch.given
+            groups.setdefault((id(epoch.program), n_rows, validate), []).append(epoch)
         for group in groups.values():
             choice = self._choices.setdefault(group[0].program, _Choice(self._is_measured))
             choice.run(group)
@@ -243,7 +236,7 @@ def _run_together(epochs: Sequence[Epoch]) -> bool:
     if together is None:
         return False
     try:
-        found = together(epochs)
+        found = together([epoch.given for epoch in epochs])
     except Exception:  # no state has changed yet
         return False
     for epoch, results in zip(epochs, found, strict=True):

@@ -1,6 +1,7 @@
 """Searches on another backend of Keras: the same as on TensorFlow, which is not even imported."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import keras
 import pytest
 
 import tuning
-from tuning.errors import StudyError
+from tuning.errors import OptionError, StudyError
 from tuning.tensorboard.writer import read_events
 
 ROOT = Path(__file__).parents[3]
@@ -53,13 +54,54 @@ fitted = [
 assert (fitted[0].predict_proba(data.x) == fitted[1].predict_proba(data.x)).all()
 """
 
+TOGETHER = """
+import os, signal
+from pathlib import Path
+
+import numpy as np
+import tuning
+from tuning.driver.observer import Observer
+
+class Interrupts(Observer):
+    def epoch_ended(self, trial):
+        if (trial.number, trial.epochs) == (5, 2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+given = {"engine": "random", "trials": 10, "epochs": 4, "seed": 3}
+alone = tuning.search(LANES, study="alone", **given)
+assert {t.state.name for t in alone.trials} == {"COMPLETED", "FAILED"}, "some diverge"
+
+def compared(study):
+    assert [t.state for t in study.trials] == [t.state for t in alone.trials]
+    for one, other in zip(study.trials, alone.trials):
+        assert one.values == other.values
+        curves = [[epoch["val_mae"] for epoch in t.curve.epochs] for t in (one, other)]
+        np.testing.assert_allclose(*curves, rtol=1e-4, err_msg=str(one.number))
+    return [t.compiled_reason for t in study.trials]
+
+try:
+    tuning.search(LANES, study="together", batch_trials=8, observers=[Interrupts()], **given)
+    raise AssertionError("it was not interrupted")
+except KeyboardInterrupt:
+    pass
+under_way = tuning.load_study("together").trials
+assert len(under_way) == 8 and any(t.state.name == "RUNNING" and t.epochs == 2 for t in under_way), under_way
+assert any("in one program with up to" in str(r) for r in compared(
+    tuning.search(LANES, study="together", batch_trials=8, **given)
+))
+os.environ["DIES"] = os.path.abspath("dies")
+Path("dies").touch()
+compared(tuning.search(LANES, study="killed", batch_trials=8, **given))
+assert not Path("dies").exists()
+"""
+
 
 @pytest.fixture
 def run_on_jax(tmp_path):
     """Run a program on JAX, in an empty folder; it writes what Keras runs on where `told` is."""
 
     def run(program):
-        text = program.replace("SPACE", repr(str(SPACE)))
+        text = program.replace("SPACE", repr(str(SPACE))).replace("LANES", repr(str(SPACE.with_name("lanes.py"))))
         (tmp_path / "program.py").write_text(f"if __name__ == '__main__':\n    exec({text!r})\n")
         env = {**os.environ, "KERAS_BACKEND": "jax", "TOLD": str(tmp_path / "told"), "PYTHONPATH": str(ROOT)}
         subprocess.run([sys.executable, "program.py"], cwd=tmp_path, env=env, check=True, timeout=300)
@@ -90,3 +132,30 @@ def test_a_search_on_jax_is_like_any_other_and_imports_no_tensorflow(tune, tmp_p
 @pytest.mark.slow
 def test_promotions_final_models_and_estimators_are_the_same_on_jax(run_on_jax):
     run_on_jax(FURTHER)
+
+
+@pytest.mark.slow
+def test_trials_in_one_program_come_to_what_each_comes_to_alone_interrupted_and_killed(run_on_jax):
+    run_on_jax(TOGETHER)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"batch_trials": 0}, "`batch_trials` must be a whole number >= 1 or 'auto', but got 0"),
+        ({"batch_trials": "many"}, "or 'auto', but got 'many'"),
+        ({"batch_trials": 4, "in_process": True}, "must be 1 with in_process, but got 4"),
+        ({"batch_trials": 4, "compiled": False}, "must be 1 with compiled=False, but got 4"),
+    ],
+)
+def test_what_cannot_be_trained_together_is_refused(given, message, tmp_path):
+    with pytest.raises(OptionError, match=re.escape(message)):
+        tuning.search(str(SPACE), logs=tmp_path, **given)
+
+
+@pytest.mark.medium
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="Keras runs on something else")
+def test_trials_are_trained_together_on_jax_alone(tmp_path):
+    with pytest.raises(OptionError, match=r"`batch_trials` must be 1 where Keras runs on tensorflow, but got 4"):
+        tuning.search(str(SPACE), logs=tmp_path, batch_trials=4, trials=1)
+    assert not list(tmp_path.iterdir())
