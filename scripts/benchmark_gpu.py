@@ -7,9 +7,10 @@ downloads nothing. Each backend has a process of its own, which begins no row th
 Epochs: each model of `breadth_models` with `tuning.compiled.fit` and with `model.fit`; medians of warm epochs,
 validation included, and the time from `compile` to the end of a first epoch.
 
-Trials: so many of a network of 3 x 50 units on as many rows as California housing has, each with weights, learning rate
-and orders of its own: one after the other, each epoch a compiled program, and all in one program (JAX: `vmap` over the
-state). The largest difference between the losses of the two ways is printed.
+Trials, on JAX: so many of a network of 3 x 50 units on as many rows as California housing has, each with weights,
+learning rate and orders of its own: one after the other, each epoch a compiled program, and all at once in lanes, as
+with `--batch-trials`. Seconds of all of it, building the models included, and of an epoch of all of them; `first`
+compiles. The largest difference between the losses of the two ways is printed.
 
 With `--rows 128 --trials 4 --epochs 1` it runs on a CPU in a minute, which is what its test does.
 """
@@ -151,72 +152,55 @@ def _timed(fit: Callable[..., Any], model: Any, arguments: dict[str, Any], n_epo
 
 
 def many_trials(n_trials: int, n_rows: int, n_epochs: int) -> dict[str, Any]:
-    """Train trials one after the other and all in one program; return the seconds of an epoch of all, and more."""
-    import jax
-    import jax.numpy as jnp
+    """Train trials one after the other and in lanes; return the seconds of both, and how much the losses differ."""
+    from scripts.breadth_models import BREADTH
+    from tuning.compiled.lanes import Lanes
+
+    given = BREADTH["small"].arguments(n_rows)
+    rates = np.geomspace(*RATES, n_trials).tolist()
+
+    def one_by_one(epochs: int) -> list[tuple[list[float], list[float]]]:
+        return [_trial(seed, rate, given, epochs) for seed, rate in enumerate(rates)]
+
+    def at_once(epochs: int) -> list[tuple[list[float], list[float]]]:
+        found: dict[int, Any] = {}
+        lanes = Lanes()
+        for seed, rate in enumerate(rates):
+            lanes.start(lambda s=seed, r=rate: found.update({s: _trial(s, r, given, epochs)}))
+        lanes.wait()
+        return [found[seed] for seed in range(n_trials)]
+
+    record: dict[str, Any] = {"trials": n_trials, "epochs": n_epochs}
+    losses, whole, warm = [], [], []
+    for name, way in (("one_by_one", one_by_one), ("at_once", at_once)):
+        started = time.perf_counter()
+        way(1)  # which compiles
+        ready = time.perf_counter()
+        trials = way(1 + n_epochs)
+        whole.append(time.perf_counter() - ready)
+        ends = np.array([times for times, _ in trials])
+        spans = ends[:, -1] - ends[:, 0]
+        warm.append((spans.sum() if way is one_by_one else ends[:, -1].max() - ends[:, 0].max()) / n_epochs)
+        losses.append(np.array([values for _, values in trials]))
+        record |= {f"{name}_first": ready - started, name: whole[-1], f"{name}_epoch_of_all": float(warm[-1])}
+    record |= {"ratio": whole[0] / whole[1], "ratio_of_epochs": float(warm[0] / warm[1])}
+    return record | {"largest_relative_difference": float(np.max(np.abs(losses[1] - losses[0]) / losses[0]))}
+
+
+def _trial(seed: int, rate: float, arguments: dict[str, Any], n_epochs: int) -> tuple[list[float], list[float]]:
+    """Train a trial; return when its epochs ended, and their validation losses."""
     import keras
 
     from scripts.breadth_models import BREADTH
-    from tuning.compiled import arrays, fitting
-    from tuning.compiled.jax_program import one_epoch, state_of
+    from tuning import compiled
 
-    row = BREADTH["small"]
-    given = row.arguments(n_rows)
-    training = arrays.load(given["x"], given["y"], batch_size=given["batch_size"])
-    validation = arrays.load(*given["validation_data"], batch_size=given["batch_size"])
-    rng = np.random.default_rng(0)
-    states = []
-    for rate in np.geomspace(*RATES, n_trials):
-        model = row.build()
-        model.compile(**row.compiling() | {"optimizer": keras.optimizers.Adam(rate)})
-        fitting._build(model, training)
-        states.append(state_of(model))
-    size = training.n_batches * training.batch_size
-    orders = np.zeros((n_epochs, n_trials, size), "int32")
-    for epoch in orders:
-        for order in epoch:
-            order[:n_rows] = rng.permutation(n_rows)
-    rest = (list(training.tensors), *_counts(training), list(validation.tensors), *_counts(validation))
-
-    def arguments(values: Any, constants: Any, order: Any) -> tuple[Any, ...]:
-        return values, constants, rest[0], jnp.asarray(order), *rest[1:]
-
-    epoch_of_one = one_epoch(model, training, validation)
-    single = jax.jit(epoch_of_one)
-    lanes = jax.jit(jax.vmap(epoch_of_one, in_axes=(0, None, None, 0, *(None,) * 5)))
-    results = []
-    for function, groups in ((single, [[state] for state in states]), (lanes, [states])):
-        seconds, losses = [], np.zeros(n_trials)
-        stacked = [_stacked(group) if len(groups) == 1 else group[0].read() for group in groups]
-        for epoch in orders:
-            started = time.perf_counter()
-            for lane, (group, values) in enumerate(zip(groups, stacked, strict=True)):
-                order = epoch if len(groups) == 1 else epoch[lane]
-                stacked[lane], _, test = function(*arguments(values, group[0].constants, order))
-                at = slice(None) if len(groups) == 1 else lane
-                losses[at] = np.asarray(test[0])
-            seconds.append(time.perf_counter() - started)
-        results.append((seconds, losses))
-    (one_by_one, expected), (at_once, found) = results
-    return {
-        "trials": n_trials,
-        "epoch_of_all_one_by_one": statistics.median(one_by_one[1:] or one_by_one),
-        "epoch_of_all_at_once": statistics.median(at_once[1:] or at_once),
-        "first_one_by_one": one_by_one[0],
-        "first_at_once": at_once[0],
-        "largest_relative_difference": float(np.max(np.abs(found - expected) / expected)),
-    }
-
-
-def _counts(samples: Any) -> tuple[int, int]:
-    return samples.n_rows // samples.batch_size, int(samples.n_short > 0)
-
-
-def _stacked(states: Sequence[Any]) -> Any:
-    import jax
-    import jax.numpy as jnp
-
-    return jax.tree.map(lambda *values: jnp.stack(values), *(state.read() for state in states))
+    keras.utils.set_random_seed(seed)
+    row, ends = BREADTH["small"], list[float]()
+    model = row.build()
+    model.compile(**row.compiling() | {"optimizer": keras.optimizers.Adam(rate)})
+    timer = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
+    history = compiled.fit(model, **arguments, epochs=n_epochs, verbose=0, callbacks=[timer])
+    return ends, history.history["val_loss"]
 
 
 def device() -> str:

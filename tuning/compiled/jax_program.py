@@ -333,11 +333,6 @@ class _Steps:
         return keras.StatelessScope(state_mapping=list(zip(variables, values[3], strict=True)))
 
 
-def one_epoch(model: Any, training: Samples, validation: Samples | None) -> Callable[..., Any]:
-    """Return an epoch as a pure function of the values of a model that is built and compiled; see `Program.epoch`."""
-    return _one_program(_Steps(model, training, validation))
-
-
 def _one_program(steps: _Steps) -> Callable[..., Any]:
     """Return an epoch as one function that can be traced."""
 

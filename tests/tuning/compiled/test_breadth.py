@@ -1,4 +1,7 @@
-"""Every kind of model that the benchmark times is trained to the numbers of `model.fit`, by XLA and traced only."""
+"""Every kind of model that the benchmark times is trained to the numbers of `model.fit`, by XLA and traced only.
+
+On JAX, with KERAS_BACKEND=jax, XLA compiles them all but convolutions and data in batches, which are Keras's there.
+"""
 
 import keras
 import numpy as np
@@ -29,12 +32,15 @@ def trained(fit, row):
     "name", [pytest.param(name, marks=pytest.mark.medium if name in QUICK else pytest.mark.slow) for name in BREADTH]
 )
 def test_weights_and_logs_are_those_of_keras(name, monkeypatch):
-    theirs, one = trained(keras.Model.fit, BREADTH[name])
-    for least in (0, 10**6):
+    row = BREADTH[name]
+    theirs, one = trained(keras.Model.fit, row)
+    is_traced_too = cases.BACKEND == "tensorflow"
+    for least in (0, 10**6) if is_traced_too else (0,):
         monkeypatch.setattr(worthwhile, "BATCHES_PER_LAYER", least)
-        ours, other = trained(compiled.fit, BREADTH[name])
+        ours, other = trained(compiled.fit, row)
         report = compiled.last_report(other)
-        assert report.compiled and (report.reason is None) == (least == 0), report
+        is_ours = is_traced_too or (row.pieces is None and not name.startswith("conv"))
+        assert report.compiled == is_ours and (report.reason is None) == (is_ours and least == 0), report
         assert cases.largest_difference(one.get_weights(), other.get_weights()) < 1e-5
         assert theirs.keys() == ours.keys()
         for metric, values in theirs.items():

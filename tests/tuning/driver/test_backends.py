@@ -84,7 +84,7 @@ try:
     raise AssertionError("it was not interrupted")
 except KeyboardInterrupt:
     pass
-under_way = tuning.load("together").trials
+under_way = tuning.load("logs/together").trials
 assert any(t.state.name == "RUNNING" and t.epochs == 2 for t in under_way), under_way
 assert any("in one program with up to" in str(r) for r in compared(
     tuning.search(LANES, study="together", batch_trials=8, **given)
