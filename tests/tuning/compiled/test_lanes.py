@@ -83,6 +83,7 @@ def test_eight_trainings_of_which_one_stops_one_diverges_and_one_raises_are_what
     assert str(raised) == "not this lane"
 
 
+@pytest.mark.slow  # five programs
 def test_other_data_another_program_and_what_keras_trains_do_not_disturb_each_other():
     def left_to_keras():
         keras.utils.set_random_seed(1)
