@@ -19,7 +19,7 @@ class Wide(tuning.SearchSpace):
 
     def build(self, hp):
         model = keras.Sequential([keras.layers.Dense(hp.Int("units", 1, 2000), "relu"), keras.layers.Dense(1)])
-        model.compile("adam", "mse")
+        model.compile("sgd", "mse")
         return model
 
 class Scale(tuning.Observer):
@@ -74,7 +74,7 @@ def test_200_architectures_leave_workers_small_and_the_driver_as_it_was(tmp_path
 
 @pytest.mark.exhaustive
 def test_150_architectures_in_one_worker_stay_within_what_it_may_have(tmp_path):
-    found = measured(tmp_path, 150, 1, 900_000_000)
+    found = measured(tmp_path, 150, 1, 530_000_000)  # a fresh worker has 340 of its own, and an architecture takes 4
     assert found["trials"] == 150 and found["compiled"] and found["states"] == ["COMPLETED"]
     assert found["workers"] > 2, "it was replaced"
-    assert found["most"] < 900, found  # MB
+    assert found["most"] < 530, found  # MB

@@ -1,5 +1,6 @@
 """Whole searches on a cluster of dask.distributed, with and without a shared folder, whatever is killed."""
 
+import os
 import signal
 import socket
 import time
@@ -88,21 +89,46 @@ def test_what_is_no_scheduler_is_refused_in_a_line(search, tmp_path):
     assert not (tmp_path / "s").exists()
 
 
+def build_model(hp):
+    import keras
+
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.layers.Dense(hp.Int("units", 1, 4)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
 @pytest.mark.slow
-def test_arrays_are_sent(search, cluster):
+def test_arrays_are_sent_or_read_where_all_see_them(search, cluster, tmp_path):
     x = np.linspace(0, 1, 600_000, dtype="float32").reshape(-1, 2)
+    path, log = tmp_path / "x.npy", tmp_path / "log.txt"
+    np.save(path, x[:512])
+    mapped = np.load(path, mmap_mode="r")
 
-    def build_model(hp):
-        import keras
+    def read():
+        import os
 
-        model = keras.Sequential([keras.layers.Dense(hp.Int("units", 1, 4)), keras.layers.Dense(1)])
-        model.compile("sgd", "mse")
-        return model
+        import numpy as np
 
-    data = {"x": x[:512], "y": x[:512, :1], "validation_data": (x[:64], x[:64, :1])}
-    study = search(build_model, objective="val_loss", trials=2, epochs=1, cluster=cluster.address, **data)
-    assert [t.state for t in study.trials] == [State.COMPLETED] * 2
-    assert study.best_model() is not None
+        import tuning
+
+        with open(log, "a") as file:
+            print(os.getpid(), file=file)
+        there = np.load(path, mmap_mode="r")
+        return tuning.Data(there, there[:, :1], (there[:64], there[:64, :1]))
+
+    ways = {
+        "sent": {"x": x[:512], "y": x[:512, :1], "validation_data": (x[:64], x[:64, :1])},
+        "mapped": {"x": mapped, "y": mapped[:, :1], "validation_data": (mapped[:64], mapped[:64, :1])},
+        "read": {"x": read},
+    }
+    given = {"objective": "val_loss", "trials": 2, "epochs": 1, "cluster": cluster.address}
+    studies = {way: search(build_model, name=way, **given, **data) for way, data in ways.items()}
+    for study in studies.values():
+        assert [t.state for t in study.trials] == [State.COMPLETED] * 2
+        assert sorted(outcome(study)) == sorted(outcome(studies["sent"]))
+    assert set(map(int, log.read_text().split())) - {os.getpid()}, "worker processes have read the file"
+    assert studies["sent"].best_model() is not None
 
 
 @pytest.fixture
