@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("TUNE_CACHE", "off")  # so that what is measured is compiled
 sys.path.insert(0, str(ROOT))
 
 from scripts import bench_breadth, bench_driver, bench_keras_tuner, bench_programs, bench_sklearn, bench_training  # noqa: E402

@@ -19,6 +19,7 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell; some tests press Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
+os.environ["TUNE_CACHE"] = "off"  # a program that another run has compiled would hide what compiling does
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="state-")  # the key that seals studies
 
 ROOT = Path(__file__).parent.parent

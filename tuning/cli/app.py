@@ -22,7 +22,7 @@ ORDER = (
     *("best", "finalize", "predict", "report", "compare", "export"),
     *("logs", "cluster"),
     *("spaces", "engines", "lr", "baseline", "keras-tuner"),
-    *("rename", "clean", "rm"),
+    *("rename", "clean", "rm", "cache"),
 )
 """The commands in the order in which they are listed; others come after them."""
 
@@ -79,6 +79,7 @@ def run() -> None:
         baseline,
         best,
         board,
+        cache,
         cluster,
         compare,
         dashboard,

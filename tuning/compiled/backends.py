@@ -128,7 +128,7 @@ class Backend(Protocol):
         """Return what a program trains."""
         ...
 
-    def compile_epoch(self, model: Any, training: Any, validation: Samples | None, by_xla: bool) -> Program:
+    def compile_epoch(self, model: Any, training: Any, validation: Samples | None, by_xla: bool, key: Any) -> Program:
         """Return a program for a model that is built and compiled; the model does not change.
 
         Args:
@@ -136,6 +136,7 @@ class Backend(Protocol):
             training: samples to train on; on TensorFlow None for a program that only validates.
             validation: samples to validate on, or None.
             by_xla: whether XLA is to compile it; on TensorFlow it may be only traced.
+            key: plain data that are equal where the traces are, in other processes too; None where that is not known.
 
         Raises:
             CannotCompileError: the steps cannot be traced or compiled.

@@ -109,7 +109,8 @@ def _shared_program(
             names = _names(model, program)
             _keep_own(model, key, program, names)
             return program, names, True
-    program = backends.current().compile_epoch(model, training, validation, data[2])
+    trace = None if architecture is None else (architecture, *data, *rests)
+    program = backends.current().compile_epoch(model, training, validation, data[2], trace)
     _compiled += 1
     key = (*data, *rests) if program.short is ShortBatch.SECOND else data
     _keep_own(model, key, program, program.names)

@@ -132,14 +132,16 @@ class Program:
         return self.several[is_same]
 
 
-def compile_epoch(model: Any, training: Samples, validation: Samples | None, by_xla: bool = True) -> Program:
+def compile_epoch(
+    model: Any, training: Samples, validation: Samples | None, by_xla: bool = True, key: Any = None
+) -> Program:
     """Return a program for a model that is built and compiled, always by XLA; the model does not change.
 
     Raises:
         CannotCompileError: the steps cannot be traced or compiled.
         NotWorthwhileError: something in them convolves, on a CPU.
     """
-    del by_xla
+    del by_xla, key  # JAX knows what it has compiled by the program alone
     try:
         return _compile(model, training, validation)
     except NotWorthwhileError:

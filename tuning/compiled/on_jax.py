@@ -6,12 +6,15 @@ Keras does not complain either.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental.compilation_cache import compilation_cache
 
+from tuning import programs
 from tuning.compiled import jax_program
 from tuning.compiled.arrays import UnsupportedDataError
 from tuning.compiled.jax_program import compile_epoch, state_of
@@ -27,6 +30,19 @@ _SETTINGS = (
 )
 
 __all__ = ["compile_epoch", "state_of"]
+
+
+def _keep_programs() -> None:
+    """Let JAX keep on disk what takes longer to compile than to read, unless the user has it kept somewhere."""
+    config: Any = jax.config
+    path = programs.folder("jax", jax.__version__, os.environ) if config.jax_compilation_cache_dir is None else None
+    if path is not None:
+        config.update("jax_compilation_cache_dir", str(path))
+        config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+        compilation_cache.reset_cache()  # JAX looks once, and something may have been compiled already
+
+
+_keep_programs()
 
 
 def why_not(model: Any) -> str | None:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import collections
 import functools
+import itertools
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
@@ -36,6 +37,14 @@ MODULES: dict[str, str] = {
     "remove_dynamic_dimension_size": _XLA,
 }
 """Functions and classes, and the modules that they are in."""
+
+_CONTROL_FLOW = "tensorflow.python.ops.control_flow_util_v2"
+_FUNCTION = "tensorflow.python.eager.polymorphic_function.concrete_function"
+_NAMING = (
+    *((_CONTROL_FLOW, name) for name in ("unique_fn_name", "unique_grad_fn_name")),
+    *((_FUNCTION, name) for name in ("_inference_name", "_forward_name", "_backward_name")),
+)
+"""Modules, and what makes up the names of traced functions in them."""
 
 ATTRIBUTES: dict[str, tuple[str, str]] = {
     "flatten_layers": ("model", "_flatten_layers"),
@@ -190,6 +199,45 @@ def _tracker() -> Any:
     get("GLOBAL_STATE_TRACKER")
     # Asked for each time: `clear_session` puts another one in its place.
     return import_module(MODULES["GLOBAL_STATE_TRACKER"]).GLOBAL_STATE_TRACKER
+
+
+@contextmanager
+def names_of_functions(name: str) -> Iterator[None]:
+    """Let the functions that TensorFlow traces be numbered from the beginning, behind a name of their own.
+
+    TensorFlow numbers them through the process, and XLA's programs, which are kept by all that is in them, have these
+    numbers in them. Where the functions that make up the names are not where they were, nothing changes.
+
+    Args:
+        name: which no functions have had in this process.
+    """
+    numbers = itertools.count()
+    with ExitStack() as stack:
+        for module, function in _NAMING:
+            with suppress(GoneError):
+                genuine = imported(module, function)
+                stack.enter_context(_replaced(module, function, _numbering(genuine, name, numbers)))
+        yield
+
+
+def _numbering(genuine: Callable[..., str], name: str, numbers: Iterator[int]) -> Callable[..., str]:
+    """Return what makes the names that `genuine` makes, with other numbers at their ends."""
+
+    def named(*parts: str) -> str:
+        return f"{genuine(*parts).rpartition('_')[0]}_{name}_{next(numbers)}"
+
+    return named
+
+
+@contextmanager
+def _replaced(module: str, name: str, value: Any) -> Iterator[None]:
+    home = import_module(module)
+    before = getattr(home, name)
+    setattr(home, name, value)
+    try:
+        yield
+    finally:
+        setattr(home, name, before)
 
 
 @contextmanager

@@ -6,8 +6,10 @@ which models may share a program.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
+import hashlib
 import os
 import time
 from collections.abc import Callable
@@ -16,17 +18,20 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tuning.compiled import convolutions, eligibility, lookups, short_batch
+from tuning import programs
+from tuning.compiled import convolutions, eligibility, lookups, private, short_batch
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import CannotCompileError, NotWorthwhileError, ShortBatch
 from tuning.compiled.state import constants_of, flat, has_own_steps, replaced, variables_of
 
-# What XLA's highest level, its default, adds to this one costs a fifth more time to compile, and no epoch measured got
-# faster by it. XLA reads this before it first compiles anything; what the user has set there stays.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=2")
+# XLA and TensorFlow read these before they first run a function; what the user has set there stays.
+os.environ.setdefault("XLA_FLAGS", programs.XLA_FLAGS)
+programs.prepare()
 
 n_bodies_traced = 0
 """How often a training step has been traced in this process."""
+_named: collections.Counter[str] = collections.Counter()
+"""How often functions have been named after a key."""
 
 
 SLOW_ON_CPU = ("Conv2D", "Conv3D", "DepthwiseConv")
@@ -116,7 +121,9 @@ class Program:
         return tuple([value.numpy() for value in values] for values in results)  # type: ignore[return-value]
 
 
-def compile_epoch(model: Any, training: Samples | None, validation: Samples | None, by_xla: bool = True) -> Program:
+def compile_epoch(
+    model: Any, training: Samples | None, validation: Samples | None, by_xla: bool = True, key: Any = None
+) -> Program:
     """Return a program for a model that is built and compiled; the model does not change.
 
     Args:
@@ -124,6 +131,7 @@ def compile_epoch(model: Any, training: Samples | None, validation: Samples | No
         training: samples to train on, or None.
         validation: samples to validate on, or None.
         by_xla: whether XLA is to compile it; otherwise it is only traced, and slower.
+        key: plain data that are equal where the traces are, in other processes too; None where that is not known.
 
     Raises:
         CannotCompileError: the steps cannot be traced or compiled.
@@ -132,7 +140,7 @@ def compile_epoch(model: Any, training: Samples | None, validation: Samples | No
     errors = []
     for short in short_batch.choose(model, training, validation, by_xla):
         try:
-            return _compile(model, training, validation, short, by_xla)
+            return _compile_or_forget(_Trace(model, training, validation, short, by_xla, key))
         except NotWorthwhileError:
             raise
         except convolutions.TooLargeError:
@@ -161,17 +169,26 @@ def _specs_of(samples: Samples | None) -> list[tf.TensorSpec]:
     return [tf.TensorSpec(t.shape, t.dtype) for t in samples.tensors] if samples is not None else []
 
 
-def _compile(
-    model: Any, training: Samples | None, validation: Samples | None, short: ShortBatch, by_xla: bool
-) -> Program:
+def _compile_or_forget(trace: _Trace) -> Program:
+    """Compile, once more if that failed because of what is kept on disk."""
+    try:
+        return _compile(trace)
+    except tf.errors.OpError as error:
+        if not programs.forgotten(str(error)):
+            raise
+    return _compile(trace)
+
+
+def _compile(trace: _Trace) -> Program:
     started = time.perf_counter()
-    trace = _Trace(model, training, validation, short, by_xla)
+    model, training, validation = trace.model, trace.training, trace.validation
     function = trace.function()
     traced = time.perf_counter()
     is_bound = len(function.captured_inputs) > 0
     names = (trace.names["train"], trace.names["test"])
     watched = tuple(map(lookups.name_of, trace.lookups["train"])), tuple(map(lookups.name_of, trace.lookups["test"]))
-    program = Program(function, names, _specs(model), short, watched, by_xla, is_bound, traced - started, 0.0)
+    spent = traced - started, 0.0
+    program = Program(function, names, _specs(model), trace.short, watched, trace.by_xla, is_bound, *spent)
     order = tf.zeros([training.size if training is not None else 0], tf.int32)
     program.run(state_of(model), training, validation, order, n_rows=0, validate=False, begins=False)
     return dataclasses.replace(program, compile_seconds=time.perf_counter() - traced)
@@ -181,12 +198,18 @@ class _Trace:
     """One attempt at tracing an epoch."""
 
     def __init__(
-        self, model: Any, training: Samples | None, validation: Samples | None, short: ShortBatch, by_xla: bool
+        self,
+        model: Any,
+        training: Samples | None,
+        validation: Samples | None,
+        short: ShortBatch,
+        by_xla: bool,
+        key: Any,
     ) -> None:
-        self._by_xla = by_xla
+        self.by_xla, self._key = by_xla, key
         self.names: dict[str, tuple[str, ...]] = {"train": (), "test": ()}
         self.lookups: dict[str, list[Any]] = {"train": [], "test": []}
-        self._model, self._training, self._validation, self._short = model, training, validation, short
+        self.model, self.training, self.validation, self.short = model, training, validation, short
         self._has_own_steps = has_own_steps(model)
         self._last_logs: dict[str, dict[str, tf.TensorSpec]] = {"train": {}, "test": {}}
 
@@ -194,17 +217,26 @@ class _Trace:
         """Return the traced program."""
         while True:
             try:
-                return self._traced()
+                with self._naming():
+                    return self._traced()
             except _CarriesLastLogsError as carries:
                 # A custom step returns other names than the metrics' own: Keras reports its last batch.
                 self._last_logs[carries.phase] = carries.specs
 
+    def _naming(self) -> contextlib.AbstractContextManager[None]:
+        """Give what is traced names by which other processes find it on disk, where it can be told from all else."""
+        if self._key is None or not self.by_xla:
+            return contextlib.nullcontext()
+        name = hashlib.sha256(repr((self._key, self.short.value)).encode()).hexdigest()[:16]
+        _named[name] += 1
+        return private.names_of_functions(f"{name}_{_named[name]}")
+
     def _traced(self) -> Any:
-        constants = constants_of(self._model)
-        training, validation = self._training, self._validation
+        constants = constants_of(self.model)
+        training, validation = self.training, self.validation
         number = tf.TensorSpec([], tf.int32)
-        return tf.function(self._epoch, jit_compile=self._by_xla or None, autograph=False).get_concrete_function(
-            _resources(self._model),
+        return tf.function(self._epoch, jit_compile=self.by_xla or None, autograph=False).get_concrete_function(
+            _resources(self.model),
             [tf.TensorSpec(vars(layer)[name].shape, vars(layer)[name].dtype) for layer, name in constants],
             _specs_of(training),
             tf.TensorSpec([training.size if training is not None else 0], tf.int32),
@@ -228,18 +260,18 @@ class _Trace:
         # A variable that is an argument is one wherever the model uses it, so `variables` needs no further
         # mention.
         del variables
-        model = self._model
+        model = self.model
         nothing: Any = [], tf.constant(lookups.NOTHING, tf.int64)
         with contextlib.ExitStack() as stack:
             stack.enter_context(replaced(constants_of(model), constants))
-            if self._by_xla and not eligibility.has_accelerator():
-                size = max(samples.batch_size for samples in (self._training, self._validation) if samples is not None)
+            if self.by_xla and not eligibility.has_accelerator():
+                size = max(samples.batch_size for samples in (self.training, self.validation) if samples is not None)
                 stack.enter_context(convolutions.written_as_products(model, size))
             train = test = nothing
-            if self._training is not None:
-                train = self._phase("train", model.train_step, self._training, tensors, order, n_rows, begins)
-            if self._validation is not None:
-                test = self._phase("test", model.test_step, self._validation, validation, None, n_validation, begins)
+            if self.training is not None:
+                train = self._phase("train", model.train_step, self.training, tensors, order, n_rows, begins)
+            if self.validation is not None:
+                test = self._phase("test", model.test_step, self.validation, validation, None, n_validation, begins)
         return [train[0], test[0], [train[1], test[1]]]
 
     def _phase(
@@ -258,18 +290,18 @@ class _Trace:
         specs = self._last_logs[phase]
         logs = {name: tf.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
         found = tf.constant(lookups.NOTHING, tf.int64)
-        batches = short_batch.Batches(self._model, samples, tensors, order, n_rows, self._short)
-        if samples.n_short and self._short is ShortBatch.SECOND:
+        batches = short_batch.Batches(self.model, samples, tensors, order, n_rows, self.short)
+        if samples.n_short and self.short is ShortBatch.SECOND:
             found, logs = self._loop(phase, step, batches.whole, n_rows // size, found, logs)
             found, logs = self._loop(phase, step, batches.rest, tf.minimum(n_rows % size, 1), found, logs)
         else:
             found, logs = self._loop(phase, step, batches.any, (n_rows + size - 1) // size, found, logs)
-        results = {name: logs[name] for name in specs} or flat(self._model.get_metrics_result())
+        results = {name: logs[name] for name in specs} or flat(self.model.get_metrics_result())
         self.names[phase] = tuple(results)
         return list(results.values()), found
 
     def _reset_metrics(self) -> tf.Tensor:
-        self._model.reset_metrics()
+        self.model.reset_metrics()
         return tf.constant(True)
 
     def _loop(
@@ -282,7 +314,7 @@ class _Trace:
                 graph = tf.compat.v1.get_default_graph()
                 n_before = len(graph.get_operations())
                 returned = step(data)
-            if self._by_xla and not eligibility.has_accelerator():
+            if self.by_xla and not eligibility.has_accelerator():
                 self.lookups[phase] = lookups.lookups_in(graph.get_operations()[n_before:])
                 found = lookups.found_by(self.lookups[phase], found)
             self._check()
@@ -295,19 +327,19 @@ class _Trace:
 
     def _check(self) -> None:
         """Refuse what may be computed wrongly or slowly, before XLA gets to see it."""
-        if not self._by_xla:
+        if not self.by_xla:
             return
         graph = tf.compat.v1.get_default_graph()
         slow = {op.type for op in graph.get_operations() if op.type.startswith(SLOW_ON_CPU)}
         if slow and not eligibility.has_accelerator():
             raise NotWorthwhileError(f"XLA is slow at {min(slow)} on a CPU")
-        if self._short in (ShortBatch.PER_ROW, ShortBatch.BOUNDED):
+        if self.short in (ShortBatch.PER_ROW, ShortBatch.BOUNDED):
             unchecked = short_batch.unchecked_operations(graph)
             if unchecked:
                 raise CannotCompileError(f"not checked with short batches: {', '.join(sorted(unchecked))}")
 
     def _none_kept(self, phase: str, returned: Any) -> dict[str, tf.Tensor]:
-        if self._has_own_steps and set(returned) != set(self._model.get_metrics_result()):
+        if self._has_own_steps and set(returned) != set(self.model.get_metrics_result()):
             specs = {name: tf.TensorSpec(t.shape, t.dtype) for name, t in self._kept(phase, returned).items()}
             raise _CarriesLastLogsError(phase, specs)
         return {}

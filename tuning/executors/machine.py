@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuning import programs
+
 BYTES_A_WORKER = 1_200_000_000
 """Memory that a worker with TensorFlow and a small model needs."""
 
@@ -186,7 +188,8 @@ def environment(
     }
     given = users_variables() if variables is None else variables
     mine = {name: value for name, value in given.items() if name not in SECRETS}
-    return {**shares, **mine, **_device(slot, devices)}
+    environment = {**shares, **mine, **_device(slot, devices)}
+    return environment | programs.variables(environment)
 
 
 def _device(slot: int, devices: Sequence[str]) -> Mapping[str, str]:

@@ -13,9 +13,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from tuning import programs
+
 
 def import_keras() -> None:
     """Import Keras with its back end; return at once when it is loaded already."""
+    programs.prepare()
     if "keras" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
