@@ -84,6 +84,8 @@ class Endings:
         under_way.forget(private.trial_folder(self._tuner.oracle, trial_id))  # or what is tried again would go on
         try:
             outcome.told(self._tuner.oracle, trial)
+            if isinstance(message, Failed) and trial.status == "RUNNING":  # it failed before the tuner came to it
+                trial.status, trial.message = "FAILED", message.traceback
             self._tuner.on_trial_end(trial)
         except Exception as raised:  # such as too many failures in a row
             error = raised

@@ -146,7 +146,7 @@ def learn_of_others(oracle: Any, trial_id: str) -> None:
     for path in Path(oracle._get_trial_dir(trial_id)).parent.glob("trial_*/trial.json"):
         other = path.parent.name.removeprefix("trial_")
         known = oracle.trials.get(other)
-        if other != trial_id and (known is None or known.status not in ("COMPLETED", "FAILED")):
+        if other != trial_id and (known is None or known.score is None):  # what a worker has trained has none there
             oracle.trials[other] = load_trial(oracle, other)
 
 

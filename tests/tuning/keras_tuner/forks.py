@@ -181,10 +181,10 @@ def _prepare_workers():
     class Forked:
         """A worker process as `subprocess.Popen` would be, as far as its handle knows it."""
 
-        def __init__(self, command, pass_fds, env, **_):
+        def __init__(self, command, pass_fds, env, cwd, **_):
             self.pid, asked = stock.pop(0)
             self.returncode = None
-            socket.send_fds(asked, [json.dumps(dict(env)).encode()], pass_fds)
+            socket.send_fds(asked, [json.dumps([dict(env), str(cwd)]).encode()], pass_fds)
             asked.close()
 
         def wait(self):
@@ -200,10 +200,12 @@ def _be_worker(asked):
     code = 1
     try:
         signal.alarm(0)
-        environment, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 2)
+        sent, descriptors, *_ = socket.recv_fds(asked, 1 << 20, 2)
+        environment, folder = json.loads(sent)
         os.setsid()
+        os.chdir(folder)
         os.environ.clear()
-        os.environ.update(json.loads(environment))
+        os.environ.update(environment)
         os.dup2(2, 1)
         from tuning.executors.worker import main
 

@@ -311,6 +311,20 @@ def test_the_same_seed_gives_the_trials_that_keras_tuner_alone_makes(tmp_path, m
     assert trials("ours") == alone and len(tuning.load("out/ours").trials) == len(alone) >= 6
 
 
+def test_what_fails_before_the_tuner_comes_to_it_has_failed_for_the_oracle_too(made, monkeypatch):
+    from tuning.keras_tuner.space import TunerSpace
+
+    def unreadable(self, trial_id):
+        raise OSError("unreadable")
+
+    monkeypatch.setattr(TunerSpace, "trial", unreadable)
+    tuner = made(lambda hp: hp.Float("a", 0, 1))
+    tuner.search()
+    assert {trial.status for trial in tuner.oracle.trials.values()} == {"FAILED"}
+    assert "OSError: unreadable" in tuner.oracle.trials["0"].message
+    assert {trial.state for trial in only_study().trials} == {State.FAILED}
+
+
 @pytest.mark.medium
 def test_the_oracle_that_a_worker_has_knows_the_trials_that_ended_since(made):
     from tuning.keras_tuner.space import TunerSpace
@@ -320,7 +334,8 @@ def test_the_oracle_that_a_worker_has_knows_the_trials_that_ended_since(made):
     vars(space).update(space.__getstate__())  # as if it had been sent
     tuner.search()
     scores = {trial_id: trial.score for trial_id, trial in tuner.oracle.trials.items()}
-    tuner.oracle.trials.clear()
+    del tuner.oracle.trials["0"], tuner.oracle.trials["1"]
+    tuner.oracle.trials["2"].score = None  # as where the worker itself has trained it
     assert space.trial("1").score == scores["1"]
     assert {trial_id: trial.score for trial_id, trial in tuner.oracle.trials.items()} == scores
     assert len(tuner.oracle.get_best_trials(3)) == 3
