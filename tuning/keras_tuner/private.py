@@ -161,6 +161,20 @@ def retries(oracle: Any) -> list[str]:
     return queue
 
 
+def has_ended(trial: Any) -> bool:
+    """Tell whether a trial's file says that it has ended; one with a state and no score was about to."""
+    return trial.status == "FAILED" or trial.status == "COMPLETED" and trial.score is not None
+
+
+def end_silently(oracle: Any, trial_id: str) -> None:
+    """Have an oracle take note that a trial has ended; its display may not know of the trial."""
+    verbose, oracle.verbose = oracle.verbose, 0
+    try:
+        oracle.end_trial(oracle.trials[trial_id])
+    finally:
+        oracle.verbose = verbose
+
+
 def forget(oracle: Any, trial_id: str) -> None:
     """Drop a trial as if it had never been begun, with its folder."""
     del oracle.trials[trial_id]

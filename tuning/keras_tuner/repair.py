@@ -33,6 +33,9 @@ def put_in_order(oracle: Any) -> None:
     for trial in oracle.ongoing_trials.values():
         queue.append(trial.trial_id)
     oracle.ongoing_trials.clear()
+    for trial_id in dict.fromkeys(queue):  # an oracle writes the end of a trial into its file first, then into its own
+        if trial_id not in oracle.end_order and private.has_ended(oracle.trials[trial_id]):
+            private.end_silently(oracle, trial_id)
     ended = [trial_id for trial_id in queue if trial_id in oracle.end_order]
     queue[:] = dict.fromkeys(trial_id for trial_id in queue if trial_id not in ended)
     for trial_id in [i for i, t in oracle.trials.items() if t.status == "RUNNING"]:

@@ -107,9 +107,9 @@ def forked(max_trials):
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("place", ["oracle", "study"])
-def test_killed_between_the_two_writes_the_study_is_repaired(tuners, tmp_path, monkeypatch, place):
-    """The oracle has written the end of a trial; the study has not, or the tuner has not written that it has."""
+@pytest.mark.parametrize("place", ["oracle", "tuner", "study"])
+def test_killed_between_two_writes_the_others_are_repaired(tuners, tmp_path, monkeypatch, place):
+    """The file of a trial says that it has ended; what is written next does not."""
     from tuning.storage.store import Store
 
     class Killed(BaseException):
@@ -128,7 +128,8 @@ def test_killed_between_the_two_writes_the_study_is_repaired(tuners, tmp_path, m
         tuner.search(verbose=0)
         return tuner
 
-    owner, name = (Store, "close_trial") if place == "study" else (tuners.Tuner, "save")
+    writers = {"oracle": (tuners.Oracle, "save"), "tuner": (tuners.Tuner, "save"), "study": (Store, "close_trial")}
+    owner, name = writers[place]
     genuine = getattr(owner, name)
 
     def dies(*args):
