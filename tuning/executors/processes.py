@@ -178,7 +178,7 @@ class ProcessExecutor:
         return self._workers.index(worker)
 
     def answer(self, key: Key, decision: Decision) -> None:
-        """Answer the report of a task whose handler has put that off."""
+        """Answer the report of a task whose handler has put that off; from any thread."""
         self._unanswered.discard(key)
         for worker in self._workers:
             if key in worker.tasks:
@@ -248,11 +248,11 @@ class ProcessExecutor:
             return
         if isinstance(message, Report):
             self._patience.saw(worker.heard - heard)
+            key = (message.number, message.training)
+            self._unanswered.add(key)  # the answer may come in another thread, before the handler returns
             decision = handle(message)
-            if decision is None:
-                self._unanswered.add((message.number, message.training))
-            else:
-                worker.send(decision)
+            if decision is not None:
+                self.answer(key, decision)
         elif isinstance(message, (Finished, Failed)):
             key = message.number, message.training
             worker.tasks.remove(key)

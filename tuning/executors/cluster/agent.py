@@ -120,7 +120,10 @@ class _Slot:
             self._send(last)
 
     def take(self, message: Any) -> None:
-        """Take a message; called in another thread."""
+        """Take a message; called in another thread. An answer, for which training waits, is handed on at once."""
+        if isinstance(message, Answer) and self._executor is not None:
+            self._executor.answer(message.key, message.decision)
+            return
         self._inbox.put(message)
         with contextlib.suppress(OSError):
             self._rope.send_bytes(b"!")
@@ -172,8 +175,6 @@ class _Slot:
             self._send(Filled())
         elif isinstance(message, Call):
             self._send(self._executor.call_pickled(message))
-        elif isinstance(message, Answer):
-            self._executor.answer(message.key, message.decision)
         elif isinstance(message, Train):
             self._executor.submit_pickled(message)
 

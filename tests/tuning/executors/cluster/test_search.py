@@ -236,10 +236,10 @@ def test_the_scheduler_is_killed_and_another_one_goes_on(start, tmp_path):
 @pytest.mark.medium
 def test_the_driver_is_killed_and_every_child_ends_within_5_seconds(start, tmp_path):
     cluster = start(2)
-    driver = driven(cluster, tmp_path)
+    driver = driven(cluster, tmp_path, trials=5)
     wait_until(lambda: has_begun(tmp_path))
     children = [child for worker in cluster.workers for child in workers_of(worker.pid)]
     driver.kill()
     assert len(children) == 2 and are_gone(children, 5)
-    assert driven(cluster, tmp_path).wait(60) == ""
-    assert sorted(outcome(tuning.load(tmp_path / "killed"))) == expected(tmp_path)
+    assert driven(cluster, tmp_path, trials=5).wait(60) == ""
+    assert sorted(outcome(tuning.load(tmp_path / "killed"))) == expected(tmp_path, trials=5)
