@@ -117,7 +117,7 @@ def _timer(n_epochs: int) -> Any:
 def line(measured: Measured) -> str:
     """Return a row of the printed table."""
     ours, other, ours_first, other_first = measured.medians
-    marks = "ok" if other / ours >= measured.goal else "slow", (
+    marks = "ok" if round(other / ours, 1) >= measured.goal else "slow", (
         "ok" if ours_first <= LONGEST_FIRST * other_first else "late"
     )  # fmt: skip
     return (
