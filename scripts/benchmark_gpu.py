@@ -10,8 +10,8 @@ validation included, and the time from `compile` to the end of a first epoch.
 Trials, on JAX: so many of a network of 3 x 50 units on as many rows as California housing has, each with weights,
 learning rate and orders of its own: one after the other, each epoch a compiled program, and all at once in lanes, as
 with `--batch-trials`. Seconds of all of it, building the models included, and of an epoch of all of them; `first`
-compiles. The largest difference between the losses of the two ways after an epoch is printed: later on rounding grows to
-anything at the higher rates, as it does when a weight is changed in its last digit.
+compiles. The largest difference between the losses of the two ways after an epoch is printed: later on rounding grows
+to anything at the higher rates, as it does when a weight is changed in its last digit.
 
 With `--rows 128 --trials 4 --epochs 1` it runs on a CPU in a minute, which is what its test does.
 """
