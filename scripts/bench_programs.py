@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuning.data import Data
+from tuning.errors import DataError
 from tuning.preflight.sample import sample_of
 from tuning.space import HyperParameters, SearchSpace, bundled_spaces, resolve
 from tuning.training.models import ensure_built
@@ -42,38 +43,50 @@ def measure(name: str) -> Share:
     """Draw proposals of a bundled space at random, and count the programs that they need."""
     space, draws = resolve(name), random.Random(0)
     data = sample_of(space.load_data()).data
-    proposals = [_drawn(space, data, draws) for _ in range(PROPOSALS)]
-    known, _ = _visit(space, data, {})
-    plain = [
-        {**values, **{n: known.used[n] for n in NUMBERS if n in values and n in known.used}} for values in proposals
-    ]
-    now, without = (len({_visit(space, data, values)[1] for values in each}) for each in (proposals, plain))
-    return Share(name, now / PROPOSALS, without / PROPOSALS)
+    plain = _Visit(space, data, {}).hp.used
+    now, without = set(), set()
+    for _ in range(PROPOSALS):
+        visit = _drawn(space, data, draws)
+        numbers = {n: plain[n] for n in NUMBERS if n in visit.hp.used and n in plain}
+        now.add(visit.program())
+        without.add(_Visit(space, data, {**visit.hp.used, **numbers}).program() if numbers else visit.program())
+    return Share(name, len(now) / PROPOSALS, len(without) / PROPOSALS)
 
 
-def _drawn(space: SearchSpace, data: Data, draws: random.Random) -> dict[str, Any]:
-    """Return values for all that a space asks for."""
+def _drawn(space: SearchSpace, data: Data, draws: random.Random) -> _Visit:
+    """Return what is asked for with values for all of it."""
     values: dict[str, Any] = {}
     while True:
-        hp, _ = _visit(space, data, values)
-        new = {h.name: h.drawn(draws) for h in hp.space if h.name not in values}
+        visit = _Visit(space, data, values)
+        new = {h.name: h.drawn(draws) for h in visit.hp.space if h.name not in values}
         if not new:
-            return values
+            return visit
         values |= new
 
 
-def _visit(space: SearchSpace, data: Data, values: Mapping[str, Any]) -> tuple[HyperParameters, Any]:
-    """Return what a space asks for with these values, and what its program depends on."""
-    from tuning.compiled.architecture import key_of
+class _Visit:
+    """A model, built and handed to its space's `fit`, which trains nothing here; `hp` says what was asked for."""
 
-    hp, given = HyperParameters(values), dict[str, Any]()
-    model = space.build(hp)
-    model.fit = lambda *args, **options: given.update(options)
-    space.fit(hp, model, data.x, data.y, validation_data=data.validation)
-    del model.fit
-    ensure_built(model, data.x)
-    model.optimizer.build(model.trainable_variables)
-    return hp, (given.get("batch_size"), key_of(model, x_is_named=isinstance(data.x, dict)) or model)
+    def __init__(self, space: SearchSpace, data: Data, values: Mapping[str, Any]) -> None:
+        self._data, self._given = data, dict[str, Any]()
+        self._program: Any = None
+        self.hp = HyperParameters(values)
+        self._model = space.build(self.hp)
+        self._model.fit = lambda *args, **options: self._given.update(options)
+        space.fit(self.hp, self._model, data.x, data.y, validation_data=data.validation)
+        del self._model.fit
+
+    def program(self) -> Any:
+        """Return what its program depends on."""
+        from tuning.compiled.architecture import key_of
+
+        if self._program is None:
+            model = self._model
+            ensure_built(model, self._data.x)
+            model.optimizer.build(model.trainable_variables)
+            key = key_of(model, x_is_named=isinstance(self._data.x, dict))
+            self._program = self._given.get("batch_size"), key or id(self)
+        return self._program
 
 
 def run() -> list[Share]:
@@ -81,6 +94,10 @@ def run() -> list[Share]:
     print(f"{'proposals that need a new program':42}{'now':>8}{'numbers as arguments':>24}", flush=True)
     shares = []
     for name in bundled_spaces():
-        shares.append(measure(name))
+        try:
+            shares.append(measure(name))
+        except DataError as error:
+            print(f"{name:42}{error}", flush=True)
+            continue
         print(f"{name:42}{shares[-1].now:>8.0%}{shares[-1].without_numbers:>24.0%}", flush=True)
     return shares
