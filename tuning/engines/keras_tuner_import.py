@@ -2,7 +2,8 @@
 
 Owns a stand-in for `keras` that lasts as long as the import. The oracles are arithmetic on numbers and text:
 they need Keras only to copy hyperparameters, which the stand-in does. A driver whose workers train then
-starts in a second instead of five, and needs no memory for TensorFlow. Where Keras is loaded already, or
+starts in a second instead of five, and needs no memory for TensorFlow. SciPy, scikit-learn and pandas, which KerasTuner
+can do without, are left to the one oracle that computes with them. Where Keras is loaded already, or
 KerasTuner is, the ordinary package is used.
 """
 
@@ -16,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _STOOD_IN_FOR = ("keras", "tensorflow")
+_DONE_WITHOUT = ("scipy", "sklearn", "pandas")
 _LEFT_OUT = ("keras_tuner.src.backend.keras", "keras_tuner.src.applications", "keras_tuner.applications")
 
 
@@ -41,6 +43,8 @@ class _StandIns:
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
         if name.split(".")[0] in _STOOD_IN_FOR or name in _LEFT_OUT:
             return importlib.machinery.ModuleSpec(name, self)  # type: ignore[arg-type]
+        if name in _DONE_WITHOUT:  # and not loaded: KerasTuner takes it for not installed
+            raise ImportError(name)
         return None
 
     def create_module(self, spec: Any) -> types.ModuleType:

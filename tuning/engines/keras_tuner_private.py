@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import threadpoolctl
 
-from tuning.engines.gaussian_process import GaussianProcess
 from tuning.engines.keras_tuner_import import import_keras_tuner
 from tuning.errors import moved
 
@@ -51,7 +50,18 @@ class BayesianOracle(_Bayesian):  # type: ignore[misc, valid-type]
 
     draws = 0
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # What KerasTuner's module looks for when it is imported, and is imported here without.
+        import scipy.optimize
+        import sklearn.exceptions
+        import sklearn.gaussian_process
+
+        _Bayesian.__init__.__globals__.update(scipy=scipy, sklearn=sklearn)
+        super().__init__(*args, **kwargs)
+
     def _make_gpr(self) -> Any:
+        from tuning.engines.gaussian_process import GaussianProcess
+
         return GaussianProcess.like(super()._make_gpr())
 
     def populate_space(self, trial_id: str) -> Any:

@@ -1,5 +1,8 @@
 """The engines on KerasTuner's oracles: the contract, and equality with KerasTuner itself."""
 
+import subprocess
+import sys
+
 import keras_tuner
 import numpy as np
 import pytest
@@ -201,3 +204,13 @@ def test_a_bayesian_search_that_has_all_its_trials_waits_without_looking_for_mor
     assert simulation.ask() is None and isinstance(simulation.done, Wait)
     simulation.train(last)
     assert simulation.ask() is None and isinstance(simulation.done, Done)
+
+
+@pytest.mark.medium
+def test_random_search_loads_neither_scikit_learn_nor_scipy():
+    code = (
+        "import sys; from tuning.engines import keras_tuner_private; "
+        "print({'sklearn', 'scipy', 'pandas', 'tensorflow'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
