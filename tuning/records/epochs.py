@@ -2,7 +2,7 @@
 
 Owns the packing. A search remembers the curves of all its trials, and they are most of what it remembers: packed, an
 epoch takes 8 bytes a metric, and a tenth of what mappings take. They are most of what it stores, too, where numbers as
-text, each with its name, take three times the room, and are half of the time of reading a study.
+text, each with its name, take three times the room, and much of the time of reading a study.
 """
 
 from __future__ import annotations
