@@ -44,7 +44,13 @@ for here in (True, False):
     scores.append([t.score for t in study.trials])
 assert scores[0] == scores[1], scores
 assert "tensorflow" not in sys.modules  # later it is, where it is installed: Keras imports it to save a model
-assert tuning.finalize(study).versions["jax"]
+assert tuning.finalize(study).versions["BACKEND"]
+best = study.best_model().evaluate(*study.space.load_data().validation, verbose=0)[1]
+assert abs(best - study.best.score) < 1e-6
+
+from pathlib import Path
+from tuning.tensorboard.hparams import session_starts_in
+assert len(list(session_starts_in(Path("logs/hyperband-True/tensorboard")))) == len(study.trials)
 
 from tuning.estimators import KerasClassifier
 data = study.space.load_data()
@@ -97,25 +103,30 @@ assert not Path("dies").exists()
 
 
 @pytest.fixture
-def run_on_jax(tmp_path):
-    """Run a program on JAX, in an empty folder; it writes what Keras runs on where `told` is."""
+def run_on(tmp_path):
+    """Run a program on JAX, or another backend, in an empty folder; it writes what Keras runs on where `told` is."""
 
-    def run(program):
-        text = program.replace("SPACE", repr(str(SPACE))).replace("LANES", repr(str(SPACE.with_name("lanes.py"))))
+    def run(program, backend="jax"):
+        text = (
+            program.replace("BACKEND", backend)
+            .replace("SPACE", repr(str(SPACE)))
+            .replace("LANES", repr(str(SPACE.with_name("lanes.py"))))
+        )
         (tmp_path / "program.py").write_text(f"if __name__ == '__main__':\n    exec({text!r})\n")
-        env = {**os.environ, "KERAS_BACKEND": "jax", "TOLD": str(tmp_path / "told"), "PYTHONPATH": str(ROOT)}
+        env = {**os.environ, "KERAS_BACKEND": backend, "TOLD": str(tmp_path / "told")}
+        env["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         subprocess.run([sys.executable, "program.py"], cwd=tmp_path, env=env, check=True, timeout=300)
 
     return run
 
 
 @pytest.mark.medium
-def test_a_search_on_jax_is_like_any_other_and_imports_no_tensorflow(tune, tmp_path, monkeypatch, run_on_jax):
+def test_a_search_on_jax_is_like_any_other_and_imports_no_tensorflow(tune, tmp_path, monkeypatch, run_on):
     told = tmp_path / "told"
     arguments = ["--engine", "random", "--trials", 2, "--epochs", 2, "--seed", 1, "--study", "s", "--log", "histograms"]
     done = tune("run", SPACE, *arguments, "--workers", 1, env={"KERAS_BACKEND": "jax", "TOLD": str(told)})
     assert done.returncode == 0, done.stderr
-    run_on_jax(FOUND)
+    run_on(FOUND)
     lines = [line.split() for line in told.read_text().splitlines()]
     assert {(backend, is_there) for backend, is_there, _ in lines} == {("jax", "False")}
     assert len({process for *_, process in lines}) == 2, "a worker and a program"
@@ -130,13 +141,15 @@ def test_a_search_on_jax_is_like_any_other_and_imports_no_tensorflow(tune, tmp_p
 
 
 @pytest.mark.slow
-def test_promotions_final_models_and_estimators_are_the_same_on_jax(run_on_jax):
-    run_on_jax(FURTHER)
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_promotions_final_models_and_estimators_are_the_same_elsewhere(backend, run_on):
+    pytest.importorskip(backend)
+    run_on(FURTHER, backend)
 
 
 @pytest.mark.slow
-def test_trials_in_one_program_come_to_what_each_comes_to_alone_interrupted_and_killed(run_on_jax):
-    run_on_jax(TOGETHER)
+def test_trials_in_one_program_come_to_what_each_comes_to_alone_interrupted_and_killed(run_on):
+    run_on(TOGETHER)
 
 
 @pytest.mark.parametrize(
