@@ -116,7 +116,7 @@ def test_another_process_hardly_compiles_and_computes_the_same(backend, root):
         file.write_bytes(file.read_bytes()[:100])
     assert run("wide", "narrow")[1] == weights, "a damaged file is none"
     if backend == "tensorflow":  # JAX leaves it as it is
-        assert set(kept) <= set(programs.kept()) and min(file.stat().st_size for file in kept) > 100
+        assert min(file.stat().st_size for file in programs.kept()) > 100
 
 
 def test_only_an_error_about_what_is_kept_lets_it_be_forgotten(root, monkeypatch):
