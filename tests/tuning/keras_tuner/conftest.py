@@ -30,6 +30,20 @@ def tuners(tmp_path, monkeypatch):
     return kt
 
 
+@pytest.fixture
+def made(tuners):
+    """Make a tuner that asks for two trials, of a model that takes no time unless it is given another."""
+    from tests.tuning.keras_tuner.searches import build
+
+    def make(hypermodel=build, kind="RandomSearch", project="p", **options):
+        if kind in ("RandomSearch", "BayesianOptimization"):
+            options.setdefault("max_trials", 2)
+        options = {"objective": "val_loss", "seed": 1, **options}
+        return getattr(tuners, kind)(hypermodel, directory="out", project_name=project, **options)
+
+    return make
+
+
 def studies(folder):
     """Return the study of each project in a folder, with the number of trials that KerasTuner's own files tell of."""
     import tuning

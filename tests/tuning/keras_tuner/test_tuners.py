@@ -8,19 +8,10 @@ import numpy as np
 import pytest
 
 from tests.tuning.keras_tuner.conftest import is_ours, studies
+from tests.tuning.keras_tuner.searches import X, Y, build, data
 from tuning.records.trial import State
 
 pytestmark = pytest.mark.slow
-
-X = np.random.default_rng(0).random((20, 2)).astype("float32")
-Y = (X.sum(axis=1, keepdims=True) > 1).astype("float32")
-
-
-def build(hp, eagerly=True):
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, "sigmoid")])
-    rate = hp.Float("rate", 1e-3, 1e-1, sampling="log", default=1e-2)
-    model.compile(keras.optimizers.SGD(rate), "binary_crossentropy", metrics=["accuracy"], run_eagerly=eagerly)
-    return model
 
 
 def with_gate(hp):
@@ -29,21 +20,6 @@ def with_gate(hp):
         if deep:
             hp.Int("units", 2, 4)
     return build(hp)
-
-
-def data(**kwargs):
-    return {"x": X, "y": Y, "epochs": 1, "validation_data": (X, Y), "verbose": 0, **kwargs}
-
-
-@pytest.fixture
-def made(tuners):
-    def make(hypermodel=build, kind="RandomSearch", project="p", **options):
-        if kind in ("RandomSearch", "BayesianOptimization"):
-            options.setdefault("max_trials", 2)
-        options = {"objective": "val_loss", "seed": 1, **options}
-        return getattr(tuners, kind)(hypermodel, directory="out", project_name=project, **options)
-
-    return make
 
 
 # Mistakes, found when a tuner is made or ended by a fatal error ------------------------------------------
@@ -343,72 +319,3 @@ def test_hyperband_is_saved_and_goes_on(made):
     again.search(**data())
     assert scores == {i: t.score for i, t in again.oracle.trials.items()}
     is_ours(again)
-
-
-def test_a_subclassed_model_is_trained_and_found_again(made):
-    class Net(keras.Model):
-        def __init__(self, units):
-            super().__init__()
-            self.hidden, self.out = keras.layers.Dense(units), keras.layers.Dense(1, "sigmoid")
-
-        def call(self, inputs):
-            return self.out(self.hidden(inputs))
-
-    def subclassed(hp):
-        model = Net(hp.Int("units", 1, 4))
-        model.compile("sgd", "binary_crossentropy", run_eagerly=True)
-        return model
-
-    tuner = made(subclassed)
-    tuner.search(**data(epochs=2))
-    model = tuner.hypermodel.build(tuner.get_best_hyperparameters()[0])
-    model(X)
-    model.load_weights(f"out/p/trial_{tuner.oracle.get_best_trials()[0].trial_id}/checkpoint.weights.h5")
-    assert model.evaluate(X, Y, verbose=0) == pytest.approx(tuner.oracle.get_best_trials()[0].score, rel=1e-4)
-    is_ours(tuner)
-
-
-def test_a_model_with_a_fit_of_its_own_gets_the_arguments_that_it_wants(made):
-    class Own(keras.Model):
-        def __init__(self):
-            super().__init__()
-            self.out = keras.layers.Dense(1, "sigmoid")
-
-        def call(self, inputs):
-            return self.out(inputs)
-
-        def fit(self, pair, more, callbacks=None, **kwargs):
-            assert more == 1
-            return super().fit(*pair, callbacks=callbacks, **kwargs)
-
-    def own(hp):
-        model = Own()
-        model.compile(keras.optimizers.SGD(hp.Float("rate", 1e-3, 1e-1)), "binary_crossentropy", run_eagerly=True)
-        return model
-
-    tuner = made(own)
-    tuner.search((X, Y), more=1, epochs=2, validation_data=(X, Y), verbose=0)
-    trials = studies("out")["p"][0].trials
-    assert [len(trial.curve.epochs) for trial in trials] == [2, 2]
-    assert {trial.compiled_reason for trial in trials} == {"Own has its own `fit`"}
-    is_ours(tuner)
-
-
-def test_epochs_are_compiled_where_the_model_allows(made):
-    tuner = made(lambda hp: build(hp, eagerly=False), max_trials=1)
-    tuner.search(**data(epochs=2))
-    assert [trial.compiled for trial in studies("out")["p"][0].trials] == [True]
-    is_ours(tuner)
-
-
-def test_a_tuner_that_looks_at_batches_hears_of_each(tuners):
-    seen = []
-
-    class Seeing(tuners.RandomSearch):
-        def on_batch_end(self, trial, model, batch, logs=None):
-            seen.append(batch)
-
-    tuner = Seeing(build, "val_loss", max_trials=2, seed=1, directory="out", project_name="p")
-    tuner.search(**data(batch_size=5))
-    assert seen == [0, 1, 2, 3] * 2
-    is_ours(tuner)
