@@ -65,9 +65,16 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
 SLOW = ("`bayesian`",)
 """Rows that take ten times as long as the others."""
 
+WITHOUT_CURVES = ("`optuna`, the default", "`optuna -o model=tpe`", "`random`", "`bayesian`")
+"""Rows that differ where every training reports once, at its end."""
+
 
 class Table:
     """A table, and the forest that answers between its configurations.
+
+    Args:
+        path: of the table.
+        with_curves: whether trainings report every epoch; else they have one, the best.
 
     Attributes:
         name: of the table.
@@ -76,7 +83,7 @@ class Table:
         epochs: length of its curves.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, with_curves: bool = True) -> None:
         stored = np.load(path)
         self.name = path.stem
         self.space = tuple(map(Hyperparameter.from_json, json.loads(str(stored["space"]))))
@@ -84,6 +91,7 @@ class Table:
         self.sign = 1.0 if self.objective.direction == "max" else -1.0
         curves = self.sign * stored["curves"].astype(float)  # larger is better from here on
         curves = np.maximum(np.nan_to_num(curves, nan=-np.inf), np.nanquantile(curves, 0.02))
+        curves = curves if with_curves else curves.max(2, keepdims=True)
         self.epochs = curves.shape[2]
         self._cube = Cube(self.space)
         points = self._coordinates(json.loads(str(stored["values"])))
@@ -106,9 +114,9 @@ class Table:
 
 
 @cache
-def table_of(path: Path) -> Table:
+def table_of(path: Path, with_curves: bool) -> Table:
     """Return a table, which takes as long to grow as a short search."""
-    return Table(path)
+    return Table(path, with_curves)
 
 
 @dataclass
@@ -160,9 +168,9 @@ class TableExecutor:
         self._tasks.clear()
 
 
-def searched(path: Path, row: str, seed: int, slots: int) -> list[float]:
+def searched(path: Path, row: str, seed: int, slots: int, with_curves: bool) -> list[float]:
     """Search a table; return the regret of the kept model at each of `BUDGETS`."""
-    table, (engine, options) = table_of(path), ROWS[row]
+    table, (engine, options) = table_of(path, with_curves), ROWS[row]
     definition = Definition(
         study="replay",
         space=table.name,
@@ -183,12 +191,12 @@ def searched(path: Path, row: str, seed: int, slots: int) -> list[float]:
     return [executor.regrets[min(n * table.epochs, len(executor.regrets)) - 1] for n in BUDGETS]
 
 
-def print_regrets(n_seeds: int, slots: int, jobs: int, with_slow: bool = False) -> None:
+def print_regrets(n_seeds: int, slots: int, jobs: int, with_slow: bool, with_curves: bool) -> None:
     """Search every table with every row of `ROWS`, the slow ones if asked, and print what came of it, in Markdown."""
     paths = sorted(TABLES.glob("*.npz"))
-    rows = [row for row in ROWS if with_slow or row not in SLOW]
+    rows = [row for row in (ROWS if with_curves else WITHOUT_CURVES) if with_slow or row not in SLOW]
     seeds = range(1, n_seeds + 1)  # 0 is that of the tables, whose configurations would be a search's first points
-    tasks = [(path, row, seed, slots) for row in rows for path in paths for seed in seeds]
+    tasks = [(path, row, seed, slots, with_curves) for row in rows for path in paths for seed in seeds]
     with ProcessPoolExecutor(jobs) as pool:
         found = list(pool.map(searched, *zip(*tasks, strict=True)))
     regrets = np.array(found).reshape(len(rows), len(paths), n_seeds, len(BUDGETS))
