@@ -7,6 +7,7 @@ neither of the two, so that it can be asked before they are loaded.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import os
@@ -90,10 +91,11 @@ def _is_ours(flag: str) -> bool:
     return flag.startswith(f"{_FLAG}{root()}{os.sep}")
 
 
+@functools.cache
 def prepare() -> None:
     """Let this process keep its programs, if TensorFlow has computed nothing yet; what the user has set stays.
 
-    TensorFlow reads its environment once, when it first runs a function.
+    TensorFlow reads its environment once, when it first runs a function, so a second call does nothing.
     """
     os.environ.update(variables(os.environ))
 
