@@ -50,7 +50,7 @@ class Piece:
 
     @functools.cached_property
     def samples(self) -> Samples:
-        """They as one array for each of theirs, with room for as many as there may be.
+        """One array for each of the batches', all of them in a row, with room for as many as there may be.
 
         Raises:
             UnsupportedDataError: they are nothing that a compiled program can read.

@@ -79,8 +79,7 @@ def refuse_batches(request: Request, findings: Findings) -> None:
         where = f"where Keras runs on {findings.backend}" if findings.uses_keras else "where models are not Keras's"
         advice = "On JAX (KERAS_BACKEND=jax) trials are trained together."
         raise OptionError(must("batch_trials", f"be 1 {where}", request.batch_trials, advice))
-    names = _measured_names(request)
-    if EPOCH_SECONDS in names:
+    if EPOCH_SECONDS in _measured_names(request):
         raise OptionError(must("batch_trials", f"be 1 where {EPOCH_SECONDS} counts", request.batch_trials))
 
 
