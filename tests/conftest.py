@@ -5,6 +5,7 @@ nor a further process, nor a search, and with `TUNING_CI=1` in the environment a
 something is missing fails instead.
 """
 
+import ast
 import importlib.abc
 import multiprocessing.process
 import os
@@ -88,6 +89,13 @@ def _strict(report):
             report.outcome = "failed"
             report.longrepr = f"with TUNING_CI=1 nothing may be missing, but this was skipped: {reason}"
     return report
+
+
+def loaded_by(code, *names):
+    """Return which of these modules a process of its own has loaded after running `code`."""
+    code = f"import sys\n{code}\nprint([name for name in {names} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return ast.literal_eval(done.stdout)
 
 
 @pytest.fixture

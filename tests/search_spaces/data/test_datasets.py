@@ -12,6 +12,7 @@ import pytest
 import search_spaces.data as tuning_data
 from search_spaces.data import datasets
 from search_spaces.data.idx import read_idx
+from tests.conftest import loaded_by
 from tuning.errors import DataError, OptionError
 
 TRAIN_FILES = ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz")
@@ -66,12 +67,7 @@ def small_fashion(tmp_path, monkeypatch):
 
 @pytest.mark.medium
 def test_importing_loads_nothing_heavy():
-    code = (
-        "import sys, search_spaces.data; "
-        "print([m for m in ('tensorflow', 'keras', 'sklearn', 'pandas') if m in sys.modules])"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "[]"
+    assert loaded_by("import search_spaces.data", "tensorflow", "keras", "sklearn", "pandas") == []
 
 
 # Splits of the real data -------------------------------------------------------------------------------

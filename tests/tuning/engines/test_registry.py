@@ -3,13 +3,11 @@
 import ast
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 from typer.testing import CliRunner
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, loaded_by
 from tests.simulation import MIXED_SPACE, OBJECTIVE
 from tuning.engines.grid_kind import SEARCHES
 from tuning.engines.keras_tuner_kinds import hyperband_epochs
@@ -28,9 +26,7 @@ def definition(engine, **options):
 
 
 def test_the_list_loads_no_library():
-    code = f"import sys, tuning.engines.registry; print([m for m in {LIBRARIES} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert loaded_by("import tuning.engines.registry", *LIBRARIES) == []
 
 
 @pytest.mark.parametrize("kind", ENGINES.values(), ids=list(ENGINES))
