@@ -42,8 +42,8 @@ def test_nothing_between_them_is_better_than_the_best(path):
 @pytest.mark.medium
 def test_a_search_ends_after_its_budget_and_never_gets_worse(monkeypatch):
     monkeypatch.setattr(tables, "BUDGETS", (1, 3, 6))
-    found = {row: searched(PATHS[2], row, 1, 1) for row in ROWS if row not in SLOW}
+    found = {row: searched(PATHS[2], row, 1, 1, True) for row in ROWS if row not in SLOW}
     for regrets in found.values():
         assert len(regrets) == 3 and regrets == sorted(regrets, reverse=True) and min(regrets) >= 0
-    assert found["`random`"] == searched(PATHS[2], "`random`", 1, 1), "equal seeds search equally"
-    assert found["`random`"] != searched(PATHS[2], "`random`", 2, 1)
+    assert found["`random`"] == searched(PATHS[2], "`random`", 1, 1, True), "equal seeds search equally"
+    assert found["`random`"] != searched(PATHS[2], "`random`", 2, 1, True)
