@@ -6,9 +6,8 @@ are compiled programs and somebody listens to the first training's epochs.
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from tuning import compiled
 from tuning.compiled import FitReport
 from tuning.keras_tuner import private, under_way
+from tuning.keras_tuner.turns import Turns
 from tuning.keras_tuner.under_way import Trained, UnderWay
 
 Listen = Callable[[Mapping[str, Any]], bool]
@@ -38,12 +38,13 @@ class Models:
         tuner: whose trial it is.
         listen: told of the metrics of each epoch of the trial's first training.
         is_sent: whether other processes train other trials meanwhile: then a training that does not say shows no
-            progress, and what is written to the same file in every trial is written in turn.
+            progress, and what is written to the same place in every trial is written in turn.
         under_way: what the trial has left and leaves for being gone on with.
     """
 
     def __init__(self, tuner: Any, listen: Listen, is_sent: bool, under_way: UnderWay) -> None:
         self._tuner, self._listen, self._is_sent, self._under_way = tuner, listen, is_sent, under_way
+        self._turns = Turns(Path(tuner.project_dir, "turns.lock"), private.reads_between(tuner)) if is_sent else None
         self._n_trainings = 0
         self._models: list[Any] = []
         self._reports: list[FitReport] = []
@@ -79,6 +80,8 @@ class Models:
             for model in self._models:
                 vars(model).pop("fit", None)
             self._models.clear()
+            if self._turns is not None:
+                self._turns.end()
 
     def _equip(self, model: Any) -> None:
         if not isinstance(model, keras.Model) or "fit" in vars(model):
@@ -117,7 +120,7 @@ class Models:
             kwargs["initial_epoch"], trained.epochs = trained.next_epoch, epochs
         kwargs["callbacks"] = [*callbacks, follower]
         try:
-            with self._writing_in_turn(callbacks):
+            with self._places_of(callbacks):
                 compiled.fit(model, *args, **kwargs)
         finally:
             report = compiled.last_report(model)
@@ -134,35 +137,17 @@ class Models:
             return type(model).fit(model, *args, **kwargs)
         callbacks, begun = self._callbacks(kwargs["callbacks"]), Trained(0, 0, False, [])
         follower = _Follower(place, callbacks, self._under_way, begun, None if place else self._listen)
-        with self._writing_in_turn(callbacks):
+        with self._places_of(callbacks):
             return type(model).fit(model, *args, **{**kwargs, "callbacks": [*callbacks, follower]})
 
-    @contextmanager
-    def _writing_in_turn(self, callbacks: Sequence[Any]) -> Iterator[None]:
-        """Have checkpoints of models written while no other trial's process writes one: it may be the same file."""
-        written = [c for c in callbacks if self._is_sent and isinstance(c, keras.callbacks.ModelCheckpoint)]
-        for callback in written:
-            callback.on_epoch_end = _in_turn(callback.on_epoch_end, Path(self._tuner.project_dir, "checkpoints.lock"))
-        try:
-            yield
-        finally:
-            for callback in written:
-                del callback.on_epoch_end
+    def _places_of(self, callbacks: Sequence[Any]) -> AbstractContextManager[None]:
+        return nullcontext() if self._turns is None else self._turns.taken(callbacks)
 
     def _callbacks(self, given: Any) -> list[Any]:
         """Return the callbacks of a training: KerasTuner's without its batches, where nobody asked for them."""
         listed: Sequence[Any] = keras.tree.flatten(given) if given else []
         theirs = () if private.looks_at_batches(self._tuner) else private.tuner_callback()
         return [_Epochs(c.tuner, c.trial) if theirs and type(c) is theirs else c for c in listed]
-
-
-def _in_turn(genuine: Callable[..., None], lock: Path) -> Callable[..., None]:
-    def on_epoch_end(epoch: int, logs: Any = None) -> None:
-        with lock.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            genuine(epoch, logs)
-
-    return on_epoch_end
 
 
 class _Epochs(keras.callbacks.Callback):

@@ -105,6 +105,15 @@ def own_part(tuner: Any) -> str | None:
     return "run_trial" if "run_trial" in found else next(iter(found), None)
 
 
+def reads_between(tuner: Any) -> bool:
+    """Tell whether code of the program's own runs between a training and the end of its trial."""
+    hypermodel, genuine = tuner.hypermodel, keras_tuner.HyperModel.fit
+    has_own_fit = (
+        "fit" in getattr(hypermodel, "__dict__", ()) or getattr(type(hypermodel), "fit", genuine) is not genuine
+    )
+    return has_own_fit or own_part(tuner) is not None
+
+
 def has_standard_run_trial(tuner: Any) -> bool:
     """Tell whether `run_trial` is KerasTuner's own, and one that trains models."""
     is_tuner = isinstance(tuner, _of("keras_tuner.src.engine.tuner", "Tuner"))

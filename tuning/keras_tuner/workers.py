@@ -7,18 +7,16 @@ that another process can train without anybody's noticing.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from tuning.errors import OptionError, must, raise_all, whole_number
 from tuning.executors.machine import default_workers
-from tuning.keras_tuner import private
+from tuning.keras_tuner import private, turns
 
 VARIABLE = "TUNE_WORKERS"
-
-_ONE_PLACE = ("BackupAndRestore", "CSVLogger", "ModelCheckpoint")
-"""Callbacks of Keras's that write to the same place in every trial."""
 
 _ALL_THE_SAME = f"{VARIABLE}=N in the environment, or kt.workers(N), has trials sent to other processes all the same."
 
@@ -61,16 +59,28 @@ def chosen(tuner: Any, callbacks: Any = None) -> tuple[int, str]:
         tuner: whose search it is.
         callbacks: of each trial, as `search` is given them.
     """
-    wanted = asked_for()
+    wanted, listed = asked_for(), keras.tree.flatten(callbacks)
     if wanted is not None:
-        return wanted, ""
+        reason = _why_in_turn(tuner, listed) if wanted > 1 else ""
+        return (1 if reason else wanted), reason
     remaining = tuner.remaining_trials
     possible = default_workers(None if remaining is None else max(remaining, 1))
-    reason = "" if possible == 1 else _why_not_sent(tuner, callbacks)
+    reason = "" if possible == 1 else _why_not_sent(tuner, listed)
     return (1 if reason else possible), reason
 
 
-def _why_not_sent(tuner: Any, callbacks: Any) -> str:
+def _why_in_turn(tuner: Any, callbacks: Sequence[Any]) -> str:
+    """Say why trials would have to wait for each other's ends in any number of processes."""
+    is_read = private.reads_between(tuner)
+    for callback in callbacks:
+        kind, is_whole = turns.kind_of(callback), turns.is_written_whole(callback)
+        if kind and (is_read or not is_whole):
+            read = ", where code of the program's own may read it" if is_whole else ""
+            return f"{kind} writes to the same place in every trial{read}."
+    return ""
+
+
+def _why_not_sent(tuner: Any, callbacks: Sequence[Any]) -> str:
     own = private.own_part(tuner)
     if own is not None:
         return (
@@ -79,8 +89,8 @@ def _why_not_sent(tuner: Any, callbacks: Any) -> str:
         )
     if getattr(tuner, "distribution_strategy", None) is not None:
         return "a distribution strategy cannot be sent to other processes."
-    kinds = (kind.__name__ for callback in keras.tree.flatten(callbacks) for kind in type(callback).__mro__)
-    writes = next((name for name in kinds if name in _ONE_PLACE), None)
-    if writes is not None:
-        return f"{writes} writes to the same place in every trial. {_ALL_THE_SAME}"
-    return ""
+    in_turn = _why_in_turn(tuner, callbacks)
+    written = next((kind for kind in map(turns.kind_of, callbacks) if kind), None)
+    if in_turn or written is None:
+        return in_turn
+    return f"{written} writes to the same place in every trial. {_ALL_THE_SAME}"

@@ -81,16 +81,45 @@ def test_a_distribution_strategy_keeps_trials_in_the_program(silent):
     assert number == 1 and "distribution strategy" in reason
 
 
+@pytest.fixture
+def chosen_with(silent):
+    """Return the number of workers, and why it is one, for a search with a callback."""
+    choose = import_module("tuning.keras_tuner.workers").chosen
+
+    def ask(callback, hypermodel=build):
+        tuner = silent.RandomSearch(hypermodel, objective="loss", max_trials=9, directory="out", project_name="p")
+        return choose(tuner, [keras.callbacks.TensorBoard("b"), callback])
+
+    return ask
+
+
+CHECKPOINT = keras.callbacks.ModelCheckpoint("best.keras")
+
+
 @pytest.mark.parametrize(
-    "callback", [keras.callbacks.ModelCheckpoint("best.keras"), keras.callbacks.CSVLogger("log.csv")]
+    "callback", [CHECKPOINT, keras.callbacks.CSVLogger("log.csv"), keras.callbacks.BackupAndRestore("backup")]
 )
-def test_what_all_trials_write_keeps_them_in_the_program(silent, monkeypatch, callback):
-    module = import_module("tuning.keras_tuner.workers")
-    tuner = silent.RandomSearch(build, objective="loss", max_trials=9, directory="out", project_name="p")
-    number, reason = module.chosen(tuner, [keras.callbacks.TensorBoard("b"), callback])
-    assert number == 1 and reason.startswith(f"{type(callback).__name__} writes to the same place")
+def test_what_all_trials_write_keeps_them_in_the_program(chosen_with, monkeypatch, callback):
+    number, reason = chosen_with(callback)
+    assert number == 1 and reason.startswith(f"{type(callback).__name__} writes to the same place in every trial.")
     monkeypatch.setenv("TUNE_WORKERS", "2")
-    assert module.chosen(tuner, [callback]) == (2, "")
+    assert chosen_with(callback)[0] == (2 if callback is CHECKPOINT else 1)
+    monkeypatch.setenv("TUNE_WORKERS", "1")
+    assert chosen_with(callback) == (1, "")
+
+
+def test_a_checkpoint_that_a_fit_of_ones_own_may_read_keeps_trials_in_the_program(silent, chosen_with, monkeypatch):
+    class Reading(silent.HyperModel):
+        def build(self, hp):
+            return build(hp)
+
+        def fit(self, hp, model, *args, **kwargs):
+            model.fit(*args, **kwargs)
+            return model.load_weights("best.keras")
+
+    monkeypatch.setenv("TUNE_WORKERS", "2")
+    number, reason = chosen_with(CHECKPOINT, Reading())
+    assert number == 1 and reason.endswith("where code of the program's own may read it.")
 
 
 def searched(kt, *data):
