@@ -62,8 +62,10 @@ test-oldest: .venv-oldest/.installed
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
+# Byte code by as many processes as there are cores: pip has one, and TensorFlow takes that one a minute and a half.
 .venv/.installed-test: setup.cfg .venv/bin/python
-	$(BIN)/python -m pip install --quiet --editable .[test]
+	$(BIN)/python -m pip install --quiet --no-compile --editable .[test]
+	$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 	touch $@ .venv/.installed
 
 clean:

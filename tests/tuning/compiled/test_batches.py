@@ -6,6 +6,7 @@ import pytest
 import scipy.sparse
 import tensorflow as tf
 
+from tests.layers import few
 from tests.tuning.compiled import cases
 from tests.tuning.compiled.cases import CLASSES, X, Y
 from tuning import compiled
@@ -61,13 +62,13 @@ def rows_of_classes():
 
 
 GIVEN = {
-    "dataset": lambda: {"x": dataset(), "validation_data": dataset()},
     "dataset and arrays": lambda: {"x": dataset(15), "validation_data": (X[N:], Y[N:])},
+    "sequence of many sizes": lambda: {"x": Pieces((16, 8, 8, 20, 3, 1, 19)), "shuffle": False},
+    "dataset": lambda: {"x": dataset(), "validation_data": dataset()},
     "arrays and a dataset": lambda: {"x": X[:N], "y": Y[:N], "shuffle": False, "validation_data": dataset()},
     "repeated dataset": lambda: {"x": dataset().repeat(), "steps_per_epoch": 3, "validation_data": dataset().repeat(),
                                  "validation_steps": 2},
     "sequence": lambda: {"x": Pieces(), "shuffle": False},
-    "sequence of many sizes": lambda: {"x": Pieces((16, 8, 8, 20, 3, 1, 19)), "shuffle": False},
     "endless generator": lambda: {"x": endless(), "steps_per_epoch": 6},
     "generator that ends early": lambda: {"x": ends_early(), "steps_per_epoch": 2, "epochs": 4},
     "weights of classes": lambda: {"x": rows_of_classes(), "class_weight": {0: 0.5, 1: 3.0, 2: 1.0}},
@@ -76,7 +77,7 @@ GIVEN = {
 
 @pytest.mark.medium
 @pytest.mark.filterwarnings("ignore:Your input ran out of data", "ignore:`shuffle=True` was passed")
-@pytest.mark.parametrize("name", GIVEN)
+@pytest.mark.parametrize("name", few(GIVEN))
 def test_weights_and_logs_are_those_of_keras(name):
     trained = []
     for fit in (keras.Model.fit, compiled.fit):
@@ -106,7 +107,7 @@ def test_an_epoch_may_be_larger_than_what_is_held_at_once(monkeypatch):
     test_weights_and_logs_are_those_of_keras("dataset")
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_dataset_that_is_stacked_may_turn_out_otherwise(monkeypatch):
     """After a first epoch of equal batches, TensorFlow stacks them; the second epoch's are of many sizes."""
     epochs = []
@@ -206,7 +207,7 @@ def test_where_the_number_of_batches_is_not_known_keras_reads_all_of_them():
     assert int(model.optimizer.iterations) == 3
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_class_that_there_is_none_of_is_reported_as_keras_does():
     wrong = tf.data.Dataset.from_tensor_slices((X[:N], CLASSES[:N] + 5)).batch(16)
     with pytest.raises(tf.errors.InvalidArgumentError, match="label"):

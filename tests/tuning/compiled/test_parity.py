@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.layers import few
 from tests.tuning.compiled import cases
 from tests.tuning.compiled.cases import BACKEND, CLASSES, IMAGES, ONE_HOT, WEIGHTS, N, X, Y
 from tuning import compiled as training
@@ -49,25 +50,28 @@ def assert_parity(build, way=None, tolerance=1e-5, **arguments):
 @pytest.mark.medium
 @pytest.mark.parametrize(
     ("build", "arguments", "way"),
-    [
-        (cases.mlp, PLAIN, "per row"),
-        (cases.batch_normalization, PLAIN, "bounded"),
-        (cases.normalization, PLAIN, "per row"),
-        (cases.regularized, PLAIN, "bounded"),
-        (cases.clipped, PLAIN, "per row"),
-        (cases.scheduled, PLAIN, "per row"),
-        (cases.averaged, PLAIN, "per row"),
-        (cases.multi_input_output, BY_NAME, "bounded"),
-        (cases.subclassed, PLAIN, "bounded"),
-        (cases.custom_step, PLAIN, "bounded"),
-        (cases.custom_loss_and_metric, PLAIN, "per row"),
-        (cases.classifier, data(X, ONE_HOT), "per row"),
-        (cases.sparse_classifier, data(X, CLASSES), "per row"),
-        (cases.centered, PLAIN, "bounded"),
-        (cases.loss_of_last_row, PLAIN, "second body"),
-        (cases.embedding, data((X * 3).astype("int32") % 10, Y), "per row"),
-        (cases.without_targets, {"x": X[:N], "validation_data": (X[N:],)}, "bounded"),
-    ],
+    few(
+        [
+            (cases.mlp, PLAIN, "per row"),
+            (cases.batch_normalization, PLAIN, "bounded"),
+            (cases.multi_input_output, BY_NAME, "bounded"),
+            (cases.subclassed, PLAIN, "bounded"),
+            (cases.custom_step, PLAIN, "bounded"),
+            (cases.sparse_classifier, data(X, CLASSES), "per row"),
+            (cases.loss_of_last_row, PLAIN, "second body"),
+            (cases.scheduled, PLAIN, "per row"),
+            (cases.normalization, PLAIN, "per row"),
+            (cases.regularized, PLAIN, "bounded"),
+            (cases.clipped, PLAIN, "per row"),
+            (cases.averaged, PLAIN, "per row"),
+            (cases.custom_loss_and_metric, PLAIN, "per row"),
+            (cases.classifier, data(X, ONE_HOT), "per row"),
+            (cases.centered, PLAIN, "bounded"),
+            (cases.embedding, data((X * 3).astype("int32") % 10, Y), "per row"),
+            (cases.without_targets, {"x": X[:N], "validation_data": (X[N:],)}, "bounded"),
+        ],
+        8,
+    ),
     ids=lambda value: getattr(value, "__name__", None) if callable(value) else None,
 )
 def test_weights_and_history_are_those_of_keras(build, arguments, way):
@@ -116,14 +120,16 @@ def test_large_arrays_are_trained_on_as_they_are(build, monkeypatch):
 @pytest.mark.medium
 @pytest.mark.parametrize(
     "arguments",
-    [
-        {"class_weight": {0: 0.5, 1: 2.0, 2: 1.0}, "validation_batch_size": 5},
-        {"sample_weight": WEIGHTS[:N], "validation_data": (X[N:], CLASSES[N:], WEIGHTS[N:])},
-        {"validation_data": None, "validation_split": 0.25, "sample_weight": WEIGHTS[:N], "batch_size": None},
-        {"initial_epoch": 1, "batch_size": 1000, "x": X[:N].astype("float64"), "y": CLASSES[:N].astype("i1")},
-        {"validation_freq": 2, "batch_size": 25, "x": pd.DataFrame(X[:N]), "y": pd.Series(CLASSES[:N])},
-        {"validation_freq": [1, 3], "x": tensor(X[:N]), "y": tensor(CLASSES[:N])},
-    ],
+    few(
+        [
+            {"class_weight": {0: 0.5, 1: 2.0, 2: 1.0}, "validation_batch_size": 5},
+            {"validation_data": None, "validation_split": 0.25, "sample_weight": WEIGHTS[:N], "batch_size": None},
+            {"validation_freq": 2, "batch_size": 25, "x": pd.DataFrame(X[:N]), "y": pd.Series(CLASSES[:N])},
+            {"sample_weight": WEIGHTS[:N], "validation_data": (X[N:], CLASSES[N:], WEIGHTS[N:])},
+            {"initial_epoch": 1, "batch_size": 1000, "x": X[:N].astype("float64"), "y": CLASSES[:N].astype("i1")},
+            {"validation_freq": [1, 3], "x": tensor(X[:N]), "y": tensor(CLASSES[:N])},
+        ]
+    ),
     ids=lambda arguments: ",".join(arguments),
 )
 def test_arguments_mean_what_they_mean_in_keras(arguments):

@@ -7,6 +7,7 @@ import keras
 import pytest
 
 import tuning
+from tests.layers import few
 from tests.tuning.compiled.cases import CLASSES, N, X
 from tuning import Data
 from tuning import compiled as training
@@ -99,7 +100,7 @@ def test_the_installed_versions_have_all_of_them():
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", few(sorted(NAMES, key=COUNTERS.__contains__, reverse=True)))
 def test_without_a_name_trials_are_trained_with_the_same_numbers(name, without, expected, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where the callbacks write
     without(name)

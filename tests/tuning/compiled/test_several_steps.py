@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.layers import few
 from tuning import compiled
 from tuning.compiled import several_steps
 
@@ -54,7 +55,7 @@ GIVEN = {
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("name", GIVEN)
+@pytest.mark.parametrize("name", few(GIVEN, 1))
 def test_weights_and_logs_are_those_of_single_steps(name):
     trained = []
     for fit in (keras.Model.fit, compiled.fit):

@@ -11,6 +11,7 @@ from sklearn.model_selection import KFold, cross_val_score
 
 import tuning
 from tests.conftest import SPACES
+from tests.layers import few
 from tests.processes import Driver, finished, records, wait_until
 from tests.spaces.ridge import RidgeSpace, regressor
 from tuning.driver.observer import Observer
@@ -134,7 +135,13 @@ def test_observers_and_optuna_see_the_mean_curve(search):
 @pytest.mark.medium
 @pytest.mark.parametrize(
     "how, error, workers",
-    [("FAILS", "ValueError: 200 rows", 1), ("FAILS", "ValueError: 200 rows", 2), ("DIVERGES", "training diverged", 1)],
+    few(
+        [
+            ("FAILS", "ValueError: 200 rows", 1),
+            ("DIVERGES", "training diverged", 1),
+            ("FAILS", "ValueError: 200 rows", 2),
+        ]
+    ),
 )
 def test_a_fold_that_fails_fails_its_trial(how, error, workers, search, monkeypatch):
     monkeypatch.setenv(f"RIDGE_{how}", "200")  # the rows of the first fold

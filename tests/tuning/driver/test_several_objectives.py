@@ -10,6 +10,7 @@ import pytest
 
 import tuning
 from tests.conftest import SPACES
+from tests.layers import few
 from tests.tensorboard_search import MadeUpSearch, definition
 from tuning.engines.registry import make_engine, read_options, settle
 from tuning.errors import ObjectiveError, OptionError, StudyError
@@ -262,7 +263,7 @@ def test_a_trial_that_diverges_is_worse_in_every_objective():
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("sampler", ["nsga2", "nsga3", "tpe", "qmc", "random"])
+@pytest.mark.parametrize("sampler", few(["tpe", "nsga2", "nsga3", "qmc", "random"]))
 def test_samplers_for_several_objectives_learn_and_resume(sampler, tmp_path):
     class Two(tuning.SearchSpace):
         name, objective = "two", "val_loss:min"

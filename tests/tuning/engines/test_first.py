@@ -7,6 +7,7 @@ import pytest
 
 import tuning
 from tests.conftest import SPACES
+from tests.layers import few
 from tests.simulation import MIXED_SPACE, Simulation, proposals
 from tuning.engines.first import completed
 from tuning.engines.registry import ENGINES, make_engine, read_options, settle
@@ -44,7 +45,7 @@ def test_an_engine_that_thinks_long_does_so_behind_them(sampler, thinks):
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("engine", BEGINNING)
+@pytest.mark.parametrize("engine", few(BEGINNING))
 def test_they_come_first_and_a_search_that_is_cut_goes_on_as_if_it_were_not(search, engine):
     given, total = {"engine": engine, "options": OPTIONS.get(engine)}, 4 if engine == "bayesian" else 8
     straight = search(**given, trials=total, tries=GIVEN, study="straight")

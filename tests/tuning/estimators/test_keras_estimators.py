@@ -101,7 +101,7 @@ def test_clones_share_the_space():
     assert KerasClassifier("digits").get_params()["n_hidden"] == 2
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_conditional_hyperparameter_is_used_where_it_applies():
     estimator = KerasClassifier(with_conditions, optimizer="sgd", momentum=0.9, epochs=1, compiled=False).fit(*IRIS)
     assert estimator.model_.optimizer.momentum == 0.9
@@ -146,7 +146,7 @@ def test_numbers_of_numpy_are_values():
     assert estimator.model_.layers[0].units == 5
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_sci_keras_routing_works(fitted):
     assert isinstance(fitted, BaseWrapper)
     stop = keras.callbacks.EarlyStopping
@@ -364,7 +364,7 @@ def test_partial_fit_learns_the_classes_of_later_batches():
         classifier().partial_fit(IRIS[0][:100], NAMES[:100]).partial_fit(IRIS[0][100:], NAMES[100:])
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_warm_start_goes_on_with_the_model():
     estimator = regressor(warm_start=True).fit(*DIABETES)
     first, model = estimator.history_["loss"][-1], estimator.model_

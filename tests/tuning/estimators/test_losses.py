@@ -53,7 +53,8 @@ def slowly(*losses):
 @pytest.mark.parametrize(
     "loss",
     [
-        *("binary_crossentropy", "mse", sparse_of_ones_own, ["categorical_crossentropy"]),
+        *("binary_crossentropy", sparse_of_ones_own),
+        *slowly("mse", ["categorical_crossentropy"]),
         *slowly("binary_focal_crossentropy", "mae", "huber", "log_cosh", "poisson", "dice", "tversky", "squared_hinge"),
         *slowly("cosine_similarity", "categorical_hinge", "kl_divergence", "categorical_crossentropy"),
         *slowly("sparse_categorical_crossentropy", dense_of_ones_own, OwnSparse(), [keras.losses.MeanSquaredError()]),
@@ -173,7 +174,7 @@ def test_a_loss_that_is_searched():
     assert search.cv_results_["mean_test_score"].min() > 0.8 and search.score(*IRIS) > 0.8
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_what_was_searched_is_evaluated_again():
     search = tuned(one_hot, refit="weights").fit(*IRIS)
     assert search.study_.evaluate()["accuracy"] == pytest.approx(search.best_score_)
@@ -196,8 +197,7 @@ def raises():
     "default",
     [
         raises,
-        lambda: model_of("mse", 2),
-        keras.Sequential,
+        *slowly(lambda: model_of("mse", 2), keras.Sequential),
         *slowly(lambda: keras.Sequential([keras.layers.Dense(3)]), lambda: keras.Sequential),
         *slowly(lambda: model_of("mape", 3), lambda: model_of("no_such_loss", 3), int),
     ],

@@ -13,6 +13,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.preprocessing import FunctionTransformer
 
 import tuning
+from tests.layers import few
 from tests.spaces import tiny
 
 X, Y = load_diabetes(return_X_y=True)
@@ -60,7 +61,7 @@ def test_what_a_subclass_hands_on_is_cloned():
     assert len(again.fit(X, Y).history_["loss"]) == 2 and again.model_.layers[0].units == 7
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_what_a_build_function_is_told():
     seen = {}
 
@@ -89,7 +90,7 @@ class Halves(tuning.KerasRegressor):
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", few([True, False], 1))
 def test_several_inputs(compiled):
     fitted = Halves(two_inputs, epochs=1, compiled=compiled, random_state=0).fit(X, Y)
     expected = fitted.predict(X)
@@ -142,7 +143,7 @@ def test_a_pickle_goes_on_training():
     assert len(again.partial_fit(X, Y).history_["loss"]) == 3
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_threads_keep_the_seed():
     net = tuning.KerasRegressor(build, epochs=2, random_state=0)
     alone = cross_val_score(net, X, Y, cv=2)
@@ -184,7 +185,7 @@ def test_a_fit_of_the_models_own_is_called():
     assert called == [7]
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_scaled_targets():
     net = tuning.KerasRegressor(build, epochs=60, units=8, scale_targets=True, random_state=0, batch_size=8)
     large = Y * 1e4 + 1e6

@@ -144,7 +144,7 @@ def test_a_pickle_predicts_the_same_and_leaves_the_data_behind(fitted):
         twin.study_.space.load_data()
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_the_files_of_a_study_without_a_name_go_with_it():
     estimator = classifier(epochs=1, trials=1, refit="weights").fit(*IRIS)
     path = estimator.study_.path
@@ -213,7 +213,7 @@ def test_weights_of_samples_count():
     assert (estimator.predict(IRIS[0]) == 2).sum() > 60
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_one_hot_losses_are_searched():
     import keras
 

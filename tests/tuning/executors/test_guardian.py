@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.contracts.executor import Scripted, task
+from tests.layers import few
 from tests.processes import Driver, are_gone, wait_until
 from tests.tuning.executors.test_processes import OPEN, heard_until, pid_of, started
 from tuning.executors.guardian import MARK, end_descendants
@@ -21,8 +22,8 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(100)"]
 
 WAYS = {
     "forked": lambda: multiprocessing.get_context("fork").Process(target=time.sleep, args=(100,)).start(),
-    "started": lambda: subprocess.Popen(SLEEP),
     "by a shell": lambda: os.system("sleep 100 &"),
+    "started": lambda: subprocess.Popen(SLEEP),
     "inheriting": lambda: subprocess.Popen(SLEEP, close_fds=False),
     "own session": lambda: subprocess.Popen(SLEEP, start_new_session=True),
     "bare": lambda: subprocess.Popen(["/bin/sleep", "100"], env={}),
@@ -61,7 +62,7 @@ def die():
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", few(WAYS))
 def test_a_worker_that_dies_is_noticed_though_what_it_started_lives(way):
     executor = started(Parent(WAYS[way], die), slots=1)
     executor.submit(task())

@@ -163,7 +163,7 @@ def test_a_driver_that_was_busy_does_not_take_waiting_workers_for_dead():
     assert not any(isinstance(m, Lost) for m in heard)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_worker_that_stands_still_in_the_middle_of_a_message_does_not_hold_up_the_driver(monkeypatch):
     monkeypatch.setattr(handles, "CHANNEL_SECONDS", 1)
 
@@ -221,7 +221,7 @@ def test_what_a_worker_has_started_is_killed_with_it():
 # Workers that cannot start ----------------------------------------------------------------------------
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_workers_that_die_at_their_start_end_the_search_after_a_few_tries():
     class Dying(Scripted):
         def __setstate__(self, state):
@@ -274,7 +274,7 @@ def test_a_call_says_how_the_worker_died_and_raises_what_was_raised(executor):
         executor.call(lambda space, data: os._exit(9))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_call_may_take_longer_than_a_message(monkeypatch):
     monkeypatch.setattr(handles, "CHANNEL_SECONDS", 1)
     assert started(slots=1).call(lambda space, data: time.sleep(1.5) or "looked") == "looked"
@@ -448,7 +448,7 @@ def test_what_a_worker_prints_is_not_the_drivers_output(tmp_path):
     assert all(text in done.stderr for text in ("from python", "from a shell", "from below"))
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_worker_that_has_grown_is_replaced_by_a_fresh_one(monkeypatch):
     class Greedy(Scripted):
         kept: list = []
@@ -478,7 +478,7 @@ def test_a_worker_that_has_grown_is_replaced_by_a_fresh_one(monkeypatch):
         assert len(pids) == fewest
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_long_search_leaves_no_descriptors_open():
     executor = started(slots=1)
     executor.submit(task())

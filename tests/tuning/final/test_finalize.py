@@ -84,7 +84,7 @@ def test_training_and_validation_data_are_joined_and_the_test_split_is_scored(st
     )
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_seeds_give_mean_and_spread_and_the_first_is_saved(study):
     final = tuning.finalize(study, seeds=3)
     scores = [scores["rmse"] for scores in final.scores]
@@ -109,7 +109,7 @@ def test_a_second_evaluation_is_refused_before_anything_is_trained(study, space)
     assert "evaluated 2 times" in (study.path / "final" / "model_card.md").read_text()
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_the_record_is_in_the_store_and_goes_with_the_study(study, space):
     final = tuning.finalize(study)
     opened = tuning.load(study.path, space=space)
@@ -120,7 +120,7 @@ def test_the_record_is_in_the_store_and_goes_with_the_study(study, space):
     assert tuning.load(study.path).final is None and not (study.path / "final").exists()
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_the_card_tells_what_one_must_know(study):
     final = tuning.finalize(study, seeds=2)
     card = (study.path / "final" / "model_card.md").read_text()
@@ -138,7 +138,7 @@ def test_a_study_that_is_being_searched_is_left_alone(study, space):
     assert not space.fits
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_what_cannot_be_finalized_says_why(study, space, tmp_path):
     with pytest.raises(OptionError, match="whole number >= 1"):
         tuning.finalize(study, seeds=0)
@@ -154,7 +154,7 @@ def test_what_cannot_be_finalized_says_why(study, space, tmp_path):
     assert given.n_test == 10
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_an_objective_that_evaluate_does_not_give_is_refused(tmp_path):
     class OwnScore(Line):
         def fit(self, hp, model, *arguments, **options):
@@ -185,7 +185,7 @@ def test_a_training_that_raises_or_diverges_touches_no_test_split(study, space):
     assert space.tests == 0 and not (study.path / "final").exists()
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_callbacks_of_the_search_are_asked_for_again(space, tmp_path):
     study = tuning.search(
         space, engine="random", trials=1, epochs=1, logs=tmp_path,
@@ -198,7 +198,7 @@ def test_callbacks_of_the_search_are_asked_for_again(space, tmp_path):
     assert (study.path / "callbacks" / "final_0" / "log.csv").is_file()
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_annealing_lets_the_learning_rate_fall(study, space):
     rates = []
     final = tuning.finalize(
@@ -211,7 +211,7 @@ def test_annealing_lets_the_learning_rate_fall(study, space):
     assert final.annealed and "half a cosine" in card
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_values_found_on_folds_are_trained_on_all_of_them(space, tmp_path):
     study = tuning.search(space, engine="random", trials=1, epochs=3, cv=2, seed=1, logs=tmp_path)
     with pytest.warns(UserWarning, match="tune finalize"):

@@ -5,6 +5,7 @@ import runpy
 
 import pytest
 
+from tests.layers import few
 from tests.tuning.keras_tuner.conftest import PROGRAMS, run_python, studies
 from tests.tuning.keras_tuner.forks import Forks, outcome, switched_on
 from tuning.records.trial import State
@@ -26,7 +27,7 @@ def test_all_situations_have_a_program():
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", few(QUICK))
 def test_a_program_leaves_a_study_with_every_trial_and_compiled_epochs(tuners, name):
     runpy.run_path(str(PROGRAMS[name]), run_name="__main__")
     ours_searched(name, "out")

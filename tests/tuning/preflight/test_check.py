@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tuning
+from tests.layers import few
 from tuning import Data
 from tuning.errors import DataError, ObjectiveError, SpaceError
 from tuning.preflight import check
@@ -244,7 +245,9 @@ def test_the_direction_of_one_outputs_metric_is_known(name, direction):
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("name", ["val_rmse", "val_kind_acc", "val_prise_RootMeanSquaredError", "accuracy:max", ""])
+@pytest.mark.parametrize(
+    "name", few(["val_kind_acc", "val_rmse", "val_prise_RootMeanSquaredError", "accuracy:max", ""], 1)
+)
 def test_a_wrong_name_is_answered_by_all_that_training_reports(name):
     with pytest.raises(ObjectiveError, match="must be a metric that training reports") as error:
         look_at_two(name)

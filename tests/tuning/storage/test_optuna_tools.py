@@ -62,7 +62,7 @@ def test_importances_and_pictures(theirs):
     assert len(theirs.trials_dataframe()) == len(theirs.trials)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_the_dashboard_shows_them(studies):
     if importlib.util.find_spec("optuna_dashboard") is None:
         pytest.skip("optuna-dashboard is not installed: pip install optuna-dashboard")

@@ -94,7 +94,7 @@ def test_a_tensorboard_that_does_not_start_says_why(tmp_path):
         serve([study.path], arguments=["--no-such-thing"])
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_port_taken_at_the_last_moment_is_given_up_for_the_next(tmp_path, monkeypatch):
     study = make_study(tmp_path, "dense", 1)
     with socket.socket() as taken:
@@ -141,7 +141,7 @@ def test_a_proxy_in_the_environment_is_not_asked(tmp_path, monkeypatch):
 # Several studies -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_two_studies_are_served_side_by_side(two, tmp_path):
     folder = tmp_path / "compare"
     with serve([s.path for s in two], folder=folder) as served:

@@ -9,6 +9,7 @@ import pytest
 
 import tuning
 from search_spaces import _mlp
+from tests.layers import few
 from tuning import compiled as training
 from tuning.engines.registry import ENGINES
 from tuning.errors import OptionError
@@ -63,7 +64,7 @@ class Batches(keras.callbacks.Callback):
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", few(ENGINES))
 def test_every_engine_calls_batch_callbacks_and_the_record_says_how(search, engine):
     folds = {"cv": 2, "validation_data": None, "trials": 1} if ENGINES[engine].folds is not None else {}
     members = {"trials": None, "options": {"population": 2}} if ENGINES[engine].changes else {}
@@ -96,7 +97,7 @@ def test_each_trial_writes_into_its_own_folder_also_from_worker_processes(search
         assert trial.compiled
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_each_repeat_has_folders_of_its_own(search):
     study = search(
         trials=1, repeats=2, log=["histograms"], callbacks=lambda f: [keras.callbacks.CSVLogger(f / "log.csv")]
@@ -225,7 +226,7 @@ def half_a_cosine(rate, epochs, n):
     return pytest.approx([rate * max(0.01, (1 + np.cos(np.pi * epoch / n)) / 2) for epoch in epochs], rel=1e-5)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_annealing_lets_the_rate_of_every_trial_fall_over_its_budget(search):
     study = search(anneal=True, epochs=4)
     for trial in study.trials:

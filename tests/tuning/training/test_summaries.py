@@ -94,7 +94,7 @@ def test_everything_at_once_shows_in_tensorboard_and_hparams_stays_what_it_is(se
         assert "largest_weight" not in metrics and "objective" in metrics
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_only_what_was_asked_for_is_written(search):
     study = search(Writes(), trials=1, log=["histograms"])
     assert {plugin for points in events_of(study, 0).values() for _, plugin in points} == {"histograms"}
@@ -148,7 +148,7 @@ def test_worker_processes_write_it_as_well(search):
     assert all("largest_weight" in events_of(study, trial.number) for trial in study.trials)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_trial_that_raises_ends_its_profile(search):
     def build_model(hp):
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])

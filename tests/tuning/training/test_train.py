@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tuning
+from tests.layers import few
 from tuning.driver.seeds import seed_of_trial
 from tuning.records.trial import State
 from tuning.space import as_space
@@ -57,7 +58,7 @@ def scores(study):
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("compiled", few([True, False], 1))
 def test_the_best_model_evaluates_to_the_recorded_score(search, compiled):
     study = search(compiled=compiled)
     assert [t.compiled for t in study.trials] == 3 * [compiled]
@@ -201,7 +202,7 @@ def test_metrics_have_the_same_names_in_every_trial(search):
     assert keras.layers.Dense(1).name != keras.layers.Dense(1).name
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_users_callbacks_are_fresh_in_each_trial(search):
     class Counts(keras.callbacks.Callback):
         seen = []
