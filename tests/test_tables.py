@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scripts import tables
-from scripts.tables import ROWS, SLOW, TABLES, Table, searched
+from scripts.tables import ROWS, SLOW, TABLES, WITHOUT_CURVES, Table, searched
 
 PATHS = sorted(TABLES.glob("*.npz"))
 
@@ -43,6 +43,7 @@ def test_nothing_between_them_is_better_than_the_best(path):
 def test_a_search_ends_after_its_budget_and_never_gets_worse(monkeypatch):
     monkeypatch.setattr(tables, "BUDGETS", (1, 3, 6))
     found = {row: searched(PATHS[2], row, 1, 1, True) for row in ROWS if row not in SLOW}
+    found |= {f"{row} at once": searched(PATHS[2], row, 1, 4, False) for row in WITHOUT_CURVES if row not in SLOW}
     for regrets in found.values():
         assert len(regrets) == 3 and regrets == sorted(regrets, reverse=True) and min(regrets) >= 0
     assert found["`random`"] == searched(PATHS[2], "`random`", 1, 1, True), "equal seeds search equally"

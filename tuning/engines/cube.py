@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from tuning.hyperparameters import Hyperparameter
+from tuning.hyperparameters import Condition, Hyperparameter
 
 MAX_PLACES = 4096
 """Most legal values of a hyperparameter that are listed; with more it counts as continuous."""
 
 MIDDLE, NO_CATEGORY = 0.5, -1.0
 """What stands in a row for what does not apply."""
+
+ROUNDING = 1e-6
+"""Legal places are further apart than this, and one that is worked out twice is closer."""
 
 HALF_ROOT = np.sqrt(0.5)
 """Two categories are one step apart, when each has a coordinate of its own."""
@@ -42,11 +45,15 @@ class Cube:
         self.space = tuple(space)
         self.varying = [h for h in self.space if not h.is_fixed and h.count() > 1]
         self.places = [_places(h) for h in self.varying]
+        self._bounds = [None if p is None else (p[1:] + p[:-1]) / 2 for p in self.places]
         self.is_category = [not h.is_ordered for h in self.varying]
         widths = [int(h.count()) if c else 1 for h, c in zip(self.varying, self.is_category, strict=True)]
         self.groups = [column for column, width in enumerate(widths) for _ in range(width)]
         self._absent = np.where(self.is_category, NO_CATEGORY, MIDDLE)
-        self._fixed = {h.name: h.default for h in self.space if h not in self.varying}
+        fixed = {h.name: h.default for h in self.space if h not in self.varying}
+        self._conditions = [
+            self._parents(column, c, fixed) for column, h in enumerate(self.varying) for c in h.conditions
+        ]
 
     def row(self, values: Mapping[str, Any]) -> np.ndarray:
         """Return the row of a configuration."""
@@ -59,24 +66,26 @@ class Cube:
     def legal(self, rows: np.ndarray) -> np.ndarray:
         """Return rows with the nearest legal places, and what stands for none where a hyperparameter does not apply."""
         rows = np.clip(rows, 0.0, 1.0)
-        for column, places in enumerate(self.places):
+        for column, (places, bounds) in enumerate(zip(self.places, self._bounds, strict=True)):
             if places is not None:
-                rows[:, column] = places[np.searchsorted((places[1:] + places[:-1]) / 2, rows[:, column])]
+                rows[:, column] = places[np.searchsorted(bounds, rows[:, column])]
         return np.where(self.active(rows), rows, self._absent)
 
     def active(self, rows: np.ndarray) -> np.ndarray:
         """Tell of each place in legal rows whether its hyperparameter applies."""
         active = np.ones(rows.shape, bool)
-        for column, h in enumerate(self.varying):
-            for condition in h.conditions:
-                holds = np.full(len(rows), self._fixed.get(condition.name, _NOTHING) in condition.values)
-                for parent, above in enumerate(self.varying[:column]):
-                    if above.name == condition.name:
-                        allowed = [above.to_unit(v) for v in condition.values if above.contains(v)]
-                        is_met = np.isclose(rows[:, parent, None], np.array([allowed])).any(1)
-                        holds |= active[:, parent] & is_met
-                active[:, column] &= holds
+        for column, is_met, parents in self._conditions:
+            holds = np.full(len(rows), is_met)
+            for parent, allowed in parents:
+                holds |= active[:, parent] & _at(rows[:, parent], allowed).any(1)
+            active[:, column] &= holds
         return active
+
+    def _parents(self, column: int, condition: Condition, fixed: Mapping[str, Any]) -> _Parents:
+        """Return what decides whether a condition on a column holds."""
+        above = [(parent, h) for parent, h in enumerate(self.varying[:column]) if h.name == condition.name]
+        allowed = [(parent, np.array([h.to_unit(v) for v in condition.values if h.contains(v)])) for parent, h in above]
+        return column, fixed.get(condition.name, _NOTHING) in condition.values, allowed
 
     def coordinates(self, rows: np.ndarray) -> np.ndarray:
         """Return legal rows as points: a category, or that it does not apply, is one step from any other."""
@@ -84,7 +93,7 @@ class Cube:
         for column, is_category in enumerate(self.is_category):
             places = self.places[column]
             if is_category and places is not None:
-                columns += list(np.where(np.isclose(rows[:, column], places[:, None]), HALF_ROOT, 0.0))
+                columns += list(np.where(_at(rows[:, column], places).T, HALF_ROOT, 0.0))
             else:
                 columns.append(rows[:, column])
         return np.asarray(np.array(columns).T)
@@ -100,6 +109,14 @@ class Cube:
 
 
 _NOTHING = object()
+
+_Parents = tuple[int, bool, list[tuple[int, np.ndarray]]]
+"""The column that a condition is about, whether what is fixed meets it, and columns with the places that do."""
+
+
+def _at(column: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Tell which of `places` each number of a legal column is at, bool [rows, places]."""
+    return np.asarray(np.abs(column[:, None] - places) < ROUNDING)
 
 
 def _places(h: Hyperparameter) -> np.ndarray | None:

@@ -57,8 +57,8 @@ OPTUNA = EngineKind(
             None,
             "be gaussian_process, tpe or gp",
             one_of("gaussian_process", "tpe", "gp"),
-            "what proposes for sampler=auto after its first trials; default: gaussian_process, and tpe where "
-            "conditions stand below conditions or for several objectives",
+            "what proposes for sampler=auto after its first trials; default: gaussian_process, and tpe for "
+            "conditional hyperparameters or several objectives",
         ),
         "n_startup_trials": whole_option(
             None, 0, "trials before the sampler's model proposes; default: 5 for gaussian_process, else 10"

@@ -7,7 +7,7 @@ import optuna
 import pytest
 from scipy.stats import spearmanr
 
-from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals, score_of
+from tests.simulation import OBJECTIVE, Simulation, proposals, score_of
 from tuning.engines.cube import Cube
 from tuning.engines.gp_model import fitted
 from tuning.engines.gp_sampler import GaussianProcessSampler, fitted_at, log_expected_improvement, proposal_seconds
@@ -21,11 +21,7 @@ from tuning.records.trainings import extended
 from tuning.records.trial import State, Training
 
 FLAT = tuple(Float(f"x{i}", 0.1, low=0.0, high=1.0) for i in range(3))
-DEEP = (
-    Boolean("a", True),
-    Boolean("b", True, conditions=(Condition("a", (True,)),)),
-    Float("c", 0.1, low=0.0, high=1.0, conditions=(Condition("b", (True,)),)),
-)
+CONDITIONAL = (*FLAT, Boolean("a", True), Float("b", 0.1, low=0.0, high=1.0, conditions=(Condition("a", (True,)),)))
 
 
 def definition(space=FLAT, **options):
@@ -143,12 +139,29 @@ def test_the_logarithm_of_the_expected_improvement_goes_on_where_the_number_ends
     assert worth[-1] == pytest.approx(np.log(5), abs=1e-3)
 
 
-def test_auto_is_the_process_and_tpe_where_conditions_stand_below_conditions():
-    flat, deep = definition(MIXED_SPACE), definition(DEEP)
-    assert (flat.options["model"], flat.options["n_startup_trials"]) == ("gaussian_process", 5)
-    assert (deep.options["model"], deep.options["n_startup_trials"]) == ("tpe", 10)
-    assert "5 trials, then a Gaussian process; TPE after 150 trials" in engine_kind("optuna").remark(flat, None)
+def model_of(settled):
+    return settled.options["model"], settled.options["n_startup_trials"]
+
+
+def test_auto_is_the_process_on_flat_spaces_and_tpe_on_conditional_ones():
+    flat, conditional = definition(), definition(CONDITIONAL)
+    assert (model_of(flat), model_of(conditional)) == (("gaussian_process", 5), ("tpe", 10))
+    remark = engine_kind("optuna").remark
+    assert "5 trials, then a Gaussian process; TPE after 150 trials" in remark(flat, None)
+    assert "10 trials, then TPE" in remark(conditional, None)
     assert (flat.options["pruner"], flat.options["warmup_epochs"]) == ("successive_halving", 1)
+
+
+def test_where_other_studies_teach_auto_is_what_learns_from_them():
+    new = Definition("study", "space", None, CONDITIONAL, OBJECTIVE, "optuna", read_options("optuna", {}), 0, 9)
+    lessons = {"other": (Lesson({"x0": 0.5}, 1.0),)}
+    assert model_of(settle(replace(new, lessons=lessons), {})) == ("gaussian_process", 5)
+
+
+def test_a_study_of_a_conditional_space_keeps_the_model_that_it_has():
+    begun = definition(CONDITIONAL, model="gaussian_process")
+    assert settle(begun, {}) == begun and model_of(begun) == ("gaussian_process", 5)
+    assert isinstance(make_engine(begun, None)._plan.model, GaussianProcessSampler)
 
 
 class Quick(Simulation):

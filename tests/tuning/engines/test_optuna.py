@@ -42,15 +42,14 @@ class OptunaContract(EngineContract):
 
 
 class TestAuto(OptunaContract):
-    options = {"sampler": "auto", "n_startup_trials": 4, "model": "tpe"}
+    """What a person gets who says nothing, on a space with conditions: TPE, here after four trials."""
+
     test_golden_proposals = EngineContract.test_golden_proposals
 
 
 class TestGaussianProcess(OptunaContract):
-    """What a person gets who says nothing: the process after four trials."""
-
     label = "gaussian_process"
-    options = {"n_startup_trials": 4}
+    options = {"model": "gaussian_process", "n_startup_trials": 4}
     test_golden_proposals = EngineContract.test_golden_proposals
 
 
