@@ -45,7 +45,6 @@ class Cube:
         self.space = tuple(space)
         self.varying = [h for h in self.space if not h.is_fixed and h.count() > 1]
         self.places = [_places(h) for h in self.varying]
-        self._bounds = [None if p is None else (p[1:] + p[:-1]) / 2 for p in self.places]
         self.is_category = [not h.is_ordered for h in self.varying]
         widths = [int(h.count()) if c else 1 for h, c in zip(self.varying, self.is_category, strict=True)]
         self.groups = [column for column, width in enumerate(widths) for _ in range(width)]
@@ -66,9 +65,9 @@ class Cube:
     def legal(self, rows: np.ndarray) -> np.ndarray:
         """Return rows with the nearest legal places, and what stands for none where a hyperparameter does not apply."""
         rows = np.clip(rows, 0.0, 1.0)
-        for column, (places, bounds) in enumerate(zip(self.places, self._bounds, strict=True)):
+        for column, places in enumerate(self.places):
             if places is not None:
-                rows[:, column] = places[np.searchsorted(bounds, rows[:, column])]
+                rows[:, column] = places[np.searchsorted((places[1:] + places[:-1]) / 2, rows[:, column])]
         return np.where(self.active(rows), rows, self._absent)
 
     def active(self, rows: np.ndarray) -> np.ndarray:

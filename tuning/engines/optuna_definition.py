@@ -60,7 +60,7 @@ def settled(definition: Definition, objects: Mapping[str, Any]) -> Definition:
     if options["warmup_epochs"] is None:
         options["warmup_epochs"] = default_warmup(options["pruner"], definition.epochs)
     request = _request(definition.hyperparameters, definition.seed, len(definition.objectives), options)
-    request = replace(request, lessons=tuple(definition.lessons.values()))
+    request = replace(request, lessons=tuple(map(tuple, definition.lessons.values())))
     if options["sampler"] == "auto" and options["model"] is None:
         options["model"] = best_model(request)
     if options["n_startup_trials"] is None:
