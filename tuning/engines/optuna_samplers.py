@@ -257,8 +257,11 @@ def mistakes(name: str, model: str | None, request: Request) -> list[str]:
                 f"`sampler` must be one whose packages are installed, but '{wanted}' needs {EXTRAS[wanted]}. "
                 f"Install it with: pip install 'keras-tuning[{wanted}]'."
             )
-    if name == "cmaes" and request.n_objectives > 1:
-        found.append(must("sampler", "be one for several objectives, such as tpe, gp, nsga2 or nsga3", name))
+    if request.n_objectives > 1:
+        if name in ("cmaes", OURS):
+            found.append(must("sampler", "be one for several objectives, such as tpe, gp, nsga2 or nsga3", name))
+        elif name == "auto" and model == OURS:
+            found.append(must("model", "be one for several objectives, tpe or gp", model))
     if name in ("grid", "brute_force"):
         endless = [h.name for h in request.varying if h.count() == math.inf]
         if endless:

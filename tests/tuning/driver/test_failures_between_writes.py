@@ -16,7 +16,7 @@ SEARCHES = {
         "engine": "optuna",
         "trials": 5,
         "epochs": 2,
-        "options": {"n_startup_trials": 4},
+        "options": {"sampler": "gaussian_process"},  # which auto would leave to TPE, as these trials take no time
         "constraints": ["val_loss<=1.5"],
         "warm_start": ["other"],
     },

@@ -182,6 +182,8 @@ SEVERAL = (OBJECTIVE, Objective("n_params", "min"))
         ({"sampler": "brute_force"}, "Give them a step, fix them, or use another sampler"),
         ({"sampler": "grid", "space": FINITE_SPACE}, "Use sampler=brute_force"),
         ({"sampler": "cmaes", "several": SEVERAL}, "such as tpe, gp, nsga2 or nsga3"),
+        ({"sampler": "gaussian_process", "several": SEVERAL}, "such as tpe, gp, nsga2 or nsga3"),
+        ({"model": "gaussian_process", "several": SEVERAL}, "`model` must be one for several objectives, tpe or gp"),
         ({"pruner": "median", "several": SEVERAL}, "`pruner` must be none for several objectives"),
         ({"pruner": "threshold"}, "`lower` or `upper` must be given"),
         ({"pruner": "wilcoxon"}, "Search with cv=5"),
