@@ -12,6 +12,7 @@ import typer
 from tuning.cli.app import app
 from tuning.cli.console import print_json, remarks, results
 from tuning.cli.options import JSON, LOGS, STORAGE, study_path
+from tuning.storage.reading import unswept
 
 if TYPE_CHECKING:
     from tuning.study import Study
@@ -28,6 +29,7 @@ MAX_ROWS = 100
 
 
 @app.command(epilog="Example: [bold]tune show fashion_mnist-optuna --top 5[/bold]")
+@unswept()
 def show(
     study: str = typer.Argument(..., help="A study's name, or the path of its folder."),
     logs: Path = LOGS,

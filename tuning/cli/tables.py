@@ -10,6 +10,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from tuning.display.console import printable
 from tuning.final.record import Final
 from tuning.records import words
 from tuning.records.definition import Definition
@@ -138,15 +139,16 @@ class _Column:
     @property
     def width(self) -> int:
         """What it needs, with the gap after it; what is longer than `LEAST_WRAPPED` may be wrapped."""
-        needed = max(cell_len(str(cell)) for cell in (self.name, *self.cells))
+        needed = max(cell_len(printable(str(cell))) for cell in (self.name, *self.cells))
         return (min(needed, LEAST_WRAPPED) if self.is_wrapped else needed) + GAP
 
 
 def _table_of(columns: Sequence[_Column]) -> Table:
     made = table()
     for c in columns:
+        width = None if c.is_wrapped else c.width - GAP  # it is known; rich would measure every cell again
         made.add_column(c.name, justify="left" if c.is_wrapped or c.name == "state" else "right",
-                        no_wrap=not c.is_wrapped, overflow="fold")  # fmt: skip
+                        no_wrap=not c.is_wrapped, overflow="fold", width=width)  # fmt: skip
     for row in zip(*(c.cells for c in columns), strict=True):
         made.add_row(*row)
     return made

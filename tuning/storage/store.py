@@ -234,9 +234,9 @@ class Store:
                 trials.append(trial)
                 if not trial.state.is_finished:  # of the others nothing is written any more
                     self._engine_states[trial.number] = record["engine"]
-                asked = max((run.asked for run in trial.runs if run.asked is not None), default=-1)
-                if asked > latest:
-                    latest, state = asked, record["engine"]
+                for run in trial.runs:
+                    if run.asked is not None and run.asked > latest:
+                        latest, state = run.asked, record["engine"]
         return trials, state
 
     def _rows(self, query: str, **values: Any) -> Sequence[Any]:
@@ -336,14 +336,18 @@ def _to_record(trial: Trial) -> dict[str, Any]:
 
 
 def _from_record(record: Mapping[str, Any]) -> Trial:
-    values = {name: record[name] for name in record.keys() & _FIELDS_OF_TRIAL}
-    values["state"] = State(record["state"])
-    values["trainings"] = tuple(map(_to_training, record["trainings"]))
-    values["joint"] = None if record["joint"] is None else _to_training(record["joint"])
-    values["runs"] = tuple(_to_run(run, record["values"]) for run in record["runs"])
-    values["found"] = tuple(record["found"])
-    values["scores"] = tuple(record.get("scores", ()))
-    values["counted"] = tuple(None if one is None else tuple(one) for one in record["counted"])
+    values = {
+        **record,
+        "state": State(record["state"]),
+        "trainings": tuple(map(_to_training, record["trainings"])),
+        "joint": None if record["joint"] is None else _to_training(record["joint"]),
+        "runs": tuple([_to_run(run, record["values"]) for run in record["runs"]]),
+        "found": tuple(record["found"]),
+        "scores": tuple(record.get("scores", ())),
+        "counted": tuple([None if one is None else tuple(one) for one in record["counted"]]),
+    }
+    for name in values.keys() - _FIELDS_OF_TRIAL:  # its version, the engine's state
+        del values[name]
     return Trial(**values)
 
 

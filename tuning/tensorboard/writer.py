@@ -1,12 +1,11 @@
 """Event files: how a summary becomes bytes on disk, and back.
 
-Owns the files' format and names. Works on TensorBoard's own messages and record writer and never imports
+Owns the files' format and names. Works on TensorBoard's own messages, framed by `framing`, and never imports
 TensorFlow, which costs seconds and hundreds of megabytes. What is written where is not decided here.
 """
 
 from __future__ import annotations
 
-import io
 import itertools
 import os
 import re
@@ -21,9 +20,9 @@ from google.protobuf.message import DecodeError
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.plugins.hparams import plugin_data_pb2
-from tensorboard.summary.writer.record_writer import RecordWriter
 
 from tuning.files import replaced
+from tuning.tensorboard.framing import framed
 
 SUFFIX = ".tuning"
 """Ends the name of every file written here, so that a user's own files are told apart and left alone."""
@@ -136,8 +135,4 @@ def _version() -> event_pb2.Event:
 
 
 def _encoded(events: Iterable[event_pb2.Event]) -> bytes:
-    buffer = io.BytesIO()
-    writer = RecordWriter(buffer)
-    for event in events:
-        writer.write(event.SerializeToString())
-    return buffer.getvalue()
+    return framed([event.SerializeToString() for event in events])
