@@ -62,7 +62,9 @@ class Endings:
                 if decision is not Decision.GO and not message.amends:
                     self._paused.add(message.number)
                 return decision
-            if isinstance(message, (Finished, Failed)) and self._is_an_end(message):
+            if isinstance(message, Failed) and message.is_fatal:
+                self._end_search(message)
+            elif isinstance(message, (Finished, Failed)) and message.number not in self._paused:
                 return self._end(message, handle)
             return handle(message)
 
@@ -73,8 +75,15 @@ class Endings:
         if self.is_broken_off:
             self._engine.abandon()
 
-    def _is_an_end(self, message: Finished | Failed) -> bool:
-        return message.number not in self._paused and not (isinstance(message, Failed) and message.is_fatal)
+    def _end_search(self, message: Failed) -> None:
+        """Have an error that a trial raised in a worker raised by the search; KerasTuner leaves that trial as it is."""
+        task = self._tasks.get(message.number)
+        trial = None if task is None else self._space.trials.get(task.run.note[TRIAL])
+        if trial is not None and self._space.fatal is None:
+            self._space.fatal = outcome.fatal(self._tuner.oracle, trial, message.traceback)
+        if trial is not None and self._space.fatal is not None:
+            del self._space.trials[trial.trial_id]
+            self.is_broken_off = True
 
     def _end(self, message: Finished | Failed, handle: Handler) -> Decision:
         task = self._tasks.pop(message.number)

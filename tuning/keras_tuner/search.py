@@ -116,7 +116,7 @@ def _search(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         except StudyError:
             if space.fatal is None:
                 raise
-            raise space.fatal from None
+            raise space.fatal from space.fatal.__cause__
         finally:
             if executor.is_broken_off:
                 forget_unknown(store, tuner.oracle)

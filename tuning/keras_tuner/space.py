@@ -123,6 +123,8 @@ class _OneTrial(SearchSpace):
             private.run_trial(space.tuner, trial, space.args, dict(space.kwargs))
         except (Exception, SystemExit) as error:  # whatever leaves a trial there ends the search
             space.fatal = error
+            if space.is_sent:
+                outcome.write_fatal(space.tuner.oracle, trial, error)
             raise StudyError(f"{type(error).__name__}: {error}") from error
 
 

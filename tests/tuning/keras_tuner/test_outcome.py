@@ -1,0 +1,59 @@
+"""What a trial came to in a worker process, as the program hears of it."""
+
+import pytest
+
+from tests.tuning.keras_tuner.conftest import run_python
+from tuning.keras_tuner import outcome
+
+
+class Unknown(UnicodeError):
+    """An error that only the program knows."""
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected"),
+    [
+        ("FatalTypeError", "FatalTypeError"), (SystemExit(3), SystemExit(3)), (SystemExit(), SystemExit()),
+        (Unknown("a"), UnicodeError("a")), (UnicodeDecodeError("ascii", b"a", 0, 1, "no"), RuntimeError),
+    ],
+)  # fmt: skip
+def test_an_error_that_ends_a_search_comes_out_of_a_worker_as_a_class_that_is_known_here(tuners, raised, expected):
+    oracle = tuners.Tuner(tuners.oracles.RandomSearchOracle(max_trials=3), lambda hp: None, directory="out").oracle
+    trial = oracle.create_trial("tuner0")
+    if isinstance(raised, str):
+        raised = expected = getattr(tuners.errors, raised)("a")
+    assert outcome.fatal(oracle, trial, "") is None
+    outcome.write_fatal(oracle, trial, raised)
+    found = outcome.fatal(oracle, trial, "where it was raised")
+    assert type(found) is (expected if isinstance(expected, type) else type(expected))
+    assert isinstance(expected, type) or found.args == (expected.args or (None,))
+    assert "where it was raised" in str(found.__cause__)
+    outcome.write_fatal(oracle, trial, raised)
+    outcome.dropped(oracle, trial)
+    assert outcome.fatal(oracle, trial, "") is None
+
+
+FATAL = """
+import keras_tuner as kt
+
+class Fatal(kt.RandomSearch):
+    def run_trial(self, trial, *args, **kwargs):
+        if trial.trial_id == "1":
+            raise kt.errors.FatalRuntimeError("stop it")
+        return float(trial.hyperparameters.Int("a", 0, 999))
+
+tuner = Fatal(lambda hp: None, kt.Objective("score", "max"), max_trials=9, directory="out", project_name="p")
+try:
+    tuner.search(verbose=0)
+except kt.errors.FatalRuntimeError as error:
+    assert str(error) == "stop it" and "run_trial" in str(error.__cause__), error.__cause__
+    assert {i: t.status for i, t in tuner.oracle.trials.items() if t.status != "COMPLETED"} == {"1": "RUNNING"}
+else:
+    raise SystemExit("nothing was raised")
+"""
+
+
+@pytest.mark.slow
+def test_a_fatal_error_in_a_worker_is_raised_by_the_search(tmp_path):
+    (tmp_path / "program.py").write_text(FATAL, encoding="utf-8")
+    run_python("-m", "tuning.keras_tuner", "program.py", folder=tmp_path, TUNE_WORKERS="2")
