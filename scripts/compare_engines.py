@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--overhead", action="store_true", help="measure proposals instead of searches")
     parser.add_argument("--trials", type=int, default=1000, help="recorded trials for --overhead")
     parser.add_argument("--replay", action="store_true", help="answer from scripts/tables instead of training")
-    parser.add_argument("--slow", action="store_true", help="bayesian too in --replay, ten times as long as the others")
+    parser.add_argument("--slow", action="store_true", help="bayesian too in --replay: more than all the others")
     parser.add_argument("--no-curves", action="store_true", help="in --replay trainings report once, at their end")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="searches at a time for --replay")
     arguments = parser.parse_args()
