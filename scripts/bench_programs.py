@@ -2,8 +2,9 @@
 
 Run `python scripts/benchmark.py --only programs` from the repository's root. Proposals are built and handed to their
 space's `fit`, which trains nothing here. Two share a program if their models are of one architecture and would be
-trained in batches of one size; a learning rate makes no difference. The second figure is what would be left if the
-numbers in `NUMBERS` made none either.
+trained in batches of one size; a learning rate makes no difference, nor do numbers that are arguments of programs. The
+first figure is what it would be if these were constants, the last what would be left if those in `NUMBERS` made no
+difference either.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ class Share:
 
     Attributes:
         space: its name.
+        with_constants: the share if no number of optimizers and regularizers were an argument.
         now: the share.
         without_numbers: what it would be if numbers were arguments of a program.
     """
 
     space: str
+    with_constants: float
     now: float
     without_numbers: float
 
@@ -44,13 +47,14 @@ def measure(name: str) -> Share:
     space, draws = resolve(name), random.Random(0)
     data = sample_of(space.load_data()).data
     plain = _Visit(space, data, {}).hp.used
-    now, without = set(), set()
+    constant, now, without = set(), set(), set()
     for _ in range(PROPOSALS):
         visit = _drawn(space, data, draws)
         numbers = {n: plain[n] for n in NUMBERS if n in visit.hp.used and n in plain}
         now.add(visit.program())
+        constant.add((visit.program(), visit.numbers()))
         without.add(_Visit(space, data, {**visit.hp.used, **numbers}).program() if numbers else visit.program())
-    return Share(name, len(now) / PROPOSALS, len(without) / PROPOSALS)
+    return Share(name, len(constant) / PROPOSALS, len(now) / PROPOSALS, len(without) / PROPOSALS)
 
 
 def _drawn(space: SearchSpace, data: Data, draws: random.Random) -> _Visit:
@@ -88,16 +92,23 @@ class _Visit:
             self._program = self._given.get("batch_size"), key or id(self)
         return self._program
 
+    def numbers(self) -> tuple[float, ...]:
+        """Return the numbers that are arguments of its program."""
+        from tuning.compiled import backends
+
+        return tuple(vars(owner)[name] for owner, name in backends.current().numbers_of(self._model))
+
 
 def run() -> list[Share]:
     """Measure all bundled spaces, and print each as it is done."""
-    print(f"{'proposals that need a new program':42}{'now':>8}{'numbers as arguments':>24}", flush=True)
+    print(f"{'proposals that need a new program':42}{'as constants':>14}{'now':>8}{'all as arguments':>18}", flush=True)
     shares = []
     for name in bundled_spaces():
         try:
-            shares.append(measure(name))
+            share = measure(name)
         except DataError as error:
             print(f"{name:42}{error}", flush=True)
             continue
-        print(f"{name:42}{shares[-1].now:>8.0%}{shares[-1].without_numbers:>24.0%}", flush=True)
+        shares.append(share)
+        print(f"{name:42}{share.with_constants:>14.0%}{share.now:>8.0%}{share.without_numbers:>18.0%}", flush=True)
     return shares

@@ -2,15 +2,16 @@
 
 Owns how a model's epochs are run, and nothing else: no trials, no searches, no checkpoints. Keras is
 loaded when a name of this package is first used. What differs between TensorFlow and JAX is behind `backends`; what
-follows is true of TensorFlow. On JAX a short last batch always has a body of its own, convolutions on a CPU and data
-that come in batches are left to Keras, and indices are checked no more than Keras checks them there.
+follows is true of TensorFlow. On JAX a short last batch always has a body of its own, numbers of optimizers are
+constants, convolutions on a CPU and data that come in batches are left to Keras, and indices are checked no more than
+Keras checks them there.
 
 An epoch, training and validation, is one XLA program over arrays that stay on the device. It calls the
 model's own `train_step` and `test_step`, so losses, metrics, several outputs, regularizers and custom steps
 are Keras's own. All that varies is an argument of the program: the variables of the model, the statistics of
-its `Normalization` layers, the arrays, the order of the samples and their number. So one program serves all
-models of one architecture, whatever their learning rate, seed or fold (see `architecture`), and nothing of a
-model is kept alive by it.
+its `Normalization` layers, the numbers of its optimizer and regularizers (see `numbers`), the arrays, the order of
+the samples and their number. So one program serves all models of one architecture, whatever their learning rate,
+momentum, seed or fold (see `architecture`), and nothing of a model is kept alive by it.
 
 The short last batch
     XLA knows no arrays of unknown size, and a second body for the last batch costs half as much compilation

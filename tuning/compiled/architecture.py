@@ -8,7 +8,8 @@ unique.
 The key is taken from the objects themselves, attribute by attribute, and not from `get_config` alone: the
 configs of `Huber`, `ELU`, `CosineSimilarity` and others leave out what they compute with. Names do not count,
 because Keras numbers them through the process; nor do initializers and seeds, which act through variables. A
-learning rate is a variable, and so is no part of the key; a schedule is.
+learning rate is a variable, and so is no part of the key; a schedule is. Of numbers that are arguments of a program the
+key says only their kind.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import keras
 import numpy as np
 
 from tuning.compiled import backends, private
-from tuning.compiled.state import constants_of, variables_of
+from tuning.compiled.state import constants_of, kind, variables_of
 
 # What Keras itself sets on a model although its class has a method of that name, and `fit`, which may be this
 # one.
@@ -30,6 +31,7 @@ _NOT_OVERRIDDEN = ("build", "quantize", "loss", "fit")
 
 # What a trace does not depend on in a config, and where a config says which layer is meant.
 _NOT_TRACED = ("seed", "build_config", "build_input_shape")
+_DESCRIBED = ("_initializer", "_regularizer")  # the layer's own objects are
 _NAMING = ("name", "keras_history", "input_layers", "output_layers")
 
 # Layers that hold code or tensors which cannot be described.
@@ -68,6 +70,8 @@ class _Description:
         self._names: dict[str, int] = {}
         self._variables = variables_of(model)
         self._variable_numbers = {id(v): number for number, v in enumerate(self._variables)}
+        numbers = backends.current().numbers_of(model)
+        self._numbers = {(id(owner), name): kind(vars(owner)[name]) for owner, name in numbers}
         self._seen: dict[int, int] = {}
 
     def parts(self, x_is_named: bool) -> Any:
@@ -149,7 +153,7 @@ class _Description:
         self._seen[id(value)] = len(self._seen)
         constants = {name for layer, name in constants_of(self._model) if layer is value}
         described = [
-            (name, self.describe(attribute))
+            (name, self._numbers.get((id(value), name)) or self.describe(attribute))
             for name, attribute in sorted(vars(value).items())
             if name not in private.BOOKKEEPING and name not in constants and not name.startswith(private.TRACKING)
         ]
@@ -174,7 +178,7 @@ class _Description:
             return [
                 (key, self._named(value) if key in _NAMING else self._topology(value))
                 for key, value in config.items()
-                if key not in _NOT_TRACED and not key.endswith("_initializer")
+                if key not in _NOT_TRACED and not key.endswith(_DESCRIBED)
             ]
         if isinstance(config, (list, tuple)):
             return [self._topology(value) for value in config]

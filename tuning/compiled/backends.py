@@ -45,6 +45,7 @@ class Program(Protocol):
         names: those of the metrics it reports, for training and for validation.
         short: how the short last batch is done.
         is_bound: it refers to variables or tensors of the model it was traced for, and serves no other.
+        takes_numbers: the model's numbers are arguments of it; otherwise they are constants in it.
         trace_seconds: what tracing took.
         compile_seconds: what compiling took.
     """
@@ -55,6 +56,8 @@ class Program(Protocol):
     def short(self) -> ShortBatch: ...
     @property
     def is_bound(self) -> bool: ...
+    @property
+    def takes_numbers(self) -> bool: ...
     @property
     def trace_seconds(self) -> float: ...
     @property
@@ -122,6 +125,10 @@ class Backend(Protocol):
 
     def mistake(self, model: Any, samples: Samples) -> str | None:
         """Return what is wrong with whole numbers in the data that Keras would complain of, or None."""
+        ...
+
+    def numbers_of(self, model: Any) -> list[tuple[Any, str]]:
+        """Return where a model has numbers that may be arguments of a program: objects, and names of attributes."""
         ...
 
     def state_of(self, model: Any) -> Any:

@@ -12,6 +12,7 @@ many architectures must start a new process now and then; `compiled_programs` sa
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import threading
 import weakref
 from collections import OrderedDict
@@ -101,11 +102,13 @@ def _shared_program(
     structure = next(samples.structure for samples in (training, validation) if samples is not None)
     x = structure[0] if isinstance(structure, tuple) else structure
     architecture = key_of(model, x_is_named=isinstance(x, dict))
-    # A second body for the last batch has one size; a program without serves all sizes.
-    for key in (data, (*data, *rests)) if architecture is not None else ():
-        program = _shared.get((architecture, *key))
+    numbers = tuple(vars(owner)[name] for owner, name in backends.current().numbers_of(model))
+    # A second body for the last batch has one size; a program without serves all sizes. Where the numbers are arguments
+    # of a program, it serves all numbers.
+    for key, given in itertools.product((data, (*data, *rests)), ((), numbers)) if architecture is not None else ():
+        program = _shared.get((architecture, key, given))
         if program is not None and program.fits(model):
-            _shared.move_to_end((architecture, *key))
+            _shared.move_to_end((architecture, key, given))
             names = _names(model, program)
             _keep_own(model, key, program, names)
             return program, names, True
@@ -115,7 +118,7 @@ def _shared_program(
     key = (*data, *rests) if program.short is ShortBatch.SECOND else data
     _keep_own(model, key, program, program.names)
     if architecture is not None and not program.is_bound:
-        shared_key = (architecture, *key)
+        shared_key = (architecture, key, () if program.takes_numbers else numbers)
         _shared[shared_key] = program
         while len(_shared) > CAPACITY:
             _shared.popitem(last=False)

@@ -85,6 +85,7 @@ class Program:
     compile_seconds: float
     traced: tuple[Callable[..., Any], Any]
     several: dict[bool, Callable[..., Any]] = dataclasses.field(default_factory=dict)
+    takes_numbers = False
 
     def fits(self, model: Any) -> bool:
         """Tell whether `model` has variables such as the program expects."""

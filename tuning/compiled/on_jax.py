@@ -32,6 +32,11 @@ _SETTINGS = (
 __all__ = ["compile_epoch", "state_of"]
 
 
+def numbers_of(model: Any) -> list[tuple[Any, str]]:
+    """Return none: whatever is no variable of a model's is a constant in its programs."""
+    return []
+
+
 def _keep_programs() -> None:
     """Let JAX keep on disk what takes longer to compile than to read, unless the user has it kept somewhere."""
     config: Any = jax.config

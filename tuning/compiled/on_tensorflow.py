@@ -13,10 +13,11 @@ import tensorflow as tf
 from tuning.compiled import convolutions, eligibility, private, program
 from tuning.compiled.arrays import UnsupportedDataError
 from tuning.compiled.indices import mistake
+from tuning.compiled.numbers import numbers_of
 from tuning.compiled.program import compile_epoch, state_of
 from tuning.compiled.state import convolving_layer
 
-__all__ = ["compile_epoch", "mistake", "state_of"]
+__all__ = ["compile_epoch", "mistake", "numbers_of", "state_of"]
 
 
 def why_not(model: Any) -> str | None:

@@ -10,6 +10,7 @@ import collections
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import os
 import time
 from collections.abc import Callable
@@ -22,7 +23,8 @@ from tuning import programs
 from tuning.compiled import convolutions, eligibility, lookups, private, short_batch
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import CannotCompileError, NotWorthwhileError, ShortBatch
-from tuning.compiled.state import constants_of, flat, has_own_steps, replaced, variables_of
+from tuning.compiled.numbers import Argument, numbers_of
+from tuning.compiled.state import constants_of, flat, has_own_steps, kind, replaced, variables_of
 
 # XLA and TensorFlow read these before they first run a function; what the user has set there stays.
 os.environ.setdefault("XLA_FLAGS", programs.XLA_FLAGS)
@@ -40,10 +42,11 @@ SLOW_ON_CPU = ("Conv2D", "Conv3D", "DepthwiseConv")
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """What a program gets of a model: its variables, and the tensors that are statistics of its layers."""
+    """What a program gets of a model: its variables, the tensors that are statistics of its layers, and its numbers."""
 
     variables: list[Any]
     constants: list[tf.Tensor]
+    numbers: list[tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Program:
         lookups: names of the tables whose rows are looked up, in training and in validation.
         by_xla: whether XLA has compiled it; otherwise TensorFlow runs it as it was traced.
         is_bound: it refers to variables or tensors of the model it was traced for, and serves no other.
+        kinds: those of the model's numbers, where they are arguments; None where they are constants.
         trace_seconds: what tracing took.
         compile_seconds: what compiling took.
     """
@@ -69,12 +73,18 @@ class Program:
     lookups: tuple[tuple[str, ...], tuple[str, ...]]
     by_xla: bool
     is_bound: bool
+    kinds: list[tuple[bool, ...]] | None
     trace_seconds: float
     compile_seconds: float
 
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether the model's numbers are arguments."""
+        return self.kinds is not None
+
     def fits(self, model: Any) -> bool:
-        """Tell whether `model` has variables such as the program expects."""
-        return _specs(model) == self.variables
+        """Tell whether `model` has variables, and numbers, such as the program expects."""
+        return _specs(model) == self.variables and self.kinds in (None, _kinds(model))
 
     def run(
         self,
@@ -109,6 +119,7 @@ class Program:
         *results, found = self.function(
             state.variables,
             state.constants,
+            state.numbers if self.takes_numbers else [],
             [*training.tensors] if training is not None else [],
             order,
             tf.constant(n_rows, tf.int32),
@@ -138,9 +149,11 @@ def compile_epoch(
         NotWorthwhileError: they would be slower.
     """
     errors = []
-    for short in short_batch.choose(model, training, validation, by_xla):
+    ways = list(short_batch.choose(model, training, validation, by_xla))
+    # What cannot be traced with its numbers as arguments may be with them as constants.
+    for takes_numbers, short in itertools.product((True, False) if numbers_of(model) else (False,), ways):
         try:
-            return _compile_or_forget(_Trace(model, training, validation, short, by_xla, key))
+            return _compile_or_forget(_Trace(model, training, validation, short, by_xla, key, takes_numbers))
         except NotWorthwhileError:
             raise
         except convolutions.TooLargeError:
@@ -153,7 +166,16 @@ def compile_epoch(
 
 def state_of(model: Any) -> State:
     """Return what a program trains: these very variables, as a function that Keras has traced would."""
-    return State(_resources(model), [vars(layer)[name] for layer, name in constants_of(model)])
+    constants = [vars(layer)[name] for layer, name in constants_of(model)]
+    return State(_resources(model), constants, [tf.constant(number, tf.float64) for number in _numbers(model)])
+
+
+def _numbers(model: Any) -> list[float]:
+    return [vars(owner)[name] for owner, name in numbers_of(model)]
+
+
+def _kinds(model: Any) -> list[tuple[bool, ...]]:
+    return [kind(number) for number in _numbers(model)]
 
 
 def _resources(model: Any) -> list[Any]:
@@ -188,7 +210,8 @@ def _compile(trace: _Trace) -> Program:
     names = (trace.names["train"], trace.names["test"])
     watched = tuple(map(lookups.name_of, trace.lookups["train"])), tuple(map(lookups.name_of, trace.lookups["test"]))
     spent = traced - started, 0.0
-    program = Program(function, names, _specs(model), trace.short, watched, trace.by_xla, is_bound, *spent)
+    kinds = _kinds(model) if trace.takes_numbers else None
+    program = Program(function, names, _specs(model), trace.short, watched, trace.by_xla, is_bound, kinds, *spent)
     order = tf.zeros([training.size if training is not None else 0], tf.int32)
     program.run(state_of(model), training, validation, order, n_rows=0, validate=False, begins=False)
     return dataclasses.replace(program, compile_seconds=time.perf_counter() - traced)
@@ -205,8 +228,9 @@ class _Trace:
         short: ShortBatch,
         by_xla: bool,
         key: Any,
+        takes_numbers: bool,
     ) -> None:
-        self.by_xla, self._key = by_xla, key
+        self.by_xla, self._key, self.takes_numbers = by_xla, key, takes_numbers
         self.names: dict[str, tuple[str, ...]] = {"train": (), "test": ()}
         self.lookups: dict[str, list[Any]] = {"train": [], "test": []}
         self.model, self.training, self.validation, self.short = model, training, validation, short
@@ -227,7 +251,8 @@ class _Trace:
         """Give what is traced names by which other processes find it on disk, where it can be told from all else."""
         if self._key is None or not self.by_xla:
             return contextlib.nullcontext()
-        name = hashlib.sha256(repr((self._key, self.short.value)).encode()).hexdigest()[:16]
+        constants = None if self.takes_numbers else _numbers(self.model)
+        name = hashlib.sha256(repr((self._key, self.short.value, constants)).encode()).hexdigest()[:16]
         _named[name] += 1
         return private.names_of_functions(f"{name}_{_named[name]}")
 
@@ -238,6 +263,7 @@ class _Trace:
         return tf.function(self._epoch, jit_compile=self.by_xla or None, autograph=False).get_concrete_function(
             _resources(self.model),
             [tf.TensorSpec(vars(layer)[name].shape, vars(layer)[name].dtype) for layer, name in constants],
+            [tf.TensorSpec([], tf.float64) for _ in numbers_of(self.model) if self.takes_numbers],
             _specs_of(training),
             tf.TensorSpec([training.size if training is not None else 0], tf.int32),
             number,
@@ -250,6 +276,7 @@ class _Trace:
         self,
         variables: Any,
         constants: Any,
+        numbers: Any,
         tensors: Any,
         order: Any,
         n_rows: Any,
@@ -264,6 +291,9 @@ class _Trace:
         nothing: Any = [], tf.constant(lookups.NOTHING, tf.int64)
         with contextlib.ExitStack() as stack:
             stack.enter_context(replaced(constants_of(model), constants))
+            if self.takes_numbers:
+                arguments = [Argument(*given) for given in zip(numbers, _numbers(model), strict=True)]
+                stack.enter_context(replaced(numbers_of(model), arguments))
             if self.by_xla and not eligibility.has_accelerator():
                 size = max(samples.batch_size for samples in (self.training, self.validation) if samples is not None)
                 stack.enter_context(convolutions.written_as_products(model, size))

@@ -32,9 +32,14 @@ def constants_of(model: Any) -> list[tuple[Any, str]]:
     ]
 
 
+def kind(number: float) -> tuple[bool, ...]:
+    """Return what of a number that is an argument a step may ask: how it compares with 0 and 1."""
+    return number < 0, number == 0, number < 1, number == 1
+
+
 @contextlib.contextmanager
 def replaced(places: list[tuple[Any, str]], tensors: list[Any]) -> Iterator[None]:
-    """Let layers have other tensors in these places meanwhile."""
+    """Let layers, or other objects, have something else in these places meanwhile."""
     before = [vars(layer)[name] for layer, name in places]
     try:
         for (layer, name), tensor in zip(places, tensors, strict=True):

@@ -29,6 +29,7 @@ from tuning.executors.processes import ProcessExecutor
 from tuning.preflight import Findings, check
 from tuning.preflight.changeable import changeable
 from tuning.records.objective import EPOCH_SECONDS, TIMES, Objective
+from tuning.storage import database
 from tuning.training.fit import data_of
 
 BATCH_ON_GPU, BATCH_ON_CPU = 32, 8
@@ -48,6 +49,8 @@ def run(request: Request) -> Data:
     with ExitStack() as resources:
         executor = resources.enter_context(closing(executor_for(request)))
         engine_kind(request.engine).load()  # while worker processes start
+        if not request.in_process:
+            database.load()
         data, division = load_data(request)
         executor.load(request.source, request.space, data, request.data is None)
         findings = executor.call(check, request.goal, request.fix, request.fit_options, request.anneal, request.checks)

@@ -243,6 +243,15 @@ def _first_line(cause: BaseException) -> str:
     return text or type(shown).__name__
 
 
+def load() -> None:
+    """Import all that writing to a database takes, by making one in memory; for when there is time to spare."""
+    from sqlalchemy import make_url
+
+    storage = _optuna_storage(make_url("sqlite://"), {})
+    storage.remove_session()
+    storage.engine.dispose()
+
+
 def _optuna_storage(url: URL, options: Mapping[str, Any]) -> RDBStorage:
     """Open a database to write to; make the tables that it does not have."""
     import optuna

@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from tests.conftest import loaded_by
 from tuning.errors import StudyError
 from tuning.storage.database import Database
 
@@ -26,3 +27,15 @@ def test_an_error_shows_no_password_wherever_it_stood_in_the_url(url, password, 
     with pytest.raises(StudyError, match="could not be opened") as error:
         Database(f"postgresql://{url.format(password, nobody)}", "s")
     assert password not in str(error.value) and nobody in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.medium
+def test_what_is_loaded_ahead_is_all_that_writing_takes(tmp_path):
+    code = f"""
+from tuning.storage import database
+database.load()
+before = set(sys.modules)
+database.Database("sqlite:///{tmp_path}/trials.db", "s", exclusive=True)
+assert not [name for name in set(sys.modules) - before if name.startswith(("alembic", "optuna", "sqlalchemy"))]
+"""
+    assert loaded_by(code, "alembic") == ["alembic"]
