@@ -24,7 +24,7 @@ MOST_BYTES = 2**30
 """What is kept of programs. With less than that free on the disk, nothing is."""
 
 XLA_FLAGS = "--xla_backend_optimization_level=2"
-"""For TensorFlow, where the user has set none. What XLA's highest level, its default, adds to this one costs a fifth
+"""Where the user has set none. What XLA's highest level, its default, adds to this one costs a fifth
 more time to compile, and no epoch measured got faster by it."""
 
 _FLAG = "--tf_xla_persistent_cache_directory="

@@ -8,6 +8,7 @@ unknown size.
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -16,9 +17,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import keras
+import numpy as np
 from jax import lax
 from jax.extend.core import jaxpr_as_fun
 
+from tuning import programs
 from tuning.compiled import eligibility
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import CannotCompileError, NotWorthwhileError, ShortBatch
@@ -129,8 +132,17 @@ class Program:
             is_same: whether all have the same samples.
         """
         if is_same not in self.several:
-            self.several[is_same] = jax.jit(jax.vmap(_unflattened(*self.traced), in_axes=_axes(is_same)))
+            together = jax.vmap(_unflattened(*self.traced), in_axes=_axes(is_same))
+            self.several[is_same] = jax.jit(together, compiler_options=options_of_compiling())
         return self.several[is_same]
+
+
+def options_of_compiling() -> dict[str, int] | None:
+    """Return how to compile: on a CPU as on TensorFlow, by `programs.XLA_FLAGS`, unless the user says how."""
+    name, level = programs.XLA_FLAGS.removeprefix("--").split("=")
+    if eligibility.has_accelerator() or name in os.environ.get("XLA_FLAGS", ""):
+        return None
+    return {name: int(level)}
 
 
 def compile_epoch(
@@ -154,7 +166,7 @@ def compile_epoch(
 def _compile(model: Any, training: Samples, validation: Samples | None) -> Program:
     started = time.perf_counter()
     state, steps = state_of(model), _Steps(model, training, validation)
-    order = jnp.zeros(training.n_batches * training.batch_size, "int32")
+    order = np.zeros(training.size, "int32")
     arguments = _arguments(state, training, validation, order, 0, validate=False)
     traced = jax.jit(_one_program(steps)).trace(*arguments)
     if not eligibility.has_accelerator() and _is_convolving(traced.jaxpr.jaxpr):
@@ -162,7 +174,7 @@ def _compile(model: Any, training: Samples, validation: Samples | None) -> Progr
     held = {id(value) for value in jax.tree.leaves((state.read(), state.constants))}
     is_bound = any(id(const) in held for const in traced.jaxpr.consts)
     traced_at = time.perf_counter()
-    epoch = traced.lower().compile()
+    epoch = traced.lower().compile(options_of_compiling())
     has_short = training.n_short or (validation is not None and validation.n_short)
     return Program(
         epoch,
@@ -185,7 +197,7 @@ def _arguments(
         state.read(),
         state.constants,
         [*training.tensors],
-        jnp.asarray(order),
+        order,
         *_counts(training, n_rows),
         [*validation.tensors] if validation is not None else [],
         *_counts(validation, n_validation),

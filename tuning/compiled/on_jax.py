@@ -10,7 +10,6 @@ import os
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
@@ -90,12 +89,12 @@ def tensor(leaf: Any) -> Any:
     """Put an array on the device."""
     if not isinstance(leaf, (np.ndarray, jax.Array)):
         raise UnsupportedDataError(f"the data contain a {type(leaf).__name__}, not an array")
-    return jnp.asarray(leaf)
+    return jax.device_put(leaf)  # `jnp.asarray` compiles something for each shape
 
 
 def padded(tensor: Any, n_rows: int) -> Any:
-    """Return a tensor with so many rows more, of zeros."""
-    return jnp.concatenate([tensor, jnp.zeros((n_rows, *tensor.shape[1:]), tensor.dtype)])
+    """Return a tensor with so many rows more, of zeros; NumPy puts them together, for which nothing is compiled."""
+    return jax.device_put(np.concatenate([tensor, np.zeros((n_rows, *tensor.shape[1:]), tensor.dtype)]))
 
 
 def mistake(model: Any, samples: Any) -> str | None:
