@@ -320,7 +320,7 @@ def _remarks_as_lines() -> Iterator[None]:
 
 def print_outcome(study: Study) -> None:
     """Print the best trials, where the study lies, and how to look at it."""
-    from tuning.cli.tables import failures, trials_table, uncompiled
+    from tuning.cli.tables import failures, trials_table, ways
     from tuning.records.outlook import outlook
     from tuning.records.words import best_line, feasibility
 
@@ -328,7 +328,7 @@ def print_outcome(study: Study) -> None:
     console.print(trials_table(study, TOP, console.width))
     best = best_line(study.definition, study.trials)
     infeasible = feasibility(study.definition, study.trials)
-    for line in [best, *infeasible, *failures(study.trials)[:TOP], *uncompiled(study.trials)]:
+    for line in [best, *infeasible, *failures(study.trials)[:TOP], *ways(study.trials)]:
         console.print(line)
     likely = "" if study.definition.several else outlook(study.trials, study.objective)
     if likely:

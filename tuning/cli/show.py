@@ -44,7 +44,7 @@ def show(
         failures,
         final_line,
         trials_table,
-        uncompiled,
+        ways,
     )
     from tuning.engines.registry import engine_kind
     from tuning.records.ranking import ranked
@@ -76,7 +76,7 @@ def show(
     console.print(trials_table(found, top, console.width))
     if compared:
         console.print(baselines_table(compared, found.objective))
-    remarked = [*failures(found.trials), *uncompiled(found.trials), *final_line(found)]
+    remarked = [*failures(found.trials), *ways(found.trials), *final_line(found)]
     infeasible = feasibility(definition, found.trials)
     for line in [best_line(definition, found.trials), counts(found.trials, found.is_live, top), *infeasible, *remarked]:
         console.print(line)

@@ -257,10 +257,6 @@ def failures(trials: Sequence[Trial]) -> list[str]:
     return [*(f"{numbers_of(failed)} failed: {reason}" for reason, failed in found[:MAX_REASONS]), *more]
 
 
-def uncompiled(trials: Sequence[Trial]) -> list[str]:
-    """Return one line for each reason why trials were not compiled."""
-    reasons: dict[str, list[Trial]] = {}
-    for t in trials:
-        if t.compiled is False:
-            reasons.setdefault(t.compiled_reason or "unknown reason", []).append(t)
-    return [f"not compiled: {reason} ({numbers_of(those)})" for reason, those in reasons.items()]
+def ways(trials: Sequence[Trial]) -> list[str]:
+    """Return one line for each way of training that is not the usual one."""
+    return [f"{way} ({numbers_of(those)})" for way, those in words.ways(trials)]

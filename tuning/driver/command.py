@@ -33,7 +33,8 @@ def command(definition: Definition, trials: Sequence[Trial]) -> str | None:
     """
     if why_none(definition):
         return None
-    words = ["tune", "run", definition.space_source, "--engine", definition.engine, "--epochs", definition.epochs]
+    words: list[Any] = [] if definition.backend == "tensorflow" else [f"KERAS_BACKEND={definition.backend}"]
+    words += ["tune", "run", definition.space_source, "--engine", definition.engine, "--epochs", definition.epochs]
     words += ["--seed", definition.seed]
     words += [word for objective in definition.objectives for word in ("--objective", str(objective))]
     words += ["--trials", _wanted(trials)] if trials else []

@@ -105,7 +105,8 @@ def _command(study: Study, final: Final) -> str:
     n_seeds, flag = len(final.seeds), " --anneal" if final.annealed else ""
     if command is None:
         return f"No command repeats the search, because {why_none(study.definition)}."
-    return f"```\n{command}\ntune finalize {study.name} --seeds {n_seeds}{flag}\n```"
+    elsewhere = command.partition("tune run")[0]  # what the environment says
+    return f"```\n{command}\n{elsewhere}tune finalize {study.name} --seeds {n_seeds}{flag}\n```"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -151,7 +151,7 @@ class Trial:
         error: one line; None unless FAILED.
         traceback: the whole text behind `error`, where there is one.
         compiled: whether an epoch ran as one program; None when nothing was trained.
-        compiled_reason: why not, or why XLA did not compile that program.
+        compiled_reason: why not, or why XLA did not compile that program, or in what company it was run.
         runs: the runs so far, oldest first; the last may be under way.
         found: hyperparameters (JSON) that this trial met first, unknown before it.
         started_at, ended_at: Unix time in seconds.

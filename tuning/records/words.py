@@ -40,6 +40,8 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+TOGETHER = "in one program with"
+"""How the reason begins of a trial whose epochs were run with those of others."""
 MAX_NAMED = 30
 """Most trials that are listed by their numbers."""
 
@@ -111,6 +113,18 @@ def failures(trials: Sequence[Trial]) -> list[tuple[str, list[Trial]]]:
         if trial.state is State.FAILED:
             by_reason.setdefault(trial.error or "no reason known", []).append(trial)
     return sorted(by_reason.items(), key=lambda entry: -len(entry[1]))
+
+
+def ways(trials: Sequence[Trial]) -> list[tuple[str, list[Trial]]]:
+    """Return how trials were trained, where that is not as whole epochs of one trial, with those that were."""
+    found: dict[str, list[Trial]] = {}
+    for trial in trials:
+        reason = trial.compiled_reason or ""
+        if trial.compiled is False:
+            found.setdefault(f"not compiled: {reason or 'unknown reason'}", []).append(trial)
+        elif reason.startswith(TOGETHER):
+            found.setdefault(f"trained {TOGETHER} others", []).append(trial)
+    return [*found.items()]
 
 
 def constraints(definition: Definition) -> str:

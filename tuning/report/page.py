@@ -7,7 +7,6 @@ Owns the facts that are shown; the template owns their looks, `figures` the pict
 from __future__ import annotations
 
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from tuning.files import write_text
 from tuning.final.record import Final
 from tuning.records.arguments import in_words
 from tuning.records.trial import Trial
-from tuning.records.words import constraints, counts, failures, feasibility, feasible, schedule, state
+from tuning.records.words import constraints, counts, failures, feasibility, feasible, schedule, state, ways
 from tuning.report import figures
 from tuning.report.findings import default_trial, findings
 from tuning.report.shell import rendered
@@ -106,7 +105,7 @@ def _facts(study: Study, drawn: figures.Drawn) -> dict[str, Any]:
         "states": [state(t, drawn.is_live).lower() for t in rows[:MAX_ROWS]],
         "counts": counts(trials, drawn.is_live).partition(" ")[2],
         "failures": failures(trials),
-        "uncompiled": Counter(t.compiled_reason for t in trials if t.compiled is False).most_common(),
+        "ways": ways(trials),
         "epochs": sum(t.trained_epochs for t in trials),
         "seconds": sum(t.seconds for t in trials),
         "searched": _when(trials),

@@ -14,6 +14,7 @@ from typing import Any
 from tuning.compiled import lanes
 from tuning.compiled.naming import numbered_afresh
 from tuning.data import Data, fold
+from tuning.records.words import TOGETHER
 from tuning.space import HyperParameters, SearchSpace
 from tuning.training import own_processes, summaries
 from tuning.training.fit import assembled, fit_space, handed_on, has_own_fit, validation_callback
@@ -126,5 +127,5 @@ def _how_it_was_trained(model: Any, task: Task) -> tuple[bool | None, str | None
         has_own = has_own_fit(model)
         return False, "the model has a fit of its own" if has_own else "fit did not call model.fit"
     company = lanes.company()
-    together = None if company == 1 else f"in one program with up to {company - 1} other{'s' * (company > 2)}"
+    together = None if company == 1 else f"{TOGETHER} up to {company - 1} other{'s' * (company > 2)}"
     return report.compiled, report.explanation or together

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from tuning.cli.tables import front_table, trials_table
+from tuning.cli.tables import front_table, trials_table, ways
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.trial import Curve, Run, State, Training, Trial
@@ -99,3 +99,21 @@ def test_of_many_trials_the_first_are_listed():
     trials = [Trial(n, {}) for n in range(40)]
     assert numbers_of(trials[:1]) == "trial 0" and numbers_of(trials[:2]) == "trials 0, 1"
     assert numbers_of(trials).endswith("28, 29 and 10 more")
+
+
+def test_how_trials_were_trained_is_said_where_it_is_not_the_usual_way():
+    how = [
+        (True, None),
+        (True, "XLA would pay from 400 batches on, and the run has 3"),
+        (False, "run_eagerly is set"),
+        (True, "in one program with up to 1 other"),
+        (True, "in one program with up to 7 others"),
+    ]
+    trials = [
+        replace(study_of().trials[0], number=n, compiled=compiled, compiled_reason=reason)
+        for n, (compiled, reason) in enumerate(how)
+    ]
+    assert ways(trials) == [
+        "not compiled: run_eagerly is set (trial 2)",
+        "trained in one program with others (trials 3 and 4)",
+    ]

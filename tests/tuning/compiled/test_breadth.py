@@ -14,7 +14,7 @@ from tuning.compiled import worthwhile
 
 N = 75
 """Two whole batches and a short one."""
-QUICK = ("small_sequence",)
+QUICK = ("wide",) if cases.BACKEND == "jax" else ("small_sequence",)
 
 
 def trained(fit, row):

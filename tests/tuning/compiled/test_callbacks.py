@@ -10,10 +10,14 @@ from tests.tuning.compiled import cases
 from tests.tuning.compiled.cases import N, X, Y
 from tuning import compiled as training
 
-PLAIN = {"x": X[:N], "y": Y[:N], "validation_data": (X[N:], Y[N:]), "shuffle": False, "verbose": 0}
+PLAIN = {"x": X[:N], "y": Y[:N], "validation_data": (X[N:], Y[N:]), "batch_size": 25, "shuffle": False, "verbose": 0}
 
 
-@pytest.fixture(params=[keras.Model.fit, training.fit], ids=["keras", "compiled"])
+BY_KERAS = pytest.param(keras.Model.fit, marks=pytest.mark.slow if cases.BACKEND == "jax" else ())
+"""What is expected of `model.fit` is seen on TensorFlow already."""
+
+
+@pytest.fixture(params=[BY_KERAS, training.fit], ids=["keras", "compiled"])
 def fit(request):
     """Train with Keras, then compiled; what is expected of both is written once."""
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.tuning.compiled import cases
 from tests.tuning.compiled.cases import CLASSES, IMAGES, Batches, LooksAtBatches, N, X, Y
-from tests.tuning.compiled.test_parity import assert_parity, data
+from tests.tuning.compiled.test_parity import WHOLE, assert_parity, data
 from tuning import compiled as training
 
 pytestmark = [cases.on_jax, pytest.mark.medium]
@@ -18,7 +18,7 @@ ARRAYS = {"x": X[:N], "y": Y[:N]}
 
 def test_weights_are_those_of_keras_to_the_last_random_number():
     """Seeds are part of the state, so even what dropout draws is the same."""
-    assert_parity(lambda: cases.mlp(keras.layers.Dense(8), keras.layers.Dropout(0.4)), **data(X, Y))
+    assert_parity(lambda: cases.mlp(keras.layers.Dense(8), keras.layers.Dropout(0.4)), **data(X, Y), **WHOLE)
 
 
 def reads_what_is_not_of_its_own():
@@ -48,7 +48,7 @@ def hidden_convolution():
     [
         (cases.mlp, {"x": Batches()}, "Batches"),
         (cases.mlp, ARRAYS | {"callbacks": [LooksAtBatches()]}, "LooksAtBatches"),
-        (lambda: cases.mlp(run_eagerly=True), ARRAYS, "run_eagerly"),
+        (lambda: cases.mlp(run_eagerly=True), {"x": X[:8], "y": Y[:8]}, "run_eagerly"),
         (lambda: cases.mlp(jit_compile=False), ARRAYS, "jit_compile is off"),
         (cases.convolutional, {"x": IMAGES, "y": CLASSES}, "slow at convolutions inside a loop on a CPU (layer"),
         (hidden_convolution, {"x": IMAGES, "y": CLASSES}, "slow at convolutions inside a loop on a CPU"),

@@ -62,7 +62,7 @@ def trained(seed, *epochs):
     model = cases.mlp(keras.layers.Dense(8, "relu"), keras.layers.Dropout(0.3))
     for initial_epoch, stop in epochs:
         keras.utils.set_random_seed(seed)
-        training.fit(model, X[:N], Y[:N], initial_epoch=initial_epoch, epochs=stop, batch_size=16, verbose=0)
+        training.fit(model, X[:N], Y[:N], initial_epoch=initial_epoch, epochs=stop, batch_size=25, verbose=0)
     return model.get_weights()
 
 

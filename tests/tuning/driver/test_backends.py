@@ -52,12 +52,21 @@ from pathlib import Path
 from tuning.tensorboard.hparams import session_starts_in
 assert len(list(session_starts_in(Path("logs/hyperband-True/tensorboard")))) == len(study.trials)
 
-from tuning.estimators import KerasClassifier
+page = tuning.write_report(study).read_text()
+assert "seed 3, on BACKEND" in page and "KERAS_BACKEND=BACKEND tune run" in page
+assert "KERAS_BACKEND=BACKEND tune finalize" in (Path(study.path) / "final" / "model_card.md").read_text()
+
+import pickle
+from tuning.estimators import KerasClassifier, TunedClassifier
 data = study.space.load_data()
 fitted = [
     KerasClassifier(study.space, epochs=3, units=8, rate=0.05, random_state=0).fit(data.x, data.y) for _ in range(2)
 ]
 assert (fitted[0].predict_proba(data.x) == fitted[1].predict_proba(data.x)).all()
+found = TunedClassifier(study.space, engine="random", trials=2, epochs=2, random_state=0).fit(data.x, data.y)
+assert found.best_score_ == found.study_.best.score and found.study_.definition.backend == "BACKEND"
+again = pickle.loads(pickle.dumps(found))
+assert (again.predict_proba(data.x) == found.predict_proba(data.x)).all()
 """
 
 TOGETHER = """

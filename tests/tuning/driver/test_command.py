@@ -108,6 +108,11 @@ def test_what_no_command_can_say_is_said_in_words(change, why):
     assert why in module.why_none(definition) and module.command(definition, []) is None
 
 
+def test_another_backend_is_part_of_the_command():
+    there = module.command(replace(DEFINITION, backend="jax"), [])
+    assert there == f"KERAS_BACKEND=jax {module.command(DEFINITION, [])}"
+
+
 @pytest.mark.medium
 def test_arguments_of_fit_leave_no_command(tmp_path):
     class Line(tuning.SearchSpace):
