@@ -115,5 +115,5 @@ def test_how_trials_were_trained_is_said_where_it_is_not_the_usual_way():
     ]
     assert ways(trials) == [
         "not compiled: run_eagerly is set (trial 2)",
-        "trained in one program with others (trials 3 and 4)",
+        "trained in one program with others (trials 3, 4)",
     ]
