@@ -26,7 +26,7 @@ test-slow: .venv/.installed-test
 	$(PYTEST) -m "slow and not exhaustive" $(SLOW)
 
 # Searches of every engine are struck so often; SEED=... for other moments.
-STRIKES := 40
+STRIKES := 100
 storm: .venv/.installed-test
 	$(BIN)/python scripts/storm.py $(STRIKES) $(SEED)
 

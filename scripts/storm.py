@@ -91,9 +91,9 @@ SEARCHES: dict[str, dict[str, Any]] = {
     "halving": {"engine": "grid", "options": {"search": "halving-random"}, "trials": 6, "cv": 2},
 }
 STRIKES = ("kill the driver", "kill a worker", "kill the job", "stop the job", "interrupt")
-MAX_STRIKES = 8
+MAX_STRIKES = 12
 """That a search has to bear; then it may come to its end."""
-LANES = 3
+LANES = 4
 """Searches at a time: each waits more than it computes."""
 PRELOADED = (
     *("tuning.api", "tuning.engines.keras_tuner", "tuning.engines.optuna", "tuning.engines.grid"),
