@@ -135,7 +135,6 @@ class KerasTunerEngine(Engine):
             record.status = "FAILED"
         else:
             record.status, (record.best_step, record.score) = "COMPLETED", best
-        private.record(self._oracle, record)
         self._oracle.end_order.append(record.trial_id)
         self._oracle.ongoing_trials.pop(record.trial_id, None)
 

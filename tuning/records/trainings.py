@@ -219,6 +219,9 @@ def best_of_run(trial: Trial, objective: Objective) -> tuple[int, float] | None:
     The epoch is the latest that a training gives to the score; None when one gives nothing. Epochs count from the
     run's first.
     """
+    is_whole = len(trial.runs) == 1 and trial.joint is None and trial.trainings[0].untils == (trial.epochs,)
+    if is_whole and trial.best_epoch is not None and trial.score is not None:
+        return trial.best_epoch, trial.score  # of all that it has trained the best is known
     found = counted_in(trial, len(trial.runs) - 1, len(trial.runs), objective)
     scored = [one for one in found if one is not None]
     if len(scored) < len(found):

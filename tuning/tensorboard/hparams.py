@@ -69,6 +69,7 @@ class Records:
         own = (*_ALWAYS_DECLARED, *_SPARE, *((PARETO,) if definition.several else ()))
         own += ((FEASIBLE,) if definition.constraints else ()) + (HOST,)
         self._own_names = {n: n if n not in self._columns else f"tuning/{n}" for n in own}
+        self._declared = {*self._own_names.values(), *(h.name for h in self._space)}
         self._metrics: set[str] = set()
         self._front = Front(definition.several)
         self._hosts: set[str] = set()
@@ -91,6 +92,7 @@ class Records:
         for h in map(Hyperparameter.from_json, trial.found):
             if h not in self._space and h.name not in self._own_names.values():
                 self._space.append(h)
+                self._declared.add(h.name)
                 self._widen(columns_.of_hyperparameter(h))
         values = dict(self._applying(trial.values))
         for name, value in values.items():
@@ -197,11 +199,9 @@ class Records:
 
     def _applying(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         """Yield the values whose conditions hold; undeclared ones have none, and none of our own columns' names."""
-        declared: dict[str, bool] = dict.fromkeys(self._own_names.values(), False)
-        for h in self._space:
-            declared[h.name] = declared.get(h.name, False) or h.is_active(values)
+        active = {h.name for h in self._space if h.is_active(values)}
         for name, value in values.items():
-            if declared.get(name, True):
+            if name in active or name not in self._declared:
                 yield name, value
 
     @property

@@ -152,6 +152,16 @@ def test_the_score_of_a_run_counts_what_was_trained_in_it():
     assert best_of_run(replace(crossing, scoring="own"), LOSS) == (1, 1.0)
 
 
+def test_the_score_of_a_run_is_looked_up_where_there_was_no_other():
+    runs = Run(0, {}, 0, 2), Run(0, {}, 2, 4)
+    trial = Trial(0, {}, trainings=(replace(reported(4, 3, 1, 2), untils=(2, 4)),), runs=runs)
+    assert best_of_run(trial, LOSS) == (0, 1)
+    assert best_of_run(replace(trial, runs=runs[:1]), LOSS) == (1, 3), "as it was, with what it has trained since"
+    for only in (reported(4, 3, 1, 2), reported(4, 3, 1, 2, fit_returned=5.0), reported(math.nan, 3)):
+        trial = Trial(0, {}, trainings=(replace(only, untils=(len(only.curve),)),), runs=runs[:1])
+        assert best_of_run(trial, LOSS) == only.curve.best(LOSS)
+
+
 @pytest.mark.medium
 @pytest.mark.parametrize("scoring", ["common", "last", "own"])
 @pytest.mark.parametrize("seed", range(20))
