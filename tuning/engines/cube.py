@@ -80,12 +80,6 @@ class Cube:
             active[:, column] &= holds
         return active
 
-    def _parents(self, column: int, condition: Condition, fixed: Mapping[str, Any]) -> _Parents:
-        """Return what decides whether a condition on a column holds."""
-        above = [(parent, h) for parent, h in enumerate(self.varying[:column]) if h.name == condition.name]
-        allowed = [(parent, np.array([h.to_unit(v) for v in condition.values if h.contains(v)])) for parent, h in above]
-        return column, fixed.get(condition.name, _NOTHING) in condition.values, allowed
-
     def coordinates(self, rows: np.ndarray) -> np.ndarray:
         """Return legal rows as points: a category, or that it does not apply, is one step from any other."""
         columns = []
@@ -105,6 +99,12 @@ class Cube:
         steps = row + width * rng.normal(size=shape)
         steps = np.where(steps < 0, -steps, np.where(steps > 1, 2 - steps, steps))  # reflected at the faces
         return self.legal(np.where(moved, np.where(self.is_category, rng.uniform(size=shape), steps), row))
+
+    def _parents(self, column: int, condition: Condition, fixed: Mapping[str, Any]) -> _Parents:
+        """Return what decides whether a condition on a column holds."""
+        above = [(parent, h) for parent, h in enumerate(self.varying[:column]) if h.name == condition.name]
+        allowed = [(parent, np.array([h.to_unit(v) for v in condition.values if h.contains(v)])) for parent, h in above]
+        return column, fixed.get(condition.name, _NOTHING) in condition.values, allowed
 
 
 _NOTHING = object()
