@@ -236,7 +236,6 @@ agent._kind = lambda: "64 x Other, 8 GPUs"
 def test_times_are_compared_on_like_machines_only():
     with dask_cluster(1) as cluster:
         cluster.start_worker("--preload", OTHER)
-        assert slots_within(30, cluster, wanted=2) == 2
         with pytest.warns(Remark, match=r"is not used: it has .* instead of .*, and times are compared"):
             assert slots_within(30, cluster, wanted=2, refused=True, alike=True) <= 1
 
