@@ -39,6 +39,12 @@ def company() -> int:
     return 1 if lane is None else int(lane.company)
 
 
+def n_alone() -> int:
+    """Return how many epochs of this lane were run by themselves."""
+    lane = getattr(_here, "lane", None)
+    return 0 if lane is None else int(lane.n_alone)
+
+
 @dataclass(eq=False)
 class Epoch:
     """An epoch that a lane waits for: the arguments of `Program.run`, and what came of it, in what company."""
@@ -66,6 +72,7 @@ def run(program: Program, *given: Any) -> Results:
     else:
         lane.lanes.wait_for(lane, epoch)
         lane.company = max(lane.company, epoch.company)
+        lane.n_alone += epoch.company == 1
     if epoch.error is not None:
         raise epoch.error
     return epoch.results
@@ -84,12 +91,12 @@ class _Lane:
         lanes: those that it is one of.
         turn: released when it may go on.
         kept: random generators, standard streams, and what Keras keeps for each thread.
-        company: see the function of that name.
+        company, n_alone: see the functions of that name.
     """
 
     def __init__(self, lanes: Lanes, kept: tuple[Any, ...]) -> None:
         self.lanes, self.turn, self.kept = lanes, threading.Semaphore(0), kept
-        self.company = 1
+        self.company, self.n_alone = 1, 0
 
     def leave(self) -> None:
         self.kept = *_of_the_process(), private.of_this_thread()

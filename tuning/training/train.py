@@ -128,4 +128,6 @@ def _how_it_was_trained(model: Any, task: Task) -> tuple[bool | None, str | None
         return False, "the model has a fit of its own" if has_own else "fit did not call model.fit"
     company = lanes.company()
     together = None if company == 1 else f"{TOGETHER} up to {company - 1} other{'s' * (company > 2)}"
+    if together and lanes.n_alone():
+        together += f", but for {lanes.n_alone()} epoch{'s' * (lanes.n_alone() > 1)}"
     return report.compiled, report.explanation or together
