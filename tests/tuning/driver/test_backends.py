@@ -53,8 +53,8 @@ from tuning.tensorboard.hparams import session_starts_in
 assert len(list(session_starts_in(Path("logs/hyperband-True/tensorboard")))) == len(study.trials)
 
 page = tuning.write_report(study).read_text()
-assert "seed 3, on BACKEND" in page and "KERAS_BACKEND=BACKEND tune run" in page
-assert "KERAS_BACKEND=BACKEND tune finalize" in (Path(study.path) / "final" / "model_card.md").read_text()
+assert "seed 3, on BACKEND" in page and "=BACKEND tune run" in page
+assert "=BACKEND tune finalize" in (Path(study.path) / "final" / "model_card.md").read_text()
 
 import pickle
 from tuning.estimators import KerasClassifier, TunedClassifier
