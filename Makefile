@@ -49,7 +49,7 @@ docs: .venv/.installed-test
 OLDEST := engines space storage compiled/test_parity.py final tensorboard/test_hparams.py estimators/test_tuned.py
 test-oldest: .venv-oldest/.installed
 	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal $(addprefix tests/tuning/,$(OLDEST)) \
-		--deselect tests/tuning/engines/test_optuna.py::TestAuto::test_golden_proposals
+		--deselect tests/tuning/engines/optuna/test_engine.py::TestAuto::test_golden_proposals
 
 .venv-oldest/.installed: setup.cfg .ci/oldest.py
 	$(PYTHON) -m venv .venv-oldest

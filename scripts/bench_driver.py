@@ -179,10 +179,10 @@ def _cost_of_a_trial(folder: Path, recorded: int, **arguments: Any) -> tuple[flo
 
 def _class_of_engine(name: str) -> type:
     if name == "optuna":
-        from tuning.engines.optuna import OptunaEngine
+        from tuning.engines.optuna.engine import OptunaEngine
 
         return OptunaEngine
-    from tuning.engines.keras_tuner import KerasTunerEngine
+    from tuning.engines.keras_tuner.engine import KerasTunerEngine
 
     return KerasTunerEngine
 

@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 import tuning  # noqa: E402
 from scripts.tables import print_regrets  # noqa: E402
-from tuning.engines.keras_tuner_kinds import hyperband_epochs  # noqa: E402
+from tuning.engines.keras_tuner.kinds import hyperband_epochs  # noqa: E402
 from tuning.engines.registry import make_engine, read_options, settle  # noqa: E402
 from tuning.hyperparameters import Boolean, Choice, Float, Hyperparameter, Int  # noqa: E402
 from tuning.records.definition import Definition  # noqa: E402

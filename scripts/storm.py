@@ -96,7 +96,7 @@ MAX_STRIKES = 12
 LANES = 4
 """Searches at a time: each waits more than it computes."""
 PRELOADED = (
-    *("tuning.api", "tuning.engines.keras_tuner", "tuning.engines.optuna", "tuning.engines.grid"),
+    *("tuning.api", "tuning.engines.keras_tuner.engine", "tuning.engines.optuna.engine", "tuning.engines.grid.engine"),
     *("tuning.tensorboard.observer", "optuna.storages", "alembic.context", "sqlite3"),
 )
 """What drivers need and do not import again: most of what a strike would cost."""

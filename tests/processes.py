@@ -31,7 +31,14 @@ PASSWORD = "s3cret%2Fpass"
 
 _FORKING = multiprocessing.get_context("forkserver")
 _FORKING.set_forkserver_preload(
-    ["tests.processes", "tuning.api", "tuning.engines.keras_tuner", "optuna.storages", "sqlite3", "alembic.context"]
+    [
+        "tests.processes",
+        "tuning.api",
+        "tuning.engines.keras_tuner.engine",
+        "optuna.storages",
+        "sqlite3",
+        "alembic.context",
+    ]
 )
 
 

@@ -33,7 +33,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 
 from tuning.driver.budget import Budget, Limits
 from tuning.driver.loop import Search
-from tuning.engines.cube import Cube
+from tuning.engines.gaussian_process.cube import Cube
 from tuning.engines.registry import make_engine, read_options, settle
 from tuning.executors.base import Handler
 from tuning.hyperparameters import Hyperparameter

@@ -11,12 +11,12 @@ from typing import Any, cast
 
 from tuning.engines.base import Engine
 from tuning.engines.first import Beginner, First, first_tries
-from tuning.engines.grid_kind import GRID
-from tuning.engines.keras_tuner_kinds import BAYESIAN, HYPERBAND, PROGRAM, RANDOM
+from tuning.engines.grid.kind import GRID
+from tuning.engines.keras_tuner.kinds import BAYESIAN, HYPERBAND, PROGRAM, RANDOM
 from tuning.engines.kind import EngineKind
 from tuning.engines.options import INSTANCE
-from tuning.engines.optuna_kind import OPTUNA
-from tuning.engines.pbt_kind import PBT
+from tuning.engines.optuna.kind import OPTUNA
+from tuning.engines.pbt.kind import PBT
 from tuning.errors import OptionError, guess, must, raise_all
 from tuning.records.definition import Definition
 

@@ -5,7 +5,7 @@ class in a file of its own here; three tables may need a line:
 
 1. `kinds.KINDS`, by which stored hyperparameters are read;
 2. the methods of `tuning.space.HyperParameters`, by which a program asks for one;
-3. the translation to KerasTuner, `tuning.engines.keras_tuner_space`, or to Optuna, `tuning.space.distributions`, for
+3. the translation to KerasTuner, `tuning.engines.keras_tuner.space`, or to Optuna, `tuning.space.distributions`, for
    a kind whose values cannot be listed and which is no `Number`. All others are choices to both without a line.
 """
 

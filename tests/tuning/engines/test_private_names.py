@@ -12,13 +12,16 @@ from optuna import pruners, samplers
 
 import tuning
 from tests.conftest import SPACES
-from tuning.engines import keras_tuner, keras_tuner_private, optuna_private, scikit_learn
+from tuning.engines.grid import scikit_learn
+from tuning.engines.keras_tuner import engine as keras_tuner
+from tuning.engines.keras_tuner import private as keras_tuner_private
+from tuning.engines.optuna import private as optuna_private
 from tuning.errors import MovedError
 from tuning.hyperparameters import Float
 from tuning.records.objective import Objective
 
 CURVE = str(SPACES / "curve.py")
-ENGINES = Path(keras_tuner_private.__file__).parent
+ENGINES = Path(__file__).parents[3] / "tuning" / "engines"
 
 
 SPACE = [Float("a", default=0.5, low=0.0, high=1.0)]
@@ -106,15 +109,15 @@ def test_an_attribute_of_optuna_that_is_gone_is_named(thing, call, named):
 
 def test_without_the_lazy_state_the_engine_is_refused_when_it_is_imported(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna.samplers._lazy_random_state", None)
-    monkeypatch.delitem(sys.modules, "tuning.engines.optuna_private")
+    monkeypatch.delitem(sys.modules, "tuning.engines.optuna.private")
     with pytest.raises(MovedError, match="has no optuna.samplers._lazy_random_state.LazyRandomState"):
-        importlib.import_module("tuning.engines.optuna_private")
+        importlib.import_module("tuning.engines.optuna.private")
 
 
 def test_private_names_are_known_to_their_homes_alone():
     names = {n for ns in keras_tuner_private._NEEDED.values() for n in ns if n.startswith("_")}
     names |= {"_run_search", "_lazy_random_state", "_search_space", "_wrapped_pruner"}
-    homes = {"keras_tuner_private.py", "optuna_private.py", "scikit_learn.py"}
-    for path in ENGINES.glob("*.py"):
+    homes = {"private.py", "scikit_learn.py"}
+    for path in ENGINES.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert path.name in homes or not [name for name in names if f".{name}" in text], path.name

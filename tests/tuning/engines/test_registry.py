@@ -9,11 +9,11 @@ from typer.testing import CliRunner
 
 from tests.conftest import ROOT, loaded_by
 from tests.simulation import MIXED_SPACE, OBJECTIVE
-from tuning.engines.grid_kind import SEARCHES
-from tuning.engines.keras_tuner_kinds import hyperband_epochs
+from tuning.engines.grid.kind import SEARCHES
+from tuning.engines.keras_tuner.kinds import hyperband_epochs
 from tuning.engines.kind import EngineKind
 from tuning.engines.options import more_than, name_or_object, number, one_of, whole, yes_or_no
-from tuning.engines.optuna_kind import PRUNERS, SAMPLERS
+from tuning.engines.optuna.kind import PRUNERS, SAMPLERS
 from tuning.engines.registry import DEFAULT, ENGINES, engines_that, read_options
 from tuning.errors import OptionError
 from tuning.records.definition import Definition

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.simulation import Simulation
-from tuning.engines.keras_tuner_space import Translation
+from tuning.engines.keras_tuner.space import Translation
 from tuning.engines.registry import make_engine, read_options, settle
 from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Int, Number
 from tuning.records.definition import Definition

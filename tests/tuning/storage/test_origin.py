@@ -10,7 +10,7 @@ import sqlite3
 import pytest
 
 import tuning
-from tuning.engines import optuna_notes
+from tuning.engines.optuna import notes
 from tuning.errors import SpaceError
 from tuning.storage import origin
 
@@ -140,14 +140,14 @@ ATTRIBUTES += [{"cmawm:optimizer": HOSTILE}, {"cma:optimizer of mine:0": HOSTILE
 
 @pytest.mark.parametrize("attributes", ATTRIBUTES)
 def test_nothing_that_may_be_a_pickle_is_stored_or_given_back(attributes):
-    assert optuna_notes.note_of({**attributes, "cma:generation": 1}, attributes) == {
+    assert notes.note_of({**attributes, "cma:generation": 1}, attributes) == {
         "trial": {"cma:generation": 1},
         "remake": True,
     }
     note = {"trial": {**attributes, "cma:generation": 1}, "study": attributes}  # as earlier versions wrote them
-    assert optuna_notes.is_remade(note)
-    assert optuna_notes.written(note, "trial") == {"cma:generation": 1} and optuna_notes.written(note, "study") == {}
-    assert not optuna_notes.is_remade({"trial": {"cma:generation": 1}}) and not optuna_notes.is_remade({})
+    assert notes.is_remade(note)
+    assert notes.written(note, "trial") == {"cma:generation": 1} and notes.written(note, "study") == {}
+    assert not notes.is_remade({"trial": {"cma:generation": 1}}) and not notes.is_remade({})
 
 
 @pytest.mark.medium

@@ -33,7 +33,7 @@ def _default_trials(definition: Definition) -> int:
 
 
 def _remark(definition: Definition, max_trials: int | None) -> str:
-    said = str(Lazily("tuning.engines.optuna_definition:remark")(definition))
+    said = str(Lazily("tuning.engines.optuna.definition:remark")(definition))
     if max_trials == _default_trials(definition):
         size = f"{max_trials} trials at most, as the space is large; say --trials or --budget for others"
         return f"{size}; {said}" if said else size
@@ -42,7 +42,7 @@ def _remark(definition: Definition, max_trials: int | None) -> str:
 
 OPTUNA = EngineKind(
     "optuna",
-    Lazily("tuning.engines.optuna_definition:make"),
+    Lazily("tuning.engines.optuna.definition:make"),
     "Optuna: any of its samplers and pruners, several objectives",
     trials=None,
     trials_for=_default_trials,
@@ -83,7 +83,7 @@ OPTUNA = EngineKind(
         "patience": whole_option(2, 0, "of pruner=patient: epochs without improvement first"),
         "p_threshold": Option(0.1, "be a number of 0 .. 1", number(0, 1), "of pruner=wilcoxon: chance of an error"),
     },
-    settle=Lazily("tuning.engines.optuna_definition:settled"),
+    settle=Lazily("tuning.engines.optuna.definition:settled"),
     remark=_remark,
     many_objectives=True,
     constrains=True,

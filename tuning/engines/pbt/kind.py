@@ -77,7 +77,7 @@ def _kept(definition: Definition, change: Sequence[str]) -> list[str]:
 
 PBT = EngineKind(
     "pbt",
-    Lazily("tuning.engines.pbt:population_based"),
+    Lazily("tuning.engines.pbt.engine:population_based"),
     "population based training: members train side by side, the worst go on from the best with other values",
     trials=None,
     trials_for=lambda definition: int(definition.options["population"]),

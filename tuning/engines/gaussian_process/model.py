@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tuning.engines.cube import Cube
-from tuning.engines.gp_scores import standardised
-from tuning.engines.matern import GaussianProcess
+from tuning.engines.gaussian_process.cube import Cube
+from tuning.engines.gaussian_process.matern import GaussianProcess
+from tuning.engines.gaussian_process.scores import standardised
 from tuning.records.lesson import Lesson
 
 SPREADS = (0.3, 1.0)

@@ -17,7 +17,7 @@ from typing import Any
 from optuna import Study, pruners
 from optuna.pruners import BasePruner, HyperbandPruner, PatientPruner, SuccessiveHalvingPruner
 
-from tuning.engines.optuna_private import storage_of, wrapped_pruner
+from tuning.engines.optuna.private import storage_of, wrapped_pruner
 from tuning.records.objective import Objective
 from tuning.records.trial import Trial
 
@@ -40,7 +40,7 @@ def make_pruner(name: str, options: Mapping[str, Any], epochs: int) -> BasePrune
     """Make the pruner that a study's options name; None for "none".
 
     Args:
-        name: one of `tuning.engines.optuna_kind.PRUNERS`, but for auto.
+        name: one of `tuning.engines.optuna.kind.PRUNERS`, but for auto.
         options: of the engine, complete.
         epochs: budget of a trial.
     """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tuning.engines.grid import grid
+from tuning.engines.grid.engine import grid
 from tuning.errors import OptionError
 from tuning.hyperparameters import Float, Int
 from tuning.records.objective import Objective

@@ -8,11 +8,16 @@ import pytest
 from scipy.stats import spearmanr
 
 from tests.simulation import OBJECTIVE, Simulation, proposals, score_of
-from tuning.engines.cube import Cube
-from tuning.engines.gp_model import fitted
-from tuning.engines.gp_sampler import GaussianProcessSampler, fitted_at, log_expected_improvement, proposal_seconds
-from tuning.engines.gp_scores import told_of
-from tuning.engines.optuna import SLOW
+from tuning.engines.gaussian_process.cube import Cube
+from tuning.engines.gaussian_process.model import fitted
+from tuning.engines.gaussian_process.sampler import (
+    GaussianProcessSampler,
+    fitted_at,
+    log_expected_improvement,
+    proposal_seconds,
+)
+from tuning.engines.gaussian_process.scores import told_of
+from tuning.engines.optuna.engine import SLOW
 from tuning.engines.registry import engine_kind, make_engine, read_options, settle
 from tuning.hyperparameters import Boolean, Condition, Float
 from tuning.records.definition import Definition

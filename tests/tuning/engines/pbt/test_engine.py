@@ -8,7 +8,7 @@ import pytest
 from tests.contracts.engine import EngineContract
 from tests.simulation import OBJECTIVE, Simulation, proposals, score_of
 from tuning.engines.base import Done, Wait
-from tuning.engines.pbt import changed
+from tuning.engines.pbt.engine import changed
 from tuning.engines.registry import make_engine, read_options, settle
 from tuning.errors import OptionError
 from tuning.hyperparameters import Boolean, Choice, Condition, Fixed, Float, Int

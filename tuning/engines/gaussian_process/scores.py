@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from tuning.engines.optuna_private import beyond_of
+from tuning.engines.optuna.private import beyond_of
 
 DEPTH = 1.5
 """How far below the middle scores are cut off, in distances of the best one from the middle."""

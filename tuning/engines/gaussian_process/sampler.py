@@ -24,11 +24,11 @@ from scipy.spatial.distance import cdist
 from scipy.special import log_ndtr, ndtr
 from threadpoolctl import ThreadpoolController
 
-from tuning.engines.cube import Cube
-from tuning.engines.gp_model import Model, fitted
-from tuning.engines.gp_scores import excesses_of, scored, told_of
-from tuning.engines.matern import GaussianProcess
-from tuning.engines.optuna_private import LazyRandomState
+from tuning.engines.gaussian_process.cube import Cube
+from tuning.engines.gaussian_process.matern import GaussianProcess
+from tuning.engines.gaussian_process.model import Model, fitted
+from tuning.engines.gaussian_process.scores import excesses_of, scored, told_of
+from tuning.engines.optuna.private import LazyRandomState
 from tuning.hyperparameters import Hyperparameter
 from tuning.records.lesson import Lesson
 from tuning.space.distributions import from_sampled, parameter_names, sampled_distribution, to_sampled

@@ -5,7 +5,7 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
-from tuning.engines.matern import JITTER, GaussianProcess, _Likelihood
+from tuning.engines.gaussian_process.matern import JITTER, GaussianProcess, _Likelihood
 
 GROUPS = [0, 1, 2, 2]
 THETA = np.array([-0.3, 0.2, 0.1, 0.4, -3.0])

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import threadpoolctl
 
-from tuning.engines.keras_tuner_import import import_keras_tuner
+from tuning.engines.keras_tuner.importing import import_keras_tuner
 from tuning.errors import moved
 
 keras_tuner = import_keras_tuner()
@@ -60,7 +60,7 @@ class BayesianOracle(_Bayesian):  # type: ignore[misc, valid-type]
         super().__init__(*args, **kwargs)
 
     def _make_gpr(self) -> Any:
-        from tuning.engines.gaussian_process import GaussianProcess
+        from tuning.engines.keras_tuner.predictor import GaussianProcess
 
         return GaussianProcess.like(super()._make_gpr())
 

@@ -10,8 +10,8 @@ from tests.conftest import loaded_by
 from tests.contracts.engine import EngineContract
 from tests.simulation import MIXED_SPACE, Simulation, score_of
 from tuning.engines.base import Done, Wait
-from tuning.engines.gaussian_process import GaussianProcess
-from tuning.engines.keras_tuner_kinds import hyperband_epochs
+from tuning.engines.keras_tuner.kinds import hyperband_epochs
+from tuning.engines.keras_tuner.predictor import GaussianProcess
 from tuning.hyperparameters import Choice, Condition, Int
 from tuning.records.trial import State
 
@@ -206,5 +206,5 @@ def test_a_bayesian_search_that_has_all_its_trials_waits_without_looking_for_mor
 
 @pytest.mark.medium
 def test_random_search_loads_neither_scikit_learn_nor_scipy():
-    code = "from tuning.engines import keras_tuner_private"
+    code = "from tuning.engines.keras_tuner import private"
     assert loaded_by(code, "sklearn", "scipy", "pandas", "tensorflow") == []

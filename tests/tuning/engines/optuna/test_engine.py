@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 from tests.contracts.engine import EngineContract
 from tests.simulation import MIXED_SPACE, OBJECTIVE, Simulation, proposals
 from tuning.engines.configurations import every_configuration
-from tuning.engines.optuna_kind import OPTUNA
+from tuning.engines.optuna.kind import OPTUNA
 from tuning.engines.registry import make_engine, read_options, settle, stored_options
 from tuning.errors import OptionError
 from tuning.hyperparameters import Condition, Float
@@ -197,7 +197,7 @@ def test_what_cannot_work_is_refused(arguments, says):
 
 @pytest.mark.parametrize(("sampler", "package"), [("gp", "torch"), ("cmaes", "cmaes")])
 def test_a_missing_extra_is_named_with_its_command(monkeypatch, sampler, package):
-    monkeypatch.setattr("tuning.engines.optuna_samplers.EXTRAS", {sampler: "a_package_that_is_not_there"})
+    monkeypatch.setattr("tuning.engines.optuna.samplers.EXTRAS", {sampler: "a_package_that_is_not_there"})
     for options in ({"sampler": sampler}, {"sampler": "auto", "model": sampler}):
         if options.get("model") == "cmaes":
             continue

@@ -72,7 +72,7 @@ def _resources(value: Any) -> Any:
 
 GRID = EngineKind(
     "grid",
-    Lazily("tuning.engines.grid:grid"),
+    Lazily("tuning.engines.grid.engine:grid"),
     "scikit-learn's GridSearchCV, RandomizedSearchCV and halving searches, with cross-validation",
     trials=None,
     options={
@@ -106,5 +106,5 @@ GRID = EngineKind(
     settle=_scored,
     planned_epochs=_planned_epochs,
     folds=5,
-    own_results=Lazily("tuning.engines.grid:finished_search"),
+    own_results=Lazily("tuning.engines.grid.engine:finished_search"),
 )

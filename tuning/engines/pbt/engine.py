@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuning.engines.base import Answer, Done, Engine, Wait
-from tuning.engines.pbt_kind import n_replaced
+from tuning.engines.pbt.kind import n_replaced
 from tuning.errors import OptionError, must
 from tuning.hyperparameters import Hyperparameter
 from tuning.records.objective import Objective

@@ -20,8 +20,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from tuning.engines.base import Answer, Done, Engine, Wait
-from tuning.engines.grid_kind import is_halving as is_halving_search
-from tuning.engines.scikit_learn import SEARCHES, MissingError, replayed
+from tuning.engines.grid.kind import is_halving as is_halving_search
+from tuning.engines.grid.scikit_learn import SEARCHES, MissingError, replayed
 from tuning.errors import OptionError, StudyError
 from tuning.hyperparameters import Hyperparameter
 from tuning.records.definition import Definition

@@ -18,8 +18,8 @@ from typing import Any
 from optuna import samplers
 from optuna.samplers import BaseSampler
 
-from tuning.engines.gp_sampler import GaussianProcessSampler, proposal_seconds
-from tuning.engines.optuna_private import constrained, is_in_grid, is_of_optuna, reseed, set_sequence
+from tuning.engines.gaussian_process.sampler import GaussianProcessSampler, proposal_seconds
+from tuning.engines.optuna.private import constrained, is_in_grid, is_of_optuna, reseed, set_sequence
 from tuning.errors import must
 from tuning.hyperparameters import Hyperparameter
 from tuning.records.lesson import Lesson

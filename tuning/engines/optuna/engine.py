@@ -23,13 +23,13 @@ from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from tuning.engines import optuna_notes
 from tuning.engines.base import Answer, Done, Engine, Wait
 from tuning.engines.configurations import every_configuration
-from tuning.engines.gp_sampler import GaussianProcessSampler
-from tuning.engines.optuna_private import attributes_of, contains, reseed
-from tuning.engines.optuna_pruners import Judge
-from tuning.engines.optuna_samplers import Plan
+from tuning.engines.gaussian_process.sampler import GaussianProcessSampler
+from tuning.engines.optuna import notes
+from tuning.engines.optuna.private import attributes_of, contains, reseed
+from tuning.engines.optuna.pruners import Judge
+from tuning.engines.optuna.samplers import Plan
 from tuning.engines.refusals import Refusals
 from tuning.hyperparameters import Hyperparameter, unknown
 from tuning.records.constraint import Constraint, excesses, is_refused
@@ -185,7 +185,7 @@ class OptunaEngine(Engine):
             return None
         after = self._storage.get_study_system_attrs(self._study_id)
         changed = {key: value for key, value in after.items() if before.get(key) != value}
-        note = optuna_notes.note_of(self._storage.get_trial(row).system_attrs, changed)
+        note = notes.note_of(self._storage.get_trial(row).system_attrs, changed)
         run = Run(number, values, 0, self._epochs, note={**note, **({SLOW: True} if is_slow else {})})
         self._spare_row = None
         params, distributions = self._parameters(values)
@@ -264,9 +264,9 @@ class OptunaEngine(Engine):
             state=TrialState.RUNNING,
             params=params,
             distributions=distributions,
-            system_attrs=optuna_notes.written(run.note, "trial"),
+            system_attrs=notes.written(run.note, "trial"),
         )
-        for key, value in optuna_notes.written(run.note, "study").items():
+        for key, value in notes.written(run.note, "study").items():
             self._storage.set_study_system_attr(self._study_id, key, value)
         self._know(run, self._storage.create_new_trial(self._study_id, template))
         return run
@@ -274,14 +274,14 @@ class OptunaEngine(Engine):
     def _restored(self, run: Run) -> None:
         """Register a run that was proposed by an earlier process, and have its sampler make its state again."""
         self._registered(run)
-        if not optuna_notes.is_remade(run.note):
+        if not notes.is_remade(run.note):
             return
         row, is_slow = self._rows[run.number], bool(run.note.get(SLOW))
         sampler = self._plan.sampler(run.number, 0, self._seed, self._space, is_slow)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._drawn(self._study(), row, sampler, RandomSampler())
-        for key, value in optuna_notes.written(run.note, "trial").items():  # of the draw that was taken
+        for key, value in notes.written(run.note, "trial").items():  # of the draw that was taken
             self._storage.set_trial_system_attr(row, key, value)
 
     def _know(self, run: Run, row: int) -> None:

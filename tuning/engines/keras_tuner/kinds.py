@@ -50,7 +50,7 @@ def hyperband_epochs(max_epochs: int, factor: int, iterations: int) -> int:
 
 RANDOM = EngineKind(
     "random",
-    Lazily("tuning.engines.keras_tuner:random_search"),
+    Lazily("tuning.engines.keras_tuner.engine:random_search"),
     "KerasTuner's RandomSearch: every trial drawn anew, no repeats",
     trials=10,
     options={},
@@ -58,7 +58,7 @@ RANDOM = EngineKind(
 
 HYPERBAND = EngineKind(
     "hyperband",
-    Lazily("tuning.engines.keras_tuner:hyperband"),
+    Lazily("tuning.engines.keras_tuner.engine:hyperband"),
     "KerasTuner's Hyperband: many short trials, the best continued with more epochs",
     trials=None,
     options={
@@ -72,7 +72,7 @@ HYPERBAND = EngineKind(
 
 BAYESIAN = EngineKind(
     "bayesian",
-    Lazily("tuning.engines.keras_tuner:bayesian"),
+    Lazily("tuning.engines.keras_tuner.engine:bayesian"),
     "KerasTuner's BayesianOptimization: a Gaussian process, after 3 random trials a hyperparameter: 10 to 15 trials "
     "are random search",
     trials=10,
@@ -96,7 +96,7 @@ def in_its_program(*_: Any, **__: Any) -> Engine:
 
 PROGRAM = EngineKind(
     "keras-tuner",
-    Lazily("tuning.engines.keras_tuner_kinds:in_its_program"),
+    Lazily("tuning.engines.keras_tuner.kinds:in_its_program"),
     "the oracle of a KerasTuner program",
     trials=None,
     options={},

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.simulation import MIXED_SPACE
-from tuning.engines.cube import MIDDLE, NO_CATEGORY, Cube
+from tuning.engines.gaussian_process.cube import MIDDLE, NO_CATEGORY, Cube
 from tuning.hyperparameters import Boolean, Choice, Condition, Float
 from tuning.space import active_values
 

@@ -12,9 +12,9 @@ from typing import Any
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 
-from tuning.engines.optuna import OptunaEngine
-from tuning.engines.optuna_pruners import Judge, default_warmup, make_pruner
-from tuning.engines.optuna_samplers import (
+from tuning.engines.optuna.engine import OptunaEngine
+from tuning.engines.optuna.pruners import Judge, default_warmup, make_pruner
+from tuning.engines.optuna.samplers import (
     MAX_MODELLED,
     OURS,
     Request,

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from tuning.engines import keras_tuner_private as private
 from tuning.engines.base import Answer, Done, Engine, Wait
 from tuning.engines.configurations import count_up_to
-from tuning.engines.keras_tuner_private import BayesianOracle, HyperbandOracle, keras_tuner
-from tuning.engines.keras_tuner_space import Translation
+from tuning.engines.keras_tuner import private
+from tuning.engines.keras_tuner.private import BayesianOracle, HyperbandOracle, keras_tuner
+from tuning.engines.keras_tuner.space import Translation
 from tuning.engines.refusals import Refusals
 from tuning.hyperparameters import Hyperparameter
 from tuning.records.objective import Objective

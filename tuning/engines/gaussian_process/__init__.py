@@ -1,0 +1,1 @@
+"""A Gaussian process of our own, as a sampler of Optuna's."""

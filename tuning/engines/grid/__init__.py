@@ -1,0 +1,1 @@
+"""scikit-learn's searches over grids and distributions as an engine."""

@@ -1,0 +1,1 @@
+"""KerasTuner's oracles as engines."""
