@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import cloudpickle
 
+from tuning.space.keras_settings import KerasSettings
 from tuning.training.messages import Key
 
 _HEADER = struct.Struct("<QQ")
@@ -119,12 +120,15 @@ def by_value(modules: Iterable[Any]) -> Iterator[None]:
 
 
 def write_payload(file: BinaryIO, record: Any) -> None:
-    """Pickle `record` into a file from its beginning, by value where a module cannot be imported elsewhere."""
+    """Pickle `record` into a file from its beginning, by value where a module cannot be imported elsewhere.
+
+    What this process has set in Keras comes first, because what follows may be made by it.
+    """
     file.seek(0)
     buffers: list[pickle.PickleBuffer] = []
     # The callback returns None, which puts the buffer outside the pickle.
     keep: Callable[[pickle.PickleBuffer], Any] = buffers.append
-    body = cloudpickle.dumps(record, protocol=5, buffer_callback=keep)
+    body = cloudpickle.dumps((KerasSettings(), record), protocol=5, buffer_callback=keep)
     file.write(_HEADER.pack(len(body), len(buffers)))
     file.write(body)
     for buffer in buffers:
@@ -136,7 +140,7 @@ def write_payload(file: BinaryIO, record: Any) -> None:
 
 
 def read_payload(descriptor: int) -> Any:
-    """Read what `write_payload` wrote into an open file.
+    """Read what `write_payload` wrote into an open file, and set in Keras what its writer had set.
 
     Arrays are views of the mapped file. Writing to them is possible where it was possible for the arrays that
     were pickled; it copies the page and is seen by nobody else.
@@ -151,4 +155,5 @@ def read_payload(descriptor: int) -> Any:
         position += -position % _ALIGNMENT
         buffers.append(mapped[position : position + length])
         position += length
-    return pickle.loads(mapped[_HEADER.size : _HEADER.size + size], buffers=buffers)
+    _, record = pickle.loads(mapped[_HEADER.size : _HEADER.size + size], buffers=buffers)
+    return record

@@ -13,7 +13,6 @@ from typing import Any
 
 from tuning.errors import StudyError
 from tuning.keras_tuner import outcome, private
-from tuning.keras_tuner.keras_settings import KerasSettings
 from tuning.keras_tuner.models import Models, PausedError
 from tuning.keras_tuner.translation import described, recorded
 from tuning.keras_tuner.under_way import UnderWay
@@ -45,8 +44,8 @@ class TunerSpace(SearchSpace):
         self.fatal: BaseException | None = None
         self.is_sent = False
 
-    def __getstate__(self) -> dict[str, Any]:  # what is set comes first: what follows may be made by it
-        return {"settings": KerasSettings(), **vars(self), "trials": {}, "fatal": None, "is_sent": True}
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "trials": {}, "fatal": None, "is_sent": True}
 
     def for_run(self, run: Run) -> SearchSpace:
         return _OneTrial(self, run.note[TRIAL])

@@ -77,6 +77,18 @@ def test_it_trains_elsewhere(executor):
     assert trained(executor)[0].metrics["pid"] != os.getpid()
 
 
+@pytest.mark.medium
+def test_workers_know_what_a_program_has_set_in_keras():
+    keras = pytest.importorskip("keras")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        executor = started(Scripted(), slots=1)
+        assert executor.call(lambda space, data: keras.config.dtype_policy().name) == "mixed_float16"
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 # Killed and stopped workers ---------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from tuning.data.join import with_validation
 from tuning.errors import DataError, TuningError
 from tuning.executors.channel import by_value, write_payload
 from tuning.space import SearchSpace, resolve
+from tuning.space.keras_settings import KerasSettings
 from tuning.training.fit import data_of
 
 _OURS = ("tuning", "search_spaces")
@@ -68,7 +69,7 @@ def order(source: str | None, space: SearchSpace, data: Data) -> bytes:
         data: as they were loaded here, divided into folds where there are any.
     """
     given = None if source is not None else space
-    return bytes(cloudpickle.dumps((source, given, data.fingerprint(), data.folds)))
+    return bytes(cloudpickle.dumps((KerasSettings(), source, given, data.fingerprint(), data.folds)))
 
 
 def gathered(_space: Any, _data: Any, pickled: bytes, path: str) -> None:
@@ -81,7 +82,7 @@ def gathered(_space: Any, _data: Any, pickled: bytes, path: str) -> None:
     Raises:
         DataError: they cannot be loaded, or are other data than the driver's.
     """
-    source, given, fingerprint, folds = pickle.loads(pickled)
+    _, source, given, fingerprint, folds = pickle.loads(pickled)
     space = resolve(source) if source is not None else given
     try:
         data = data_of(space)

@@ -1,21 +1,28 @@
 """What a program has set in Keras: its workers know it before they make anything."""
 
+import pickle
+import subprocess
+import sys
+import threading
+
 import cloudpickle
 import keras
 import pytest
 
-from tuning.keras_tuner.keras_settings import KerasSettings
+from tuning.space.keras_settings import KerasSettings
 
 
 @pytest.fixture
 def as_before():
     config, known = keras.config, keras.saving.get_custom_objects()
-    before, objects = (config.floatx(), config.epsilon(), config.image_data_format()), dict(known)
+    before = config.floatx(), config.epsilon(), config.image_data_format(), config.dtype_policy()
+    objects = dict(known)
 
     def reset():
         config.set_floatx(before[0])
         config.set_epsilon(before[1])
         config.set_image_data_format(before[2])
+        config.set_dtype_policy(before[3])
         known.clear()
         known.update(objects)
 
@@ -36,22 +43,21 @@ def test_what_a_program_has_set_is_set_where_it_is_sent(as_before, monkeypatch):
     keras.config.set_floatx("float64")
     keras.config.set_epsilon(1e-3)
     keras.config.set_image_data_format("channels_first")
+    keras.config.set_dtype_policy("mixed_bfloat16")
     keras.saving.register_keras_serializable("own", "twice")(Doubled)
     keras.saving.register_keras_serializable("library")(OfALibrary)
     keras.saving.get_custom_objects()["third"] = lambda x: x / 3
+    keras.saving.get_custom_objects()["cannot be sent"] = threading.Lock()
     sent = cloudpickle.dumps((KerasSettings(), "what follows"))
     as_before()
     assert cloudpickle.loads(sent)[1] == "what follows"
     assert (keras.config.floatx(), keras.config.epsilon()) == ("float64", 1e-3)
-    assert keras.config.image_data_format() == "channels_first"
+    assert (keras.config.image_data_format(), keras.config.dtype_policy().name) == ("channels_first", "mixed_bfloat16")
     known = keras.saving.get_custom_objects()
     assert keras.saving.get_registered_name(known["own>twice"]) == "own>twice" and known["third"](6) == 2
-    assert not [name for name in known if name.startswith("library>")]
+    assert not [name for name in known if name.startswith("library>")] and "cannot be sent" not in known
 
 
-def test_a_space_that_is_sent_begins_with_the_settings(tuners):
-    from tuning.keras_tuner.space import TunerSpace
-
-    tuner = tuners.Tuner(tuners.oracles.RandomSearchOracle(max_trials=1), lambda hp: None, directory="out")
-    state = TunerSpace(tuner, (), {}).__getstate__()
-    assert isinstance(next(iter(state.values())), KerasSettings)
+def test_where_nothing_was_set_keras_is_not_loaded():
+    code = f"import pickle, sys; pickle.loads({pickle.dumps(KerasSettings())!r}); assert 'keras' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
