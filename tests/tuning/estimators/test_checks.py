@@ -2,7 +2,7 @@
 
 On every landing with linear models whose weights are solved for, because training networks on data of some fifty shapes
 takes minutes, whether programs are compiled for it or not; by hand with networks that are trained, but for weights of
-samples. The search of a regressor, which is that of a classifier without labels, is by hand, too.
+samples.
 """
 
 import pytest
@@ -39,16 +39,12 @@ def checks(space, n_epochs=1, expected=None):
     return found
 
 
-def by_hand(found, kind):
-    return [pytest.param(*case, marks=pytest.mark.slow) if isinstance(case[0], kind) else case for case in found]
-
-
 def named(value):
     return value.func.__name__ if hasattr(value, "func") else type(value).__name__
 
 
 @pytest.mark.medium
-@pytest.mark.parametrize(("estimator", "check"), by_hand(checks(Solved), TunedRegressor), ids=named)
+@pytest.mark.parametrize(("estimator", "check"), checks(Solved), ids=named)
 def test_the_estimators_are_scikit_learn_s(estimator, check):
     check(estimator)
 
