@@ -17,13 +17,15 @@ else
 endif
 
 # What compiled epochs do on either backend, once more on JAX.
-ON_JAX := test_jax.py test_lanes.py test_breadth.py test_several_steps.py test_parity.py test_shuffling.py test_cache.py test_callbacks.py
+ON_JAX := test_jax.py test_lanes.py test_parity.py test_shuffling.py test_cache.py test_callbacks.py
+MORE_ON_JAX := $(ON_JAX) test_breadth.py test_several_steps.py
 test-medium: .venv/.installed-test
 	$(PYTEST) -m "medium and not slow and not exhaustive"
 	KERAS_BACKEND=jax $(PYTEST) -m "not slow and not exhaustive" $(addprefix tests/tuning/compiled/,$(ON_JAX))
 
 test-slow: .venv/.installed-test
 	$(PYTEST) -m "slow and not exhaustive" $(SLOW)
+	KERAS_BACKEND=jax $(PYTEST) -m "not exhaustive" $(addprefix tests/tuning/compiled/,$(MORE_ON_JAX))
 
 # Searches of every engine are struck so often; SEED=... for other moments.
 STRIKES := 100

@@ -7,6 +7,7 @@ Knows nothing of what is stored.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import sqlite3
 import time
@@ -83,14 +84,16 @@ class Database:
         from tuning.storage.schema import check
 
         options: dict[str, Any] = {}
-        address = self._url
+        address, is_filled = self._url, False
         if self._file is not None:
-            address, options = sqlite.address(), {"creator": self._resources.enter_context(self._opener(exclusive))}
+            connect = self._resources.enter_context(self._opener(exclusive))
+            address, options = sqlite.address(), {"creator": connect}
+            is_filled = exclusive and sqlite.filled(connect, _tables)
         elif self._backend == "postgresql":
             options = {"connect_args": {"connect_timeout": 10, **_KEEPALIVE}}
         if exclusive:
             try:
-                self._storage = _optuna_storage(address, options)
+                self._storage = _optuna_storage(address, options, is_filled)
             except RuntimeError as error:  # Optuna's, about tables of another release
                 raise StudyError(f"the database {shown(self._url)} could not be opened: {error}") from error
             self._resources.callback(self._storage.remove_session)
@@ -244,23 +247,37 @@ def _first_line(cause: BaseException) -> str:
 
 
 def load() -> None:
-    """Import all that writing to a database takes, by making one in memory; for when there is time to spare."""
+    """Import all that writing to a database takes; for when there is time to spare."""
+    _tables()
+
+
+@functools.lru_cache(maxsize=1)
+def _tables() -> tuple[str, ...]:
+    """Return the statements that make Optuna's tables, which it makes in memory.
+
+    It reads all its migrations each time that it makes some, which takes longer than the rest of opening a study.
+    """
     from sqlalchemy import make_url
 
-    storage = _optuna_storage(make_url("sqlite://"), {})
+    storage = _optuna_storage(make_url("sqlite://"), {}, has_tables=False)
+    connection = storage.engine.raw_connection()
+    statements = tuple(connection.driver_connection.iterdump())  # type: ignore[union-attr]
+    connection.close()
     storage.remove_session()
     storage.engine.dispose()
+    return statements
 
 
-def _optuna_storage(url: URL, options: Mapping[str, Any]) -> RDBStorage:
-    """Open a database to write to; make the tables that it does not have."""
+def _optuna_storage(url: URL, options: Mapping[str, Any], has_tables: bool) -> RDBStorage:
+    """Open a database to write to; make the tables that it does not have, unless it surely has them."""
     import optuna
     from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     address = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")  # Optuna formats it
+    skipped: dict[str, Any] = {"skip_compatibility_check": has_tables, "skip_table_creation": has_tables}
     try:
-        return optuna.storages.RDBStorage(address, engine_kwargs=dict(options))
+        return optuna.storages.RDBStorage(address, engine_kwargs=dict(options), **skipped)
     except (IntegrityError, OperationalError, ProgrammingError, optuna.exceptions.StorageInternalError):
         # Another search, of another study, may just have made the tables.
-        return optuna.storages.RDBStorage(address, engine_kwargs=dict(options))
+        return optuna.storages.RDBStorage(address, engine_kwargs=dict(options), **skipped)

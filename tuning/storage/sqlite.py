@@ -11,7 +11,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -46,6 +46,25 @@ def writing(file: Path) -> Iterator[Callable[[], sqlite3.Connection]]:
     with contextlib.closing(connect()) as first:
         first.execute("PRAGMA journal_mode=WAL")
     yield connect
+
+
+def filled(connect: Callable[[], sqlite3.Connection], statements: Callable[[], Sequence[str]]) -> bool:
+    """Run statements on a file that holds nothing yet, wholly or not at all; tell whether it did."""
+    with contextlib.closing(connect()) as connection:
+        connection.isolation_level = None  # transactions are begun and ended here
+        if not _is_empty(connection):
+            return False
+        wanted = [s for s in statements() if s not in ("BEGIN TRANSACTION;", "COMMIT;")]
+        connection.execute("BEGIN IMMEDIATE")
+        is_empty = _is_empty(connection)  # still: another program may have been quicker
+        for statement in wanted if is_empty else ():
+            connection.execute(statement)
+        connection.execute("COMMIT")
+        return is_empty
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
 @contextlib.contextmanager

@@ -160,6 +160,7 @@ class _StandIn:
     names = (("loss", "mae"), ())
     short = None
     is_bound = False
+    takes_numbers = True
 
     def fits(self, model):
         return True

@@ -103,7 +103,7 @@ def test_keras_takes_over(build, arguments, reason):
     "callback",
     [
         lambda folder: keras.callbacks.ModelCheckpoint(folder / "{batch}.keras", save_freq=2),
-        lambda folder: keras.callbacks.TensorBoard(folder, update_freq=1),
+        pytest.param(lambda folder: keras.callbacks.TensorBoard(folder, update_freq=1), marks=pytest.mark.slow),
         lambda folder: keras.callbacks.BackupAndRestore(folder, save_freq=2),
     ],
     ids=["ModelCheckpoint", "TensorBoard", "BackupAndRestore"],

@@ -79,7 +79,7 @@ def test_a_number_that_a_step_asks_for_is_a_constant():
         assert not report.reused and report.short_batch == "per row"
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_where_a_step_asks_for_more_the_numbers_are_constants(monkeypatch):
     genuine = optimizers.SGD.update_step
 

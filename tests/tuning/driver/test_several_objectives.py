@@ -167,6 +167,7 @@ def test_json_and_tables_name_the_pareto_set(study, tune_here):
     assert record["objective"]["name"] == "val_accuracy"
 
 
+@pytest.mark.medium
 def test_the_report_names_the_pareto_set_and_says_how_to_repeat_the_search(study):
     page = page_of(study)
     assert all(f'"trial":{trial.number}' in page.replace(" ", "") for trial in study.pareto)
@@ -183,6 +184,7 @@ def test_optuna_sees_the_same_pareto_set(study):
     assert optuna.visualization.plot_pareto_front(theirs).data
 
 
+@pytest.mark.medium
 def test_hparams_show_the_pareto_set_and_every_objective(study):
     root = study.path / "tensorboard"
     (record,) = hparams.experiments_in(root / "_experiment")

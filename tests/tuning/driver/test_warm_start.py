@@ -6,6 +6,7 @@ import pytest
 
 import tuning
 from tests.conftest import SPACES
+from tests.layers import few
 from tests.processes import outcome
 from tuning.engines.first import first_tries, fitting
 from tuning.errors import OptionError, StudyError
@@ -144,15 +145,17 @@ def test_from_the_command_line(search, tmp_path, tune_here):
 @pytest.mark.medium
 @pytest.mark.parametrize(
     ("given", "error"),
-    [
-        (["nothing"], "`warm_start` must name studies in"),
-        ("one", "be a list of studies"),
-        ([3], "be a list of studies"),
-        (["one", "one"], "name each study once"),
-        (["warm"], "name each study once, and none of the search's own name"),
-        (["other"], "'other' has no hyperparameter in common"),
-        (["empty"], "'empty' has no trial with a score"),
-    ],
+    few(
+        [
+            (["nothing"], "`warm_start` must name studies in"),
+            (["other"], "'other' has no hyperparameter in common"),
+            ("one", "be a list of studies"),
+            ([3], "be a list of studies"),
+            (["one", "one"], "name each study once"),
+            (["warm"], "name each study once, and none of the search's own name"),
+            (["empty"], "'empty' has no trial with a score"),
+        ]
+    ),
 )
 def test_what_is_refused(search, tmp_path, given, error):
     for name in ("one", "warm"):

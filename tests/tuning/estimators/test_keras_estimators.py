@@ -108,7 +108,7 @@ def test_a_conditional_hyperparameter_is_used_where_it_applies():
     assert isinstance(clone(estimator).set_params(optimizer="adam").fit(*IRIS).model_.optimizer, keras.optimizers.Adam)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_batch_size_and_epochs_may_be_hyperparameters():
     def build_model(hp, meta):
         hp.Int("epochs", 1, 9, default=3)
@@ -180,7 +180,7 @@ def test_scikit_learn_knows_what_they_are():
     assert isinstance(check_cv(3, IRIS[1], classifier=is_classifier(classifier())), StratifiedKFold)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_grid_search_stratifies_the_folds_of_a_classifier():
     folds = []
 
@@ -347,7 +347,7 @@ def test_training_leaves_numpy_s_generator_alone():
     assert np.random.rand() == expected
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_partial_fit_goes_on_where_fit_ended():
     whole = classifier(epochs=3).fit(*IRIS)
     parts = classifier().partial_fit(*IRIS).partial_fit(*IRIS)
@@ -387,7 +387,7 @@ def test_weights_of_samples_and_classes_count():
     assert "class_weight" not in regressor().get_params()
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_validation_data_are_encoded_too():
     estimator = classifier(epochs=2).fit(IRIS[0], NAMES, validation_data=(IRIS[0][::3], NAMES[::3]))
     assert len(estimator.history_["val_accuracy"]) == 2

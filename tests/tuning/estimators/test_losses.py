@@ -132,7 +132,7 @@ def test_several_labels_a_sample():
         classifier("sparse_categorical_crossentropy", 3).fit(CANCER[0], labels)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_logarithms_of_probabilities():
     fitted = classifier("mse", epochs=1).fit(*IRIS)
     assert np.allclose(np.exp(fitted.predict_log_proba(IRIS[0])), fitted.predict_proba(IRIS[0]))

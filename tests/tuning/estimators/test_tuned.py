@@ -119,7 +119,7 @@ def test_without_a_refit_there_is_a_search_and_no_model():
         estimator.predict(IRIS[0])
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_a_minimised_objective_is_negated_as_in_scikit_learn():
     estimator = regressor(objective="val_mae", refit="weights").fit(*DIABETES)
     assert estimator.best_score_ == -estimator.study_.best.score
@@ -134,6 +134,7 @@ def test_the_same_seed_gives_the_same_predictions(fitted):
     assert np.array_equal(twin.predict_proba(IRIS[0]), fitted.predict_proba(IRIS[0]))
 
 
+@pytest.mark.medium
 def test_a_pickle_predicts_the_same_and_leaves_the_data_behind(fitted):
     text = pickle.dumps(fitted)
     twin = pickle.loads(text)

@@ -56,20 +56,23 @@ def test_the_published_notebook_on_the_wrong_data_set_is_refused():
 @pytest.mark.medium
 @pytest.mark.parametrize(
     ("build", "y", "says"),
-    [
-        (classifier(2), CLASSES, r"ids 0 \.\. 2. Give the last layer 3 units"),
-        (classifier(3), CLASSES + 1, r"ids 1 \.\. 3"),
-        (classifier(3), CLASSES - 1, r"ids -1 \.\. 1"),
-        (classifier(1), CLASSES, "must have one unit a class"),
-        (classifier(1, "categorical_crossentropy"), CLASSES, "whose value is always 1"),
-        (classifier(3, "categorical_crossentropy"), CLASSES, "Use loss='sparse_categorical_crossentropy'"),
-        (classifier(3), np.eye(3)[CLASSES], "For one-hot rows use loss='categorical_crossentropy'"),
-        (classifier(4, "categorical_crossentropy"), np.eye(3)[CLASSES], "must have 4 values a sample"),
-        (classifier(1, "binary_crossentropy", "sigmoid"), CLASSES, "must be between 0 and 1"),
-        (classifier(3, "mse", None, ("mae",)), PRICES, "must have 3 values a sample"),
-        (classifier(1, "mse", None, ("accuracy",)), PRICES, "These look like regression targets"),
-        (classifier(3, keras.losses.SparseCategoricalCrossentropy()), PRICES, "must be class ids"),
-    ],
+    few(
+        [
+            (classifier(2), CLASSES, r"ids 0 \.\. 2. Give the last layer 3 units"),
+            (classifier(3), CLASSES + 1, r"ids 1 \.\. 3"),
+            (classifier(3), CLASSES - 1, r"ids -1 \.\. 1"),
+            (classifier(1), CLASSES, "must have one unit a class"),
+            (classifier(1, "categorical_crossentropy"), CLASSES, "whose value is always 1"),
+            (classifier(3, "categorical_crossentropy"), CLASSES, "Use loss='sparse_categorical_crossentropy'"),
+            (classifier(3), np.eye(3)[CLASSES], "For one-hot rows use loss='categorical_crossentropy'"),
+            (classifier(4, "categorical_crossentropy"), np.eye(3)[CLASSES], "must have 4 values a sample"),
+            (classifier(1, "binary_crossentropy", "sigmoid"), CLASSES, "must be between 0 and 1"),
+            (classifier(3, "mse", None, ("mae",)), PRICES, "must have 3 values a sample"),
+            (classifier(1, "mse", None, ("accuracy",)), PRICES, "These look like regression targets"),
+            (classifier(3, keras.losses.SparseCategoricalCrossentropy()), PRICES, "must be class ids"),
+        ],
+        6,
+    ),
 )
 def test_labels_that_do_not_fit_are_refused(build, y, says):
     with pytest.raises(DataError, match=says):

@@ -52,6 +52,7 @@ def test_models_are_made_again_of_whatever_search_takes(searched, space, tmp_pat
     assert study.save(tmp_path / "best.keras").is_file()
 
 
+@pytest.mark.medium
 def test_its_files_are_found_wherever_a_space_has_gone_meanwhile(searched, tmp_path, monkeypatch):
     monkeypatch.chdir(searched[0].parent)
     study = tuning.load("line", space=build_model, data=DATA)

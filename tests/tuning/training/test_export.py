@@ -113,6 +113,7 @@ def test_a_name_that_says_no_format_is_refused(digits, tmp_path, name):
     assert not (tmp_path / name).exists()
 
 
+@pytest.mark.medium
 def test_a_folder_of_other_things_is_not_replaced(digits, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")

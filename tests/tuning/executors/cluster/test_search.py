@@ -233,7 +233,7 @@ def test_the_scheduler_is_killed_and_another_one_goes_on(start, tmp_path):
     assert sorted(outcome(tuning.load(tmp_path / "killed"))) == expected(tmp_path)
 
 
-@pytest.mark.medium
+@pytest.mark.slow
 def test_the_driver_is_killed_and_every_child_ends_within_5_seconds(start, tmp_path):
     cluster = start(2)
     driver = driven(cluster, tmp_path, trials=5)
