@@ -22,7 +22,7 @@ from tuning.compiled import backends
 from tuning.compiled.architecture import key_of
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import Program, ShortBatch
-from tuning.compiled.state import flat
+from tuning.compiled.state import flat, held
 
 CAPACITY = 64
 """How many shared programs are kept, and at most an eighth as many for one model."""
@@ -102,7 +102,7 @@ def _shared_program(
     structure = next(samples.structure for samples in (training, validation) if samples is not None)
     x = structure[0] if isinstance(structure, tuple) else structure
     architecture = key_of(model, x_is_named=isinstance(x, dict))
-    numbers = tuple(vars(owner)[name] for owner, name in backends.current().numbers_of(model))
+    numbers = tuple(held(backends.current().numbers_of(model)))
     # A second body for the last batch has one size; a program without serves all sizes. Where the numbers are arguments
     # of a program, it serves all numbers.
     for key, given in itertools.product((data, (*data, *rests)), ((), numbers)) if architecture is not None else ():

@@ -25,7 +25,7 @@ from tuning import programs
 from tuning.compiled import eligibility
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import CannotCompileError, NotWorthwhileError, ShortBatch
-from tuning.compiled.state import constants_of, flat, has_own_steps, replaced
+from tuning.compiled.state import constants_of, flat, has_own_steps, held, replaced
 
 n_bodies_traced = 0
 """How often a training step has been traced in this process."""
@@ -63,7 +63,7 @@ def state_of(model: Any) -> State:
     optimizer = [] if model.optimizer is None else model.optimizer.variables
     kinds = (model.trainable_variables, model.non_trainable_variables, optimizer, model.metrics_variables)
     a, b, c, d = map(list, kinds)
-    return State((a, b, c, d), [vars(layer)[name] for layer, name in constants_of(model)])
+    return State((a, b, c, d), held(constants_of(model)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -31,6 +31,25 @@ class NotAnArgumentError(TypeError):
     """A step asks more of a number than an argument can say."""
 
 
+def _on_both_sides(operation: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+    """Return an operator of `Argument`, and the one with an argument on its right side."""
+
+    def left(self: Argument, other: Any) -> Any:
+        return self._with(other, operation)
+
+    def right(self: Argument, other: Any) -> Any:
+        return self._with(other, lambda mine, given: operation(given, mine))
+
+    return left, right
+
+
+def _compared(operation: Callable[[float, float], bool]) -> Any:
+    def compare(self: Argument, other: Any) -> bool:
+        return self._is(other, operation)
+
+    return compare
+
+
 class Argument:
     """Stands for a number while a step is traced.
 
@@ -68,52 +87,14 @@ class Argument:
         return Argument(-self._tensor)
 
     def __bool__(self) -> bool:
-        return self != 0
+        return bool(self != 0)
 
-    def __add__(self, other: Any) -> Any:
-        return self._with(other, operator.add)
+    __add__, __radd__ = _on_both_sides(operator.add)
+    __sub__, __rsub__ = _on_both_sides(operator.sub)
+    __mul__, __rmul__ = _on_both_sides(operator.mul)
+    __truediv__, __rtruediv__ = _on_both_sides(operator.truediv)
+    __pow__, __rpow__ = _on_both_sides(operator.pow)
 
-    def __radd__(self, other: Any) -> Any:
-        return self._with(other, lambda mine, given: operator.add(given, mine))
-
-    def __sub__(self, other: Any) -> Any:
-        return self._with(other, operator.sub)
-
-    def __rsub__(self, other: Any) -> Any:
-        return self._with(other, lambda mine, given: operator.sub(given, mine))
-
-    def __mul__(self, other: Any) -> Any:
-        return self._with(other, operator.mul)
-
-    def __rmul__(self, other: Any) -> Any:
-        return self._with(other, lambda mine, given: operator.mul(given, mine))
-
-    def __truediv__(self, other: Any) -> Any:
-        return self._with(other, operator.truediv)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return self._with(other, lambda mine, given: operator.truediv(given, mine))
-
-    def __pow__(self, other: Any) -> Any:
-        return self._with(other, operator.pow)
-
-    def __rpow__(self, other: Any) -> Any:
-        return self._with(other, lambda mine, given: operator.pow(given, mine))
-
-    def __eq__(self, other: object) -> bool:
-        return self._is(other, operator.eq)
-
-    def __ne__(self, other: object) -> bool:
-        return self._is(other, operator.ne)
-
-    def __lt__(self, other: Any) -> bool:
-        return self._is(other, operator.lt)
-
-    def __le__(self, other: Any) -> bool:
-        return self._is(other, operator.le)
-
-    def __gt__(self, other: Any) -> bool:
-        return self._is(other, operator.gt)
-
-    def __ge__(self, other: Any) -> bool:
-        return self._is(other, operator.ge)
+    __eq__, __ne__ = _compared(operator.eq), _compared(operator.ne)
+    __lt__, __le__ = _compared(operator.lt), _compared(operator.le)
+    __gt__, __ge__ = _compared(operator.gt), _compared(operator.ge)

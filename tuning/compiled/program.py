@@ -24,7 +24,7 @@ from tuning.compiled import convolutions, eligibility, lookups, private, short_b
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import CannotCompileError, NotWorthwhileError, ShortBatch
 from tuning.compiled.numbers import Argument, numbers_of
-from tuning.compiled.state import constants_of, flat, has_own_steps, kind, replaced, variables_of
+from tuning.compiled.state import constants_of, flat, has_own_steps, held, kind, replaced, variables_of
 
 # XLA and TensorFlow read these before they first run a function; what the user has set there stays.
 os.environ.setdefault("XLA_FLAGS", programs.XLA_FLAGS)
@@ -166,16 +166,12 @@ def compile_epoch(
 
 def state_of(model: Any) -> State:
     """Return what a program trains: these very variables, as a function that Keras has traced would."""
-    constants = [vars(layer)[name] for layer, name in constants_of(model)]
-    return State(_resources(model), constants, [tf.constant(number, tf.float64) for number in _numbers(model)])
-
-
-def _numbers(model: Any) -> list[float]:
-    return [vars(owner)[name] for owner, name in numbers_of(model)]
+    numbers = [tf.constant(number, tf.float64) for number in held(numbers_of(model))]
+    return State(_resources(model), held(constants_of(model)), numbers)
 
 
 def _kinds(model: Any) -> list[tuple[bool, ...]]:
-    return [kind(number) for number in _numbers(model)]
+    return [kind(number) for number in held(numbers_of(model))]
 
 
 def _resources(model: Any) -> list[Any]:
@@ -251,7 +247,7 @@ class _Trace:
         """Give what is traced names by which other processes find it on disk, where it can be told from all else."""
         if self._key is None or not self.by_xla:
             return contextlib.nullcontext()
-        constants = None if self.takes_numbers else _numbers(self.model)
+        constants = None if self.takes_numbers else held(numbers_of(self.model))
         name = hashlib.sha256(repr((self._key, self.short.value, constants)).encode()).hexdigest()[:16]
         _named[name] += 1
         return private.names_of_functions(f"{name}_{_named[name]}")
@@ -262,7 +258,7 @@ class _Trace:
         number = tf.TensorSpec([], tf.int32)
         return tf.function(self._epoch, jit_compile=self.by_xla or None, autograph=False).get_concrete_function(
             _resources(self.model),
-            [tf.TensorSpec(vars(layer)[name].shape, vars(layer)[name].dtype) for layer, name in constants],
+            [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in held(constants)],
             [tf.TensorSpec([], tf.float64) for _ in numbers_of(self.model) if self.takes_numbers],
             _specs_of(training),
             tf.TensorSpec([training.size if training is not None else 0], tf.int32),
@@ -292,7 +288,7 @@ class _Trace:
         with contextlib.ExitStack() as stack:
             stack.enter_context(replaced(constants_of(model), constants))
             if self.takes_numbers:
-                arguments = [Argument(*given) for given in zip(numbers, _numbers(model), strict=True)]
+                arguments = [Argument(*given) for given in zip(numbers, held(numbers_of(model)), strict=True)]
                 stack.enter_context(replaced(numbers_of(model), arguments))
             if self.by_xla and not eligibility.has_accelerator():
                 size = max(samples.batch_size for samples in (self.training, self.validation) if samples is not None)

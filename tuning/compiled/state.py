@@ -37,10 +37,15 @@ def kind(number: float) -> tuple[bool, ...]:
     return number < 0, number == 0, number < 1, number == 1
 
 
+def held(places: list[tuple[Any, str]]) -> list[Any]:
+    """Return what is in these places: objects, and names of attributes."""
+    return [vars(owner)[name] for owner, name in places]
+
+
 @contextlib.contextmanager
 def replaced(places: list[tuple[Any, str]], tensors: list[Any]) -> Iterator[None]:
     """Let layers, or other objects, have something else in these places meanwhile."""
-    before = [vars(layer)[name] for layer, name in places]
+    before = held(places)
     try:
         for (layer, name), tensor in zip(places, tensors, strict=True):
             vars(layer)[name] = tensor

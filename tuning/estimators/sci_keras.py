@@ -9,33 +9,18 @@ SciKeras.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import keras
 from sklearn.base import BaseEstimator
 
 from tuning.errors import OptionError, moved, must
-
-
-@contextlib.contextmanager
-def _without_tensorflow() -> Iterator[None]:
-    """Let an import find no TensorFlow where Keras runs on something else: SciKeras takes it if it is installed."""
-    if keras.config.backend() == "tensorflow" or "tensorflow" in sys.modules:
-        yield
-        return
-    sys.modules["tensorflow"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules["tensorflow"]
-
+from tuning.space.imports import without
 
 try:
-    with _without_tensorflow():
+    with without("tensorflow"):  # SciKeras takes it wherever it is installed
         from scikeras.wrappers import BaseWrapper
 except ImportError as error:  # installed it is, or scikit-learn has broken it
     raise moved("scikeras", f"importable scikeras.wrappers.BaseWrapper ({error})") from error
@@ -109,8 +94,6 @@ def callbacks(params: Mapping[str, Any], name: str) -> list[Any]:
     Raises:
         OptionError: (a `ValueError`) it holds something else, or an argument of what is no class.
     """
-    import keras
-
     if params.get(name) is None:
         return []
     made = _made(params[name], routed(params, name, deep=True), {})

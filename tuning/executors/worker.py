@@ -175,9 +175,10 @@ def _set_up(message: Setup) -> None:
     # Importing ahead only saves time: whatever goes wrong will go wrong again where it can be told.
     with contextlib.suppress(Exception):
         if "keras" in message.imports:
-            from tuning.space.imports import import_keras, without_jax
+            from tuning.space.imports import import_keras, without
 
-            with without_jax():
+            # TensorFlow Lite and Keras's callback for Orbax load JAX for a function of theirs that no training calls.
+            with without("jax"):
                 import_keras()
         for name in message.imports:
             importlib.import_module(name)

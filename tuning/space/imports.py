@@ -63,20 +63,16 @@ def _wrappers_put_off() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def without_jax() -> Iterator[None]:
-    """Let what is imported meanwhile do without JAX, unless Keras runs on it or it is loaded already.
-
-    TensorFlow Lite and Keras's callback for Orbax load it wherever it is installed, for a function of theirs that no
-    training calls.
-    """
-    if backend() == "jax" or "jax" in sys.modules:
+def without(name: str) -> Iterator[None]:
+    """Let what is imported meanwhile find no such backend, unless Keras runs on it or it is loaded already."""
+    if backend() == name or name in sys.modules:
         yield
         return
-    sys.modules["jax"] = None  # type: ignore[assignment]
+    sys.modules[name] = None  # type: ignore[assignment]
     try:
         yield
     finally:
-        del sys.modules["jax"]
+        del sys.modules[name]
 
 
 @contextlib.contextmanager
