@@ -95,8 +95,9 @@ class _Visit:
     def numbers(self) -> tuple[float, ...]:
         """Return the numbers that are arguments of its program."""
         from tuning.compiled import backends
+        from tuning.compiled.state import held
 
-        return tuple(vars(owner)[name] for owner, name in backends.current().numbers_of(self._model))
+        return tuple(held(backends.current().numbers_of(self._model)))
 
 
 def run() -> list[Share]:

@@ -23,7 +23,8 @@ import keras
 import numpy as np
 
 from tuning.compiled import backends, private
-from tuning.compiled.state import constants_of, kind, variables_of
+from tuning.compiled.numbers import kind
+from tuning.compiled.state import constants_of, held, variables_of
 
 # What Keras itself sets on a model although its class has a method of that name, and `fit`, which may be this
 # one.
@@ -71,7 +72,8 @@ class _Description:
         self._variables = variables_of(model)
         self._variable_numbers = {id(v): number for number, v in enumerate(self._variables)}
         numbers = backends.current().numbers_of(model)
-        self._numbers = {(id(owner), name): kind(vars(owner)[name]) for owner, name in numbers}
+        values = held(numbers)
+        self._numbers = {(id(n.owner), n.name): kind(n, value) for n, value in zip(numbers, values, strict=True)}
         self._seen: dict[int, int] = {}
 
     def parts(self, x_is_named: bool) -> Any:

@@ -13,6 +13,7 @@ import keras
 
 if TYPE_CHECKING:
     from tuning.compiled.arrays import Samples
+    from tuning.compiled.numbers import Number
 
 
 class CannotCompileError(Exception):
@@ -127,8 +128,8 @@ class Backend(Protocol):
         """Return what is wrong with whole numbers in the data that Keras would complain of, or None."""
         ...
 
-    def numbers_of(self, model: Any) -> list[tuple[Any, str]]:
-        """Return where a model has numbers that may be arguments of a program: objects, and names of attributes."""
+    def numbers_of(self, model: Any) -> list[Number]:
+        """Return where a model has numbers that may be arguments of a program."""
         ...
 
     def state_of(self, model: Any) -> Any:

@@ -1,30 +1,57 @@
-"""Numbers of optimizers and regularizers that are arguments of a program, where a trace would take them for constants.
+"""Numbers of a model that are arguments of a program, where a trace would take them for constants.
 
-Owns which they are, and `Argument`, what stands for one while a step is traced. So models that differ in momentum,
-weight decay, clipping or the strength of a regularizer share a program, as those do that differ in the learning rate.
+Owns which they are, and `Argument`, what stands for one while a step is traced, whatever Keras runs on. So models that
+differ in momentum, weight decay, clipping or the strength of a regularizer share a program, as those do that differ in
+the learning rate.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
-import tensorflow as tf
 
-from tuning.compiled import private
+from tuning.compiled.state import held, regularizers_of
 
 
-def numbers_of(model: Any) -> list[tuple[Any, str]]:
-    """Return where the model's optimizer and regularizers keep numbers: objects of Keras's own, each but once."""
+class Number(NamedTuple):
+    """Where a model has a number, and what a step may ask of it.
+
+    Attributes:
+        owner: an object of Keras's own.
+        name: of its attribute.
+        limits: the step may compare it with these, which leaves out a part of it or not.
+    """
+
+    owner: Any
+    name: Any
+    limits: tuple[int, ...] = (0,)
+
+
+Kind = tuple[tuple[bool, bool], ...]
+"""How a number compares with each of its limits: is it less, is it equal."""
+
+
+def numbers_of(model: Any) -> list[Number]:
+    """Return where the model has numbers that may be arguments, each but once."""
     if keras.config.floatx() != "float32" or keras.config.dtype_policy().name != "float32":
         return []  # which type a number has would depend on what it meets
-    layers = private.of(model, "flatten_layers")(include_self=False)
-    owners = [model.optimizer, *(getattr(v, "regularizer", None) for layer in layers for v in layer.variables)]
-    owners += [getattr(layer, "activity_regularizer", None) for layer in layers]
-    own = [owner for owner in {id(o): o for o in owners}.values() if type(owner).__module__.startswith("keras.")]
-    return [(owner, name) for owner in own for name, value in sorted(vars(owner).items()) if type(value) is float]
+    owners = {id(owner): owner for owner in (model.optimizer, *regularizers_of(model))}.values()
+    own = [owner for owner in owners if type(owner).__module__.startswith("keras.")]
+    return [Number(owner, name) for owner in own for name, value in sorted(vars(owner).items()) if type(value) is float]
+
+
+def kinds_of(model: Any) -> list[Kind]:
+    """Return what models that share a program have in common of their numbers."""
+    numbers = numbers_of(model)
+    return [kind(number, value) for number, value in zip(numbers, held(numbers), strict=True)]
+
+
+def kind(number: Number, value: float) -> Kind:
+    """Return what a step may ask of a number."""
+    return tuple((value < limit, value == limit) for limit in number.limits)
 
 
 class NotAnArgumentError(TypeError):
@@ -53,38 +80,44 @@ def _compared(operation: Callable[[float, float], bool]) -> Any:
 class Argument:
     """Stands for a number while a step is traced.
 
-    It is of 64 bits, as Python's numbers are, until it meets a tensor. Of its value only `state.kind` is known, which
-    all models have in common that share the program. Whatever asks for more gets an error, and a trace in which the
-    numbers are constants takes the place of this one.
+    Of its value only `kind` is known, which all models have in common that share the program. Whatever asks for more
+    gets an error, and a trace in which the numbers are constants takes the place of this one. What it is made of, and
+    how tensors take it for one of them, is said by the subclass of what Keras runs on.
 
     Args:
-        tensor: float64 [], an argument of the program.
+        tensor: [], an argument of the program.
         value: the number itself; None where it was computed from one.
+        limits: what it may be compared with.
     """
 
     __array_ufunc__ = None  # so that NumPy's numbers leave arithmetic to this class
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, tensor: tf.Tensor, value: float | None = None) -> None:
-        self._tensor, self._value = tensor, value
+    def __init__(self, tensor: Any, value: float | None = None, limits: tuple[int, ...] = ()) -> None:
+        self._tensor, self._value, self._limits = tensor, value, limits
 
-    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> tf.Tensor:
-        return tf.cast(self._tensor, tf.float32 if dtype is None else dtype, name=name)
+    def among_tensors(self) -> Any:
+        """Return the tensor that meets others."""
+        return self._tensor
+
+    def among_numbers(self, number: float) -> Any:
+        """Return what is to meet this argument in the place of a number of Python's."""
+        return number
 
     def _with(self, other: Any, operation: Callable[[Any, Any], Any]) -> Any:
         if isinstance(other, Argument):
-            return Argument(operation(self._tensor, other._tensor))
+            return type(self)(operation(self._tensor, other._tensor))
         if isinstance(other, (int, float)):
-            return Argument(operation(self._tensor, tf.constant(other, tf.float64)))
-        return operation(self.__tf_tensor__(), other)
+            return type(self)(operation(self._tensor, self.among_numbers(other)))
+        return operation(self.among_tensors(), other)
 
     def _is(self, other: Any, compared: Callable[[float, float], bool]) -> bool:
-        if self._value is None or type(other) not in (int, float) or other not in (0, 1):
+        if self._value is None or type(other) not in (int, float) or other not in self._limits:
             raise NotAnArgumentError(f"a number is compared with {other!r}")
         return compared(self._value, other)
 
     def __neg__(self) -> Argument:
-        return Argument(-self._tensor)
+        return type(self)(-self._tensor)
 
     def __bool__(self) -> bool:
         return bool(self != 0)

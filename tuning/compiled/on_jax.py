@@ -17,6 +17,7 @@ from tuning import programs
 from tuning.compiled import jax_program
 from tuning.compiled.arrays import UnsupportedDataError
 from tuning.compiled.jax_program import compile_epoch, state_of
+from tuning.compiled.numbers import Number
 from tuning.compiled.state import convolving_layer
 
 _SETTINGS = (
@@ -31,7 +32,7 @@ _SETTINGS = (
 __all__ = ["compile_epoch", "state_of"]
 
 
-def numbers_of(model: Any) -> list[tuple[Any, str]]:
+def numbers_of(model: Any) -> list[Number]:
     """Return none: whatever is no variable of a model's is a constant in its programs."""
     return []
 

@@ -23,8 +23,9 @@ from tuning import programs
 from tuning.compiled import convolutions, eligibility, lookups, private, short_batch
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import CannotCompileError, NotWorthwhileError, ShortBatch
-from tuning.compiled.numbers import Argument, numbers_of
-from tuning.compiled.state import constants_of, flat, has_own_steps, held, kind, replaced, variables_of
+from tuning.compiled.numbers import Kind, kinds_of, numbers_of
+from tuning.compiled.state import constants_of, flat, has_own_steps, held, replaced, variables_of
+from tuning.compiled.tensorflow_numbers import TensorFlowArgument
 
 # XLA and TensorFlow read these before they first run a function; what the user has set there stays.
 os.environ.setdefault("XLA_FLAGS", programs.XLA_FLAGS)
@@ -73,7 +74,7 @@ class Program:
     lookups: tuple[tuple[str, ...], tuple[str, ...]]
     by_xla: bool
     is_bound: bool
-    kinds: list[tuple[bool, ...]] | None
+    kinds: list[Kind] | None
     trace_seconds: float
     compile_seconds: float
 
@@ -84,7 +85,7 @@ class Program:
 
     def fits(self, model: Any) -> bool:
         """Tell whether `model` has variables, and numbers, such as the program expects."""
-        return _specs(model) == self.variables and self.kinds in (None, _kinds(model))
+        return _specs(model) == self.variables and self.kinds in (None, kinds_of(model))
 
     def run(
         self,
@@ -170,10 +171,6 @@ def state_of(model: Any) -> State:
     return State(_resources(model), held(constants_of(model)), numbers)
 
 
-def _kinds(model: Any) -> list[tuple[bool, ...]]:
-    return [kind(number) for number in held(numbers_of(model))]
-
-
 def _resources(model: Any) -> list[Any]:
     """Return TensorFlow's variables behind those of Keras."""
     return [v.value if isinstance(v, keras.Variable) else v for v in variables_of(model)]
@@ -206,7 +203,7 @@ def _compile(trace: _Trace) -> Program:
     names = (trace.names["train"], trace.names["test"])
     watched = tuple(map(lookups.name_of, trace.lookups["train"])), tuple(map(lookups.name_of, trace.lookups["test"]))
     spent = traced - started, 0.0
-    kinds = _kinds(model) if trace.takes_numbers else None
+    kinds = kinds_of(model) if trace.takes_numbers else None
     program = Program(function, names, _specs(model), trace.short, watched, trace.by_xla, is_bound, kinds, *spent)
     order = tf.zeros([training.size if training is not None else 0], tf.int32)
     program.run(state_of(model), training, validation, order, n_rows=0, validate=False, begins=False)
@@ -288,8 +285,9 @@ class _Trace:
         with contextlib.ExitStack() as stack:
             stack.enter_context(replaced(constants_of(model), constants))
             if self.takes_numbers:
-                arguments = [Argument(*given) for given in zip(numbers, held(numbers_of(model)), strict=True)]
-                stack.enter_context(replaced(numbers_of(model), arguments))
+                places = numbers_of(model)
+                given = zip(numbers, held(places), (place.limits for place in places), strict=True)
+                stack.enter_context(replaced(places, [TensorFlowArgument(*one) for one in given]))
             if self.by_xla and not eligibility.has_accelerator():
                 size = max(samples.batch_size for samples in (self.training, self.validation) if samples is not None)
                 stack.enter_context(convolutions.written_as_products(model, size))

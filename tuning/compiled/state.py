@@ -7,7 +7,7 @@ be seen of a step before it is traced.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -32,27 +32,33 @@ def constants_of(model: Any) -> list[tuple[Any, str]]:
     ]
 
 
-def kind(number: float) -> tuple[bool, ...]:
-    """Return what of a number that is an argument a step may ask: how it compares with 0 and 1."""
-    return number < 0, number == 0, number < 1, number == 1
+def regularizers_of(model: Any) -> list[Any]:
+    """Return the regularizers of the layers' variables and outputs, each but once."""
+    layers = private.of(model, "flatten_layers")(include_self=False)
+    found = [getattr(variable, "regularizer", None) for layer in layers for variable in layer.variables]
+    found += [getattr(layer, "activity_regularizer", None) for layer in layers]
+    return list({id(regularizer): regularizer for regularizer in found if regularizer is not None}.values())
 
 
-def held(places: list[tuple[Any, str]]) -> list[Any]:
-    """Return what is in these places: objects, and names of attributes."""
-    return [vars(owner)[name] for owner, name in places]
+def held(places: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Return what is in these places, which begin with an object and the name of its attribute."""
+    return [vars(owner)[name] for owner, name, *_ in places]
 
 
 @contextlib.contextmanager
-def replaced(places: list[tuple[Any, str]], tensors: list[Any]) -> Iterator[None]:
-    """Let layers, or other objects, have something else in these places meanwhile."""
+def replaced(places: Sequence[tuple[Any, ...]], values: Sequence[Any]) -> Iterator[None]:
+    """Let these places hold something else meanwhile."""
     before = held(places)
     try:
-        for (layer, name), tensor in zip(places, tensors, strict=True):
-            vars(layer)[name] = tensor
+        _put(places, values)
         yield
     finally:
-        for (layer, name), tensor in zip(places, before, strict=True):
-            vars(layer)[name] = tensor
+        _put(places, before)
+
+
+def _put(places: Sequence[tuple[Any, ...]], values: Sequence[Any]) -> None:
+    for (owner, name, *_), value in zip(places, values, strict=True):
+        vars(owner)[name] = value
 
 
 def flat(logs: Mapping[str, Any]) -> dict[str, Any]:
