@@ -142,9 +142,10 @@ def search(
     given = dict(locals())  # the arguments, by name
     with display_of(verbose, trials if trials is not None or budget is None else BY_BUDGET) as shown:
         request = Request.of({**given, "observers": [*observers, *([] if shown is None else [shown])]})
-        data = run(request)
+        data, stored = run(request)
     path = Path(logs) / request.path.name
-    found = Study(path if path.absolute() == request.path else request.path, request.space, data, request.storage)
+    folder = path if path.absolute() == request.path else request.path
+    found = Study(folder, request.space, data, request.storage, trials=stored)
     write_kept(found, request.space)
     return found
 

@@ -143,6 +143,23 @@ class StoreContract:
         first[0].values["units"] = 1
         assert store.read() == ([a_trial()], {"list": [1]})
 
+    def test_what_was_read_is_given_out_again_until_something_is_written(self, store):
+        store.begin(a_trial(), 0, MIXED_SPACE)
+        saved = a_trial(compiled=True)
+        ended = a_trial(state=State.COMPLETED, trainings=scored(1.0))
+        assert store.trials() == [a_trial()]
+        for write, trials in (
+            (lambda: store.save(saved), [saved]),
+            (lambda: store.close_trial(ended), [ended]),
+            (lambda: store.begin(a_trial(1), 1, MIXED_SPACE), [ended, a_trial(1)]),
+            (lambda: store.begin(a_trial(), 2, MIXED_SPACE), [a_trial(), a_trial(1)]),
+            (lambda: store.remove(a_trial(1)), [a_trial()]),
+        ):
+            before, _ = store.read()
+            assert store.trials() is before
+            write()
+            assert store.trials() == trials
+
     def test_trials_are_read_by_number_with_the_state_after_the_last_proposal(self, store):
         for number in range(12):
             store.begin(a_trial(number), {"after": number}, MIXED_SPACE)

@@ -29,6 +29,7 @@ from tuning.executors.processes import ProcessExecutor
 from tuning.preflight import Findings, check
 from tuning.preflight.changeable import changeable
 from tuning.records.objective import EPOCH_SECONDS, TIMES, Objective
+from tuning.records.trial import Trial
 from tuning.storage import database
 from tuning.training.fit import data_of
 
@@ -36,8 +37,11 @@ BATCH_ON_GPU, BATCH_ON_CPU = 32, 8
 """Trials that a worker trains at once where the machine decides."""
 
 
-def run(request: Request) -> Data:
-    """Search, or go on with the study when it exists; return the data that trials trained and validated on.
+def run(request: Request) -> tuple[Data, list[Trial]]:
+    """Search, or go on with the study when it exists.
+
+    Returns:
+        The data that trials trained and validated on, and all trials as they are stored.
 
     Raises:
         TuningError: preflight refuses, the study is another search, or every trial failed.
@@ -67,7 +71,7 @@ def run(request: Request) -> Data:
         for text in (*_remarks(findings), *said):
             remark(request.observers, text)
         search.run()
-    return data
+        return data, search.store.trials()
 
 
 def refuse_batches(request: Request, findings: Findings) -> None:

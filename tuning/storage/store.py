@@ -76,6 +76,7 @@ class Store:
         self._is_alone = False
         self._trial_ids: dict[int, int] = {}
         self._engine_states: dict[int, Any] = {}
+        self._read: list[Trial] | None = None  # all trials, until something is written about one
 
     @classmethod
     def of(cls, path: Path, storage: str | None = None, exclusive: bool = False) -> Store:
@@ -237,7 +238,12 @@ class Store:
                 for run in trial.runs:
                     if run.asked is not None and run.asked > latest:
                         latest, state = run.asked, record["engine"]
+        self._read = trials
         return trials, state
+
+    def trials(self) -> list[Trial]:
+        """Return all trials by number, as they are stored by now: those of `read`, unless one was written since."""
+        return self.read()[0] if self._read is None else self._read
 
     def _rows(self, query: str, **values: Any) -> Sequence[Any]:
         return self._queried(query, {"study": self._id, "key": RECORD, **values})
@@ -269,7 +275,7 @@ class Store:
             engine_state: JSON; what the engine needs, besides the trials, to go on from here.
             space: hyperparameters known so far.
         """
-        self._engine_states[trial.number] = engine_state
+        self._engine_states[trial.number], self._read = engine_state, None
         if trial.number in self._trial_ids:
             self._do(lambda: self._trial_rows.reopen(self._row(trial), self._record(trial)))
         else:
@@ -323,6 +329,8 @@ class Store:
         return {**_to_record(trial), "engine": self._engine_states.get(trial.number)}
 
     def _row(self, trial: Trial) -> int:
+        """Return the row of a trial that is about to be written."""
+        self._read = None
         return self._trial_ids[trial.number]
 
 

@@ -46,6 +46,7 @@ class Study:
         storage: URL of its database; None for the file in the folder.
         trust: run the module or file that a study names as its space, although another user, or another machine, has
             made the study.
+        trials: all trials, where they have been read before.
 
     Attributes:
         folder: `path`, wherever the working folder is by then: a space may change it.
@@ -61,6 +62,7 @@ class Study:
         data: Data | None = None,
         storage: str | None = None,
         trust: bool = False,
+        trials: list[Trial] | None = None,
     ) -> None:
         self.path = Path(path)
         self.folder = self.path.absolute()
@@ -71,7 +73,7 @@ class Study:
                 where = self.path if storage is None else without_password(storage)
                 raise StudyError(f"`study` must be a study, but there is no '{self.path.name}' in {where}.")
             self.definition: Definition = definition
-            self.trials: list[Trial] = store.read()[0]
+            self.trials: list[Trial] = store.read()[0] if trials is None else trials
             self.final: Mapping[str, Any] | None = store.final()
             self._is_trusted = trust or store.is_own(definition)
         finally:

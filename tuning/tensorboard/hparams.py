@@ -64,7 +64,11 @@ class Records:
 
     def __init__(self, definition: Definition) -> None:
         self._definition = definition
-        self._space = list(definition.hyperparameters)
+        self._space: list[Hyperparameter] = []
+        self._unconditional: set[str] = set()
+        self._conditional: list[Hyperparameter] = []
+        for h in definition.hyperparameters:
+            self._add(h)
         self._columns = columns_.of_space(self._space)
         own = (*_ALWAYS_DECLARED, *_SPARE, *((PARETO,) if definition.several else ()))
         own += ((FEASIBLE,) if definition.constraints else ()) + (HOST,)
@@ -91,7 +95,7 @@ class Records:
         self._hosts.update(trial.hosts)
         for h in map(Hyperparameter.from_json, trial.found):
             if h not in self._space and h.name not in self._own_names.values():
-                self._space.append(h)
+                self._add(h)
                 self._declared.add(h.name)
                 self._widen(columns_.of_hyperparameter(h))
         values = dict(self._applying(trial.values))
@@ -100,8 +104,16 @@ class Records:
                 self._widen(columns_.seen_only(name, value))
         if trial.state.is_finished and trial.state is not State.FAILED:
             for name in self._columns.keys() - values.keys():
-                self._columns[name] = replace(self._columns[name], always=False)
+                if self._columns[name].always:
+                    self._columns[name] = replace(self._columns[name], always=False)
         return self._columns != before or len(self._hosts) > max(hosts, 1)
+
+    def _add(self, h: Hyperparameter) -> None:
+        self._space.append(h)
+        if h.conditions:
+            self._conditional.append(h)
+        else:
+            self._unconditional.add(h.name)
 
     def _widen(self, column: Column) -> None:
         known = self._columns.get(column.name)
@@ -160,7 +172,7 @@ class Records:
     def _own(self, trial: Trial) -> dict[str, Any]:
         """Return what a session shows in the toolkit's own columns."""
         d = self._definition
-        host = {HOST: ", ".join(trial.hosts)} if self._host_column and trial.hosts else {}
+        host = {HOST: ", ".join(hosts)} if self._shows_hosts and (hosts := trial.hosts) else {}
         return {
             TRIAL_STATE: STATES[trial.state],
             TRIAL: trial.number,
@@ -197,18 +209,20 @@ class Records:
         found += [(f"{LIMITED}/{name}", value, last) for name, value in trial.limited.items()]
         return [*found, *_schedule(trial, d.options.get("change") or ())]
 
-    def _applying(self, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        """Yield the values whose conditions hold; undeclared ones have none, and none of our own columns' names."""
-        active = {h.name for h in self._space if h.is_active(values)}
-        for name, value in values.items():
-            if name in active or name not in self._declared:
-                yield name, value
+    def _applying(self, values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+        """Return the values whose conditions hold; undeclared ones have none, and none of our own columns' names."""
+        active = self._unconditional.union(h.name for h in self._conditional if h.is_active(values))
+        return [(name, value) for name, value in values.items() if name in active or name not in self._declared]
+
+    @property
+    def _shows_hosts(self) -> bool:
+        """Whether there is a column of hosts: not while all trials are known to be of one machine."""
+        return len(self._hosts) > 1
 
     @property
     def _host_column(self) -> dict[str, Column]:
-        """The column of hosts by its name; none while all trials are known to be of one machine."""
         name = self._own_names[HOST]
-        return {name: Column(name, "string", description="where it was trained")} if len(self._hosts) > 1 else {}
+        return {name: Column(name, "string", description="where it was trained")} if self._shows_hosts else {}
 
     @cached_property
     def _own_columns(self) -> dict[str, Column]:
