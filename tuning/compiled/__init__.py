@@ -9,9 +9,9 @@ Keras checks them there.
 An epoch, training and validation, is one XLA program over arrays that stay on the device. It calls the
 model's own `train_step` and `test_step`, so losses, metrics, several outputs, regularizers and custom steps
 are Keras's own. All that varies is an argument of the program: the variables of the model, the statistics of
-its `Normalization` layers, the numbers of its optimizer and regularizers (see `numbers`), the arrays, the order of
-the samples and their number. So one program serves all models of one architecture, whatever their learning rate,
-momentum, seed or fold (see `architecture`), and nothing of a model is kept alive by it.
+its `Normalization` layers, the numbers of its optimizer, regularizers, losses and dropout (see `numbers`), the arrays,
+the order of the samples and their number. So one program serves all models of one architecture, whatever their learning
+rate, momentum, dropout, seed or fold (see `architecture`), and nothing of a model is kept alive by it.
 
 The short last batch
     XLA knows no arrays of unknown size, and a second body for the last batch costs half as much compilation

@@ -1,7 +1,7 @@
 """Says when two models may share a compiled program.
 
 Owns the key of a model's architecture: equal keys mean that a trace of either model is the same computation,
-once its variables, its Normalization statistics and its data are arguments. A wrong hit would train a
+once its variables, its numbers, what it keeps as tensors and its data are arguments. A wrong hit would train a
 different model than the one asked for without anybody noticing, so whatever is not understood makes a model
 unique.
 
@@ -23,8 +23,8 @@ import keras
 import numpy as np
 
 from tuning.compiled import backends, private
-from tuning.compiled.numbers import kind
-from tuning.compiled.state import constants_of, held, variables_of
+from tuning.compiled.numbers import RATES, kind
+from tuning.compiled.state import constants_of, held, is_of_keras, variables_of
 
 # What Keras itself sets on a model although its class has a method of that name, and `fit`, which may be this
 # one.
@@ -98,7 +98,7 @@ class _Description:
             [(inner.trainable, inner.dtype_policy.name) for inner in models],
             self._attributes(model.optimizer) if model.optimizer is not None else None,
             self._attributes(loss) if loss is not None else None,
-            [self._loss(*flat) for flat in private.flat_losses(model)],
+            [self._loss(number, *flat) for number, flat in enumerate(private.flat_losses(model))],
             self._attributes(metrics) if metrics is not None else None,
             [self._variable(variable) for variable in self._variables],
             [self._constant(layer, name) for layer, name in constants_of(model)],
@@ -116,12 +116,17 @@ class _Description:
         if isinstance(value, keras.Variable):
             return "variable", self._variable_numbers[id(value)]
         if isinstance(value, Mapping):
-            return "mapping", [(self.describe(k), self.describe(v)) for k, v in value.items()]
+            return "mapping", [(self.describe(k), self._held(value, k, v)) for k, v in value.items()]
         if isinstance(value, (set, frozenset)):
             return "set", sorted(repr(self.describe(v)) for v in value)
         if isinstance(value, (list, tuple)):
             return "sequence", [self.describe(v) for v in value]
         return self._describe_object(value)
+
+    def _held(self, owner: Any, name: Any, value: Any) -> Any:
+        """Describe what is called `name` there; of numbers that are arguments only what a step may ask."""
+        kind = self._numbers.get((id(owner), name))
+        return self.describe(value) if kind is None else ("number", kind)
 
     def _describe_object(self, value: Any) -> Any:
         if isinstance(value, keras.layers.Layer) and id(value) in self._seen:
@@ -134,11 +139,11 @@ class _Description:
         if isinstance(value, (keras.random.SeedGenerator, keras.initializers.Initializer)):
             return type(value).__name__ if isinstance(value, keras.random.SeedGenerator) else "initializer"
         if isinstance(value, types.FunctionType):
-            if value.__closure__ is not None or not _is_of_keras(value):
+            if value.__closure__ is not None or not is_of_keras(value):
                 raise _NotUnderstoodError(value)
             return "function", value.__module__, value.__qualname__
         if isinstance(value, type):
-            if not _is_of_keras(value):
+            if not is_of_keras(value):
                 raise _NotUnderstoodError(value)
             return "class", value.__module__, value.__qualname__
         if isinstance(value, keras.layers.Layer) and id(value) not in self._layer_numbers:
@@ -148,14 +153,14 @@ class _Description:
     def _attributes(self, value: Any) -> Any:
         """Describe an object of Keras by its class and its attributes."""
         kind = type(value)
-        if not _is_of_keras(kind) or isinstance(value, (_OPAQUE, keras.Model)):
+        if not is_of_keras(kind) or isinstance(value, (_OPAQUE, keras.Model)):
             raise _NotUnderstoodError(value)
         if id(value) in self._seen:
             return "seen", self._seen[id(value)]
         self._seen[id(value)] = len(self._seen)
-        constants = {name for layer, name in constants_of(self._model) if layer is value}
+        constants = {name for owner, name in constants_of(self._model) if owner is value}
         described = [
-            (name, self._numbers.get((id(value), name)) or self.describe(attribute))
+            (name, self._held(value, name, attribute))
             for name, attribute in sorted(vars(value).items())
             if name not in private.BOOKKEEPING and name not in constants and not name.startswith(private.TRACKING)
         ]
@@ -177,10 +182,12 @@ class _Description:
         if isinstance(config, Mapping):
             if str(config.get("module") or "keras").split(".")[0] != "keras":
                 raise _NotUnderstoodError(config)
+            # What has a name is a layer, and its rates are described among its attributes.
+            left_out = (*_NOT_TRACED, *RATES) if "name" in config else _NOT_TRACED
             return [
                 (key, self._named(value) if key in _NAMING else self._topology(value))
                 for key, value in config.items()
-                if key not in _NOT_TRACED and not key.endswith(_DESCRIBED)
+                if key not in left_out and not key.endswith(_DESCRIBED)
             ]
         if isinstance(config, (list, tuple)):
             return [self._topology(value) for value in config]
@@ -198,8 +205,8 @@ class _Description:
             return [self._named(inner) for inner in value]
         return ("name", self._names[value]) if value in self._names else self.describe(value)
 
-    def _loss(self, path: Any, loss: Any, weights: Any, _: str) -> Any:
-        return path, self.describe(loss), self.describe(weights)
+    def _loss(self, number: int, path: Any, loss: Any, weight: Any, _: str) -> Any:
+        return path, self.describe(loss), self._held(private.list_of_losses(self._model), number, weight)
 
     def _variable(self, variable: Any) -> Any:
         described = ("regularizer", "constraint", "overwrite_with_gradient")
@@ -212,9 +219,9 @@ class _Description:
             private.of(variable, "autocast"),
         )
 
-    def _constant(self, layer: Any, name: str) -> Any:
-        tensor = vars(layer)[name]
-        return self._layer_numbers[id(layer)], name, tuple(tensor.shape), tensor.dtype.name
+    def _constant(self, owner: Any, name: str) -> Any:
+        tensor = vars(owner)[name]
+        return self._seen[id(owner)], name, tuple(tensor.shape), tensor.dtype.name
 
     def _settings(self) -> Any:
         """Return what Keras, and what it runs on, are set to that ends up in a trace."""
@@ -227,7 +234,3 @@ class _Description:
             config.is_flash_attention_enabled(),
             *backends.current().settings(),
         )
-
-
-def _is_of_keras(definition: Any) -> bool:
-    return str(definition.__module__).split(".")[0] == "keras"

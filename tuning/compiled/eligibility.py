@@ -39,7 +39,7 @@ def _model_reason(model: Any) -> str | None:
         return f"Keras runs on {backends.name()}"
     if not model.compiled:
         return "the model is not compiled"
-    for name in (*_OWN_LOOPS, private.name_of("make_function")):
+    for name in (*_OWN_LOOPS, private.name_of("make_function", keras.Model)):
         if getattr(type(model), name, None) is not getattr(keras.Model, name):
             return f"{type(model).__name__} has its own `{name}`"
         if name in vars(model) and name != "fit":

@@ -1,27 +1,36 @@
 """Numbers of a model that are arguments of a program, where a trace would take them for constants.
 
 Owns which they are, and `Argument`, what stands for one while a step is traced, whatever Keras runs on. So models that
-differ in momentum, weight decay, clipping or the strength of a regularizer share a program, as those do that differ in
-the learning rate.
+differ in momentum, weight decay, clipping, regularization, the rate of dropout, the smoothing of labels or the weights
+of losses share a program, as those do that differ in the learning rate. The weights of classes are no numbers of a
+model: they are data before they get here. The strength of L1 is a tensor, see `state.constants_of`.
+
+What stays a constant:
+    `GaussianDropout.rate`, of which Keras takes the root with Python's `math`;
+    whole numbers, which may be sizes;
+    numbers of metrics, of preprocessing and other layers that are none of those above: they are seldom searched;
+    all numbers where Keras computes in other types than float32: which type one gets would depend on what it meets.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import keras
 
-from tuning.compiled.state import held, regularizers_of
+from tuning.compiled import private
+from tuning.compiled.state import held, is_of_keras, regularizers_of
 
 
 class Number(NamedTuple):
     """Where a model has a number, and what a step may ask of it.
 
     Attributes:
-        owner: an object of Keras's own.
-        name: of its attribute.
+        owner: an object of Keras's own with the number as an attribute, a dictionary with it as an entry, or the
+            list of the losses of outputs with it as a weight.
+        name: of the attribute or the entry, or number of the loss.
         limits: the step may compare it with these, which leaves out a part of it or not.
     """
 
@@ -29,6 +38,9 @@ class Number(NamedTuple):
     name: Any
     limits: tuple[int, ...] = (0,)
 
+
+RATES = ("rate", "stddev", "dropout", "recurrent_dropout")
+"""What layers that draw random numbers call theirs, in their configs as well."""
 
 Kind = tuple[tuple[bool, bool], ...]
 """How a number compares with each of its limits: is it less, is it equal."""
@@ -39,8 +51,30 @@ def numbers_of(model: Any) -> list[Number]:
     if keras.config.floatx() != "float32" or keras.config.dtype_policy().name != "float32":
         return []  # which type a number has would depend on what it meets
     owners = {id(owner): owner for owner in (model.optimizer, *regularizers_of(model))}.values()
-    own = [owner for owner in owners if type(owner).__module__.startswith("keras.")]
-    return [Number(owner, name) for owner in own for name, value in sorted(vars(owner).items()) if type(value) is float]
+    own = [owner for owner in owners if is_of_keras(type(owner))]
+    found = [Number(owner, name) for owner in own for name in sorted(vars(owner))]
+    found += [*_of_layers(private.of(model, "flatten_layers")(include_self=False)), *_of_losses(model)]
+    return [number for number, value in zip(found, held(found), strict=True) if type(value) is float]
+
+
+def _of_layers(layers: Iterable[Any]) -> list[Number]:
+    """Return the rates of layers that draw random numbers, which compare them with both ends of their range."""
+    own = [layer for layer in layers if is_of_keras(type(layer)) and type(layer) is not keras.layers.GaussianDropout]
+    found = [(layer, name) for layer in own for name in RATES if name in vars(layer)]
+    attention = [layer for layer in own if type(layer) is keras.layers.MultiHeadAttention]
+    found += [(layer, private.name_of("dropout_of_attention", layer)) for layer in attention]
+    return [Number(layer, name, (0, 1)) for layer, name in found]
+
+
+def _of_losses(model: Any) -> list[Number]:
+    """Return the numbers of losses, which Keras hands to a function, and their weights."""
+    flat = private.flat_losses(model)
+    losses = {id(loss): loss for _, loss, _, _ in flat if is_of_keras(type(loss))}.values()
+    given = [(loss, private.given_to_wrapped(loss)) for loss in losses]
+    # The attribute of the same name is read by nobody but who describes the loss.
+    found = [Number(arguments, name) for _, arguments in given for name in arguments]
+    found += [Number(loss, name) for loss, arguments in given for name in arguments if name in vars(loss)]
+    return [*found, *(Number(private.list_of_losses(model), n, ()) for n in range(len(flat)))]
 
 
 def kinds_of(model: Any) -> list[Kind]:

@@ -62,6 +62,8 @@ ATTRIBUTES: dict[str, tuple[str, str]] = {
     "weight_of_loss": ("flat_loss", "loss_weights"),
     "name_of_loss": ("flat_loss", "name"),
     "wrapped": ("loss", "fn"),
+    "given_to_wrapped": ("loss", "_fn_kwargs"),
+    "dropout_of_attention": ("attention", "_dropout"),
     "optimised": ("optimizer", "_trainable_variables"),
     "seed_generators": ("layer", "_seed_generators"),
     "autocast": ("variable", "_autocast"),
@@ -80,7 +82,7 @@ _BOOKKEEPING = """
     _layers _metrics _seed_generators _trainable_variables _non_trainable_variables _variables
     _trainable_variables_indices _distribution_strategy _saved_model_inputs_spec _saved_model_arg_spec
     _obj_reference_counts_dict _flat_losses _y_pred_build_structure _y_true_build_structure _initial_seed seed
-    _called _lock _tracked _build_shapes_dict _build_input_shape
+    _user_loss_weights _called _lock _tracked _build_shapes_dict _build_input_shape
 """
 BOOKKEEPING = frozenset(_BOOKKEEPING.split())
 """Attributes that a trace does not read, or reads through something else that is described. One that has got another
@@ -116,25 +118,39 @@ def of(thing: Any, name: str) -> Any:
         raise GoneError(f"a {owner} of {_version('keras')} has no `{attribute}`") from None
 
 
-def name_of(name: str) -> str:
-    """Return what Keras calls one of the `ATTRIBUTES` of a model, which must have it.
+def name_of(name: str, thing: Any) -> str:
+    """Return what Keras calls one of the `ATTRIBUTES`, which `thing` must have.
 
     Raises:
-        GoneError: `keras.Model` has none.
+        GoneError: it has none.
     """
-    import keras
-
-    of(keras.Model, name)
+    of(thing, name)
     return ATTRIBUTES[name][1]
 
 
 def flat_losses(model: Any) -> list[tuple[Any, Any, Any, str]]:
     """Return path, loss, weights and name of each output's loss; none before the model is built."""
-    loss = of(model, "compile_loss")
     fields = ("path_of_loss", "function_of_loss", "weight_of_loss", "name_of_loss")
-    return [] if loss is None else [
-        tuple(of(flat, field) for field in fields) for flat in of(loss, "flat_losses") or []
-    ]  # fmt: skip
+    return [tuple(of(flat, field) for field in fields) for flat in list_of_losses(model)]
+
+
+def list_of_losses(model: Any) -> list[Any]:
+    """Return Keras's own list of what `flat_losses` tells of."""
+    loss = of(model, "compile_loss")
+    return [] if loss is None else of(loss, "flat_losses") or []
+
+
+class WeightsOfLosses:
+    """The weights in a list of losses of outputs, by number."""
+
+    def __init__(self, losses: list[Any]) -> None:
+        self._losses = losses
+
+    def __getitem__(self, number: int) -> Any:
+        return of(self._losses[number], "weight_of_loss")
+
+    def __setitem__(self, number: int, weight: Any) -> None:
+        self._losses[number] = self._losses[number]._replace(**{ATTRIBUTES["weight_of_loss"][1]: weight})
 
 
 def wrapped(loss: Any) -> Any:
@@ -145,6 +161,16 @@ def wrapped(loss: Any) -> Any:
     """
     of(_a_loss(), "wrapped")
     return getattr(loss, ATTRIBUTES["wrapped"][1], None)
+
+
+def given_to_wrapped(loss: Any) -> dict[str, Any]:
+    """Return what a loss of Keras gives its function besides labels and predictions, in Keras's own dictionary.
+
+    Raises:
+        GoneError: not even Keras's own have it.
+    """
+    of(_a_loss(), "given_to_wrapped")
+    return getattr(loss, ATTRIBUTES["given_to_wrapped"][1], {})
 
 
 @functools.cache
@@ -282,6 +308,7 @@ def _owners() -> dict[str, Any]:
     model.compile(keras.optimizers.SGD(name="probe"), _a_loss())
     found: dict[str, Any] = {"model": model, "layer": layer, "variable": layer.kernel, "loss": _a_loss()}
     found["optimizer"] = model.optimizer
+    found["attention"] = keras.layers.MultiHeadAttention(1, 1, name="probe")
     found["TensorBoard"] = keras.callbacks.TensorBoard()
     with suppress(GoneError):
         found["lazy module"] = get("tensorflow")

@@ -25,7 +25,7 @@ from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import CannotCompileError, NotWorthwhileError, ShortBatch
 from tuning.compiled.numbers import Kind, kinds_of, numbers_of
 from tuning.compiled.state import constants_of, flat, has_own_steps, held, replaced, variables_of
-from tuning.compiled.tensorflow_numbers import TensorFlowArgument
+from tuning.compiled.tensorflow_numbers import as_arguments
 
 # XLA and TensorFlow read these before they first run a function; what the user has set there stays.
 os.environ.setdefault("XLA_FLAGS", programs.XLA_FLAGS)
@@ -285,9 +285,7 @@ class _Trace:
         with contextlib.ExitStack() as stack:
             stack.enter_context(replaced(constants_of(model), constants))
             if self.takes_numbers:
-                places = numbers_of(model)
-                given = zip(numbers, held(places), (place.limits for place in places), strict=True)
-                stack.enter_context(replaced(places, [TensorFlowArgument(*one) for one in given]))
+                stack.enter_context(as_arguments(model, numbers))
             if self.by_xla and not eligibility.has_accelerator():
                 size = max(samples.batch_size for samples in (self.training, self.validation) if samples is not None)
                 stack.enter_context(convolutions.written_as_products(model, size))

@@ -1,4 +1,4 @@
-"""What of a model a step may read and change: its variables, and statistics that layers keep as tensors.
+"""What of a model a step may read and change: its variables, and what layers and regularizers keep as tensors.
 
 Owns the order in which they are listed, which depends on the architecture alone, what Keras makes of logs, and what can
 be seen of a step before it is traced.
@@ -22,14 +22,12 @@ def variables_of(model: Any) -> list[Any]:
 
 
 def constants_of(model: Any) -> list[tuple[Any, str]]:
-    """Return where layers keep statistics as tensors, which a trace would take for constants."""
-    return [
-        (layer, name)
-        for layer in private.of(model, "flatten_layers")(include_self=False)
-        if type(layer) is keras.layers.Normalization
-        for name in ("mean", "variance")
-        if keras.ops.is_tensor(vars(layer).get(name))
-    ]
+    """Return where layers keep statistics, and L1 its strength, as tensors, which a trace would take for constants."""
+    layers = private.of(model, "flatten_layers")(include_self=False)
+    normalizations = [layer for layer in layers if type(layer) is keras.layers.Normalization]
+    found = [(layer, name) for layer in normalizations for name in ("mean", "variance")]
+    found += [(owner, "l1") for owner in regularizers_of(model) if type(owner) is keras.regularizers.L1]
+    return [(owner, name) for owner, name in found if keras.ops.is_tensor(vars(owner).get(name))]
 
 
 def regularizers_of(model: Any) -> list[Any]:
@@ -41,8 +39,8 @@ def regularizers_of(model: Any) -> list[Any]:
 
 
 def held(places: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Return what is in these places, which begin with an object and the name of its attribute."""
-    return [vars(owner)[name] for owner, name, *_ in places]
+    """Return what is in these places: each begins with an owner, see `_home`, and a name."""
+    return [_home(owner)[name] for owner, name, *_ in places]
 
 
 @contextlib.contextmanager
@@ -58,7 +56,14 @@ def replaced(places: Sequence[tuple[Any, ...]], values: Sequence[Any]) -> Iterat
 
 def _put(places: Sequence[tuple[Any, ...]], values: Sequence[Any]) -> None:
     for (owner, name, *_), value in zip(places, values, strict=True):
-        vars(owner)[name] = value
+        _home(owner)[name] = value
+
+
+def _home(owner: Any) -> Any:
+    """Return where an object has its attributes, a dictionary its entries, a list of losses their weights."""
+    if isinstance(owner, dict):
+        return owner
+    return private.WeightsOfLosses(owner) if isinstance(owner, list) else vars(owner)
 
 
 def flat(logs: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,3 +94,8 @@ def convolving_layer(model: Any, but: Callable[[Any], bool] = lambda layer: Fals
 def _is_convolution(layer: Any) -> bool:
     keras_classes = (kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
     return any("Conv" in kind.__name__ for kind in keras_classes)
+
+
+def is_of_keras(definition: Any) -> bool:
+    """Tell whether a class or a function is Keras's own."""
+    return str(definition.__module__).split(".")[0] == "keras"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from tuning.compiled.numbers import Argument
+from tuning.compiled.numbers import Argument, numbers_of
+from tuning.compiled.state import held, replaced
 
 
 class TensorFlowArgument(Argument):
@@ -22,3 +25,27 @@ class TensorFlowArgument(Argument):
     def among_numbers(self, number: float) -> tf.Tensor:
         """Return what is to meet this argument in the place of a number of Python's."""
         return tf.constant(number, tf.float64)
+
+
+@contextlib.contextmanager
+def as_arguments(model: Any, tensors: Sequence[tf.Tensor]) -> Iterator[None]:
+    """Let the model have arguments in the places of its numbers meanwhile.
+
+    Args:
+        model: see `numbers_of`.
+        tensors: float64 [], for each of its numbers.
+    """
+    places = numbers_of(model)
+    given = zip(tensors, held(places), (place.limits for place in places), strict=True)
+    arguments = [TensorFlowArgument(*one) for one in given]
+    with replaced(places, arguments), replaced([(tf.nn.experimental, "stateless_dropout")], [_stateless_dropout]):
+        yield
+
+
+_genuine_dropout = tf.nn.experimental.stateless_dropout
+
+
+def _stateless_dropout(x: Any, rate: Any, *rest: Any, **named: Any) -> tf.Tensor:
+    """Do what TensorFlow's function of that name does, which takes tensors and Python's numbers, and nothing else."""
+    rate = rate.__tf_tensor__(x.dtype) if isinstance(rate, TensorFlowArgument) else rate
+    return _genuine_dropout(x, rate, *rest, **named)

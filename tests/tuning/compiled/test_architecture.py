@@ -99,8 +99,9 @@ VARIANTS = {
 
 
 SHARED = {
-    ("l2 0.1", "l2 0.2"), ("late l2 0.1", "late l2 0.2"), ("momentum 0.8", "momentum 0.9"), ("adam", "beta"),
-    ("adam", "epsilon"), ("beta", "epsilon"), ("decay 0.1", "decay 0.2"),
+    ("dropout 0.1", "dropout 0.2"), ("dropout 0.1", "rate set later"), ("dropout 0.2", "rate set later"),
+    ("huber 1", "huber 2"), ("l2 0.1", "l2 0.2"), ("late l2 0.1", "late l2 0.2"), ("momentum 0.8", "momentum 0.9"),
+    ("adam", "beta"), ("adam", "epsilon"), ("beta", "epsilon"), ("decay 0.1", "decay 0.2"),
 } if cases.BACKEND == "tensorflow" else set()  # fmt: skip
 """What differs only in numbers that are arguments of a program."""
 

@@ -1,11 +1,16 @@
-"""Models that differ only in numbers of their optimizers and regularizers share a program, and train as Keras does."""
+"""Models that differ only in numbers share a program, and train as Keras does."""
 
 import keras
 import pytest
 
 from tests.tuning.compiled import cases
-from tests.tuning.compiled.test_parity import PLAIN, assert_parity
+from tests.tuning.compiled.cases import CLASSES, ONE_HOT, N, X, Y
+from tests.tuning.compiled.test_parity import BY_NAME, PLAIN, WHOLE, assert_parity, data
 from tuning import compiled as training
+from tuning.compiled import arrays, fitting
+from tuning.compiled.architecture import key_of
+from tuning.compiled.numbers import Number, numbers_of
+from tuning.compiled.state import held, replaced
 
 pytestmark = cases.on_tensorflow
 
@@ -44,13 +49,153 @@ def regularized(factor):
     return cases.mlp(layers.Dense(8, "relu", **options), optimizer=optimizers.SGD(0.05, momentum=0.9 * factor))
 
 
-def assert_shared(build):
+def l1(factor):
+    one = regularizers.L1(0.02 * factor)
+    options = {"kernel_regularizer": one, "bias_regularizer": one, "activity_regularizer": regularizers.L1(0.01)}
+    return cases.mlp(layers.Dense(8, "relu", **options))
+
+
+def with_layers(*inner):
+    # XLA draws other random numbers than TensorFlow's own kernels; Keras has to run the same.
+    return cases.mlp(layers.Dense(8, "relu"), *inner, jit_compile=True)
+
+
+def in_recurrent(layer):
+    return with_layers(layers.Reshape((4, 2)), layer)
+
+
+def attending(factor):
+    x = keras.Input((8,))
+    steps = layers.Reshape((4, 2))(x)
+    attended = layers.MultiHeadAttention(2, 2, dropout=0.3 * factor)(steps, steps)
+    model = keras.Model(x, layers.Dense(1)(layers.Flatten()(attended)))
+    model.compile("sgd", "mse", jit_compile=True)
+    return model
+
+
+def classifying(loss, activation="softmax", **numbers):
+    return cases.mlp(output=layers.Dense(3, activation), loss=getattr(keras.losses, loss)(**numbers), metrics=[])
+
+
+def smoothed(factor):
+    return classifying("CategoricalCrossentropy", label_smoothing=0.2 * factor)
+
+
+def focal(factor):
+    return classifying("CategoricalFocalCrossentropy", alpha=0.3 * factor, gamma=1.7 * factor, label_smoothing=0.1)
+
+
+def binary_focal(factor):
+    numbers = {"alpha": 0.3 * factor, "gamma": 1.7 * factor, "label_smoothing": 0.1 * factor}
+    return classifying("BinaryFocalCrossentropy", "sigmoid", apply_class_balancing=True, **numbers)
+
+
+def weighted(factor):
+    """Two outputs whose losses have weights, one of them with labels that are smoothed; and dropout."""
+    a, b = keras.Input((8,), name="a"), keras.Input((1,), name="b")
+    hidden = layers.Dense(8, "relu", kernel_regularizer=regularizers.L1(0.01 * factor))(layers.Concatenate()([a, b]))
+    hidden = layers.Dropout(0.5 * factor)(hidden)
+    kind = layers.Dense(3, activation="softmax", name="kind")(hidden)
+    model = keras.Model({"a": a, "b": b}, {"value": layers.Dense(1, name="value")(hidden), "kind": kind})
+    smooth = keras.losses.CategoricalCrossentropy(label_smoothing=0.1 * factor)
+    weights = {"value": 0.5 * factor, "kind": 1.2 * factor}
+    model.compile(optimizers.SGD(0.05), {"value": "mse", "kind": smooth}, loss_weights=weights, jit_compile=True)
+    return model
+
+
+NAMED = BY_NAME | {
+    "y": {"value": Y[:N], "kind": ONE_HOT[:N]},
+    "validation_data": (BY_NAME["validation_data"][0], {"value": Y[N:], "kind": ONE_HOT[N:]}),
+}
+OF_CLASSES = data(X, ONE_HOT)
+OTHERS = {
+    "dropout": (lambda f: with_layers(layers.Dropout(0.3 * f)), PLAIN),
+    "spatial dropout": (lambda f: in_recurrent(layers.SpatialDropout1D(0.3 * f)), PLAIN),
+    "alpha dropout": (lambda f: with_layers(layers.AlphaDropout(0.3 * f)), PLAIN),
+    "noise": (lambda f: with_layers(layers.GaussianNoise(0.3 * f)), PLAIN),
+    "dropout of LSTM": (lambda f: in_recurrent(layers.LSTM(4, dropout=0.3 * f, recurrent_dropout=0.2 * f)), PLAIN),
+    "dropout of attention": (attending, PLAIN),
+    "label smoothing": (smoothed, OF_CLASSES),
+    "focal": (focal, OF_CLASSES),
+    "binary focal": (binary_focal, OF_CLASSES),
+    "smoothed binary": (lambda f: classifying("BinaryCrossentropy", "sigmoid", label_smoothing=0.2 * f), OF_CLASSES),
+    "huber": (lambda f: cases.mlp(loss=keras.losses.Huber(0.7 * f)), PLAIN),
+    "tversky": (lambda f: classifying("Tversky", alpha=0.3 * f, beta=0.6 * f), OF_CLASSES),
+    "generalized": (lambda f: classifying("CategoricalGeneralizedCrossEntropy", q=0.5 * f), data(X, CLASSES)),
+    "weights of losses": (weighted, NAMED),
+    "weight of a loss": (lambda f: cases.mlp(loss_weights=1.2 * f), PLAIN),
+    "l1": (l1, PLAIN),
+}
+
+
+def assert_shared(build, **arguments):
     """Train with some numbers, then with others: in the same program, with Keras's results."""
+    arguments = {"epochs": 2} | (arguments or PLAIN)
     training.clear()
-    first = assert_parity(lambda: build(1.0), epochs=2, **PLAIN)
-    second = assert_parity(lambda: build(0.8), epochs=2, **PLAIN)
+    first = assert_parity(lambda: build(1.0), **arguments)
+    second = assert_parity(lambda: build(0.8), **arguments)
     assert not first.reused and second.reused
     return first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
+def test_numbers_of_layers_losses_and_their_weights(name):
+    build, arguments = OTHERS[name]
+    assert_shared(build, **arguments, **WHOLE)
+
+
+@pytest.mark.medium
+def test_several_kinds_at_once():
+    assert_shared(weighted, **NAMED, **WHOLE)
+
+
+def key(build, x, y, **_):
+    model = build()
+    fitting._build(model, arrays.load(x, y))
+    return key_of(model, isinstance(x, dict))
+
+
+@pytest.mark.parametrize("name", ["dropout", "label smoothing", "l1"])
+def test_a_second_model_needs_no_new_program(name):
+    build, arguments = OTHERS[name]
+    assert key(lambda: build(1.0), **arguments) == key(lambda: build(0.8), **arguments) is not None
+
+
+@pytest.mark.parametrize(
+    "builds",
+    [
+        [lambda rate=rate: with_layers(layers.Dropout(rate)) for rate in (0.0, 0.5, 1.0)],
+        [lambda kind=kind: in_recurrent(kind(0.5)) for kind in (layers.Dropout, layers.SpatialDropout1D)],
+        [lambda rate=rate: with_layers(layers.GaussianDropout(rate)) for rate in (0.3, 0.5)],
+        [lambda weight=weight: cases.mlp(loss_weights=weight) for weight in (None, 0.5)],
+    ],
+    ids=["rate of 0 or 1", "kind of dropout", "rate that is a constant", "no weight"],
+)
+def test_what_is_another_step_needs_another_program(builds):
+    assert len({key(build, **PLAIN) for build in builds}) == len(builds)
+
+
+@pytest.mark.medium
+def test_weights_of_classes_are_data():
+    reports = []
+    training.clear()
+    for weight in (0.5, 2.0):
+        given = data(X, CLASSES) | {"class_weight": {0: weight, 1: 1.0, 2: 1.5}, "epochs": 1}
+        reports.append(assert_parity(cases.sparse_classifier, **given))
+    assert [report.reused for report in reports] == [False, True]
+
+
+def test_each_number_is_itself_again_whatever_happens():
+    model = weighted(1.0)
+    fitting._build(model, arrays.load(NAMED["x"], NAMED["y"]))
+    numbers = numbers_of(model)
+    before = held(numbers)
+    with pytest.raises(ZeroDivisionError), replaced(numbers, range(len(numbers))):
+        assert held(numbers) == [*range(len(numbers))]
+        raise ZeroDivisionError
+    assert held(numbers) == before and {0.5, 0.1, 1.2} <= {*before}
+    assert all(isinstance(number, Number) for number in numbers)
 
 
 @pytest.mark.slow

@@ -25,8 +25,8 @@ NAMES = [*private.MODULES, *private.ATTRIBUTES]
 COUNTERS = ("get_global_attribute", "set_global_attribute", "name_counters")
 SPARED = (*COUNTERS, "EpochIterator", "get_iterator", "set_dynamic_dimension_size", "remove_dynamic_dimension_size",
           "own_metrics", "compile_metrics", "autocast", "optimised", "compile_config",
-          "tensorflow", "is_available", "GLOBAL_STATE_TRACKER")  # fmt: skip
-"""Without these a trial is trained compiled all the same."""
+          "tensorflow", "is_available", "GLOBAL_STATE_TRACKER", "dropout_of_attention")  # fmt: skip
+"""Without these a trial is trained compiled all the same, where its model has no layer of attention."""
 CALLS = {
     "get_random_seed": {"shuffle": True},
     "global_seed": {"shuffle": True},
