@@ -12,10 +12,12 @@ from dataclasses import replace
 from typing import Any
 
 from tuning.data import Data
+from tuning.driver.seeds import seed_of_trial
 from tuning.executors.base import Executor, Handler
 from tuning.keras_tuner import outcome, private, under_way
 from tuning.keras_tuner.oracle_engine import OracleEngine
 from tuning.keras_tuner.space import TRIAL, TunerSpace
+from tuning.records.trial import RETURNED
 from tuning.space import SearchSpace
 from tuning.training.messages import Decision, Failed, Finished, Message, Report, Task
 
@@ -35,6 +37,7 @@ class Endings:
         self._inner, self._space, self._engine, self._tuner = inner, space, engine, space.tuner
         self._tasks: dict[int, Task] = {}
         self._paused: set[int] = set()
+        self._last: dict[int, Report] = {}
         self.is_broken_off = False
 
     @property
@@ -53,12 +56,15 @@ class Endings:
 
     def submit(self, task: Task) -> str | None:
         self._tasks[task.run.number] = task
-        return self._inner.submit(task)
+        attempts = private.attempts(self._tuner.oracle, task.run.note[TRIAL])
+        # What is tried again draws other numbers: with the same ones it would fail again.
+        return self._inner.submit(replace(task, seed=seed_of_trial(task.seed, attempts)) if attempts else task)
 
     def poll(self, handle: Handler) -> None:
         def ended_first(message: Message) -> Decision:
             if isinstance(message, Report):
                 decision = handle(message)
+                self._last[message.number] = message
                 if decision is not Decision.GO and not message.amends:
                     self._paused.add(message.number)
                 return decision
@@ -102,11 +108,21 @@ class Endings:
         if error is None and self._engine.retry(trial_id):
             self.submit(task)
             return Decision.GO
-        decision = handle(_agreed(message, known))
+        last = self._last.pop(message.number, None)
+        ending = _agreed(message, known)
+        if isinstance(ending, Finished) and last is not None:
+            self._score(last, known, handle)
+        decision = handle(ending)
         if error is not None:
             self.is_broken_off = True
             raise error
         return decision
+
+    def _score(self, last: Report, trial: Any, handle: Handler) -> None:
+        """Have the study know the score that an oracle of the program's own has given a trial."""
+        score, objective = float(trial.score), self._tuner.oracle.objective.name
+        if score != outcome.metrics_of(trial, objective).get(objective):
+            handle(replace(last, metrics={**last.metrics, RETURNED: score}, checkpoint=False, amends=True))
 
 
 def _agreed(message: Finished | Failed, trial: Any) -> Finished | Failed:

@@ -62,21 +62,16 @@ class Models:
         if hypermodel is None:
             yield
             return
-        own, genuine = vars(hypermodel).get("build"), hypermodel.build
-
-        def build(*args: Any, **kwargs: Any) -> Any:
-            model = genuine(*args, **kwargs)
-            self._equip(model)
-            return model
-
-        hypermodel.build = build
+        attributes, genuine = vars(hypermodel), hypermodel.build  # whatever the class does when they are set
+        own = attributes.get("build")
+        attributes["build"] = _Equipping(genuine, self._equip)
         try:
             yield
         finally:
             if own is None:
-                del hypermodel.build
+                del attributes["build"]
             else:
-                hypermodel.build = own
+                attributes["build"] = own
             for model in self._models:
                 vars(model).pop("fit", None)
             self._models.clear()
@@ -148,6 +143,25 @@ class Models:
         listed: Sequence[Any] = keras.tree.flatten(given) if given else []
         theirs = () if private.looks_at_batches(self._tuner) else private.tuner_callback()
         return [_Epochs(c.tuner, c.trial) if theirs and type(c) is theirs else c for c in listed]
+
+
+class _Equipping:
+    """A hypermodel's `build` as long as a trial lasts; copied, or sent to another process, it is the genuine one."""
+
+    def __init__(self, genuine: Callable[..., Any], equip: Callable[[Any], None]) -> None:
+        self._genuine, self._equip = genuine, equip
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        model = self._genuine(*args, **kwargs)
+        self._equip(model)
+        return model
+
+    def __reduce__(self) -> Any:
+        return _itself, (self._genuine,)
+
+
+def _itself(build: Callable[..., Any]) -> Callable[..., Any]:
+    return build
 
 
 class _Epochs(keras.callbacks.Callback):

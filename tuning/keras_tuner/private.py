@@ -31,8 +31,12 @@ _NEEDED = {
     "keras_tuner.src.engine.tuner_utils": ("TunerCallback", "SaveBestEpoch"),
     "keras_tuner.src.engine.objective": ("MultiObjective.get_value",),
     "keras_tuner.src.distribute.utils": ("has_chief_oracle",),
+    "keras_tuner.src.utils": ("save_json",),
 }
-_OF_AN_ORACLE = ("_retry_queue", "ongoing_trials", "trials", "start_order", "end_order")
+_OF_AN_ORACLE = (
+    *("_retry_queue", "_run_times", "_id_to_hash", "_tried_so_far"),
+    *("ongoing_trials", "trials", "start_order", "end_order"),
+)
 
 _IN_THE_PROGRAM = {
     *("search", "on_search_begin", "on_search_end", "pre_create_trial", "on_trial_begin", "on_trial_end"),
@@ -81,6 +85,8 @@ def save_whole(stateful: Any, fname: Any) -> str:
 
     A tuner writes its own state after each trial, though nothing has changed since it was written last.
     """
+    if is_elsewhere(fname):
+        return str(_of("keras_tuner.src.utils", "save_json")(fname, stateful.get_state()))
     text, path = json.dumps(stateful.get_state()), Path(fname)
     with contextlib.suppress(OSError, ValueError):
         if path.read_text(encoding="utf-8") == text:
@@ -88,6 +94,11 @@ def save_whole(stateful: Any, fname: Any) -> str:
     with replaced(path, synced=False) as draft:
         draft.write_text(text, encoding="utf-8")
     return text
+
+
+def is_elsewhere(path: Any) -> bool:
+    """Tell whether a path is one that TensorFlow alone can open, such as "gs://bucket/folder"."""
+    return "://" in str(path)
 
 
 def has_chief() -> bool:
@@ -98,11 +109,15 @@ def has_chief() -> bool:
 def own_part(tuner: Any) -> str | None:
     """Name a part of a tuner's trials that is not KerasTuner's own, such as "run_trial"; None where all of it is."""
     classes = [c for c in type(tuner).__mro__ if c is not object]
-    genuine = {name for c in classes if c.__module__.startswith("keras_tuner.") for name in vars(c)}
-    own = {name for c in classes if not c.__module__.startswith("keras_tuner.") for name in vars(c)}
+    genuine = {name for c in classes if _is_genuine(c) for name in vars(c)}
+    own = {n for c in classes for n, v in vars(c).items() if not _is_genuine(c) or callable(v) and not _is_genuine(v)}
     functions = {name for name, value in vars(tuner).items() if callable(value)}
     found = sorted(n for n in (own | functions) & genuine - _IN_THE_PROGRAM if not n.startswith("__"))
     return "run_trial" if "run_trial" in found else next(iter(found), None)
+
+
+def _is_genuine(class_or_function: Any) -> bool:
+    return str(class_or_function.__module__).startswith("keras_tuner.")
 
 
 def reads_between(tuner: Any) -> bool:
@@ -128,7 +143,7 @@ def best_weights(tuner: Any, trial_id: str) -> Path:
 def looks_at_batches(tuner: Any) -> bool:
     """Tell whether a tuner wants to know of single batches."""
     genuine, hooks = _of("keras_tuner.src.engine.tuner", "Tuner"), ("on_batch_begin", "on_batch_end")
-    return any(hook in vars(tuner) or getattr(type(tuner), hook) is not getattr(genuine, hook) for hook in hooks)
+    return any(hook in vars(tuner) or getattr(type(tuner), hook, None) is not getattr(genuine, hook) for hook in hooks)
 
 
 def tuner_callback() -> Any:
@@ -143,6 +158,11 @@ def run_trial(tuner: Any, trial: Any, args: Any, kwargs: Any) -> None:
         FatalError: the fault is not the trial's.
     """
     tuner._try_run_and_update_trial(trial, *args, **kwargs)
+
+
+def attempts(oracle: Any, trial_id: str) -> int:
+    """Return how often a trial has been run to its end."""
+    return int(oracle._run_times.get(trial_id, 0))
 
 
 def load_trial(oracle: Any, trial_id: str) -> Any:
@@ -187,6 +207,7 @@ def end_silently(oracle: Any, trial_id: str) -> None:
 def forget(oracle: Any, trial_id: str) -> None:
     """Drop a trial as if it had never been begun, with its folder."""
     del oracle.trials[trial_id]
+    oracle._tried_so_far.discard(oracle._id_to_hash.pop(trial_id, None))
     if trial_id in oracle.start_order:
         oracle.start_order.remove(trial_id)
     for tuner_id in [i for i, trial in oracle.ongoing_trials.items() if trial.trial_id == trial_id]:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuning.driver.opening import opened, stored_definition
+from tuning.driver.opening import stored_definition
 from tuning.errors import StudyError
 from tuning.keras_tuner import outcome, private
 from tuning.keras_tuner.space import TRIAL
@@ -55,17 +55,35 @@ def agreed(path: Path, definition: Definition, oracle: Any) -> tuple[Store, Defi
     stored = stored_definition(path, None)
     is_same = stored is not None and (stored.engine, stored.objective) == (definition.engine, definition.objective)
     kept = stored if stored is not None and is_same else definition
-    store = opened(path, None, kept, overwrite=not is_same)
+    store = _opened(path, kept, is_new=not is_same)
     try:
         forget_unknown(store, oracle)
         if not _is_known(store.read()[0], oracle):
             store.close()
-            kept, store = definition, opened(path, None, definition, overwrite=True)
+            kept, store = definition, _opened(path, definition, is_new=True)
         _Repair(store, kept, oracle).all()
     except BaseException:
         store.close()
         raise
     return store, kept
+
+
+def _opened(path: Path, definition: Definition, is_new: bool) -> Store:
+    """Open the store of a study for its one driver.
+
+    Of an earlier study nothing stays in the store. Files do stay: the folder is KerasTuner's, and the program may have
+    written there under any name.
+    """
+    store = Store.of(path, None, exclusive=True)
+    try:
+        if is_new:
+            store.delete()
+            store.create(definition)
+        store.claim()
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def forget_unknown(store: Store, oracle: Any) -> None:

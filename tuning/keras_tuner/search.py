@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 
 from tuning.data import Data
@@ -72,6 +73,8 @@ def _why_genuine(tuner: Any) -> str:
             "the environment makes this program a chief or a worker of its own. For several machines, "
             "`tune run --cluster` asks for no such roles."
         )
+    if private.is_elsewhere(tuner.directory):
+        return f"its project folder is in '{tuner.directory}', and the study would have to lie on this machine."
     missing = private.missing() or private.missing_of(tuner.oracle)
     return f"the installed release has no {', '.join(missing)}." if missing else ""
 
@@ -91,7 +94,8 @@ def _search(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
     path, epochs = Path(tuner.project_dir), _epochs(tuner, kwargs)
     space = TunerSpace(tuner, args, kwargs)
     put_in_order(tuner.oracle)
-    tuner.save()  # a program that is killed in its first trial is gone on with, too
+    with suppress(Exception):  # a program that is killed in its first trial is gone on with, too, but for a tuner
+        tuner.save()  # whose state is only there after a trial
     with ExitStack() as resources:
         resources.enter_context(_short_collections())
         engine = OracleEngine(space, epochs)
@@ -167,6 +171,7 @@ def _definition(tuner: Any, space: TunerSpace, path: Path, epochs: int) -> Defin
         options={"tuner": type(tuner).__name__, "oracle": type(oracle).__name__},
         seed=int(oracle.seed),
         epochs=epochs,
+        backend=keras.config.backend(),
     )
 
 

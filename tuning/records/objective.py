@@ -111,10 +111,12 @@ class Objective:
                     f"`objective` must be a metric's name such as 'val_accuracy' or 'val_rmse:min', but got {text!r}."
                 )
             text = f"{name}:{direction}" if direction else name
-        name, colon, direction = text.partition(":")
-        if colon and direction not in ("min", "max"):
+        name, colon, direction = text.rpartition(":")  # a name may have colons of its own
+        if not colon:
+            return text, None
+        if direction not in ("min", "max"):
             raise ObjectiveError(f"`objective` must end in ':min' or ':max', but got {text!r}.")
-        return name, direction or None  # type: ignore[return-value]
+        return name, direction  # type: ignore[return-value]
 
     def __str__(self) -> str:
         return f"{self.name}:{self.direction}"

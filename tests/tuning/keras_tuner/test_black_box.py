@@ -1,7 +1,10 @@
 """Tuners that train nothing: what reaches the oracle, what ends a search, what is tried again."""
 
+import random
 import warnings
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tuning
@@ -85,14 +88,14 @@ def test_a_trial_is_tried_again_as_often_as_asked_for_and_is_one_trial(made, cap
     attempts = []
 
     def run(hp):
-        attempts.append(hp.Int("a", 0, 99))
+        attempts.append((hp.Int("a", 0, 99), random.random(), np.random.rand()))
         if len(attempts) % 3:
             raise ValueError("flaky")
         return 1.0
 
     tuner = made(run, max_retries_per_trial=2)
     tuner.search(verbose=0)
-    assert len(attempts) == 9 and len(set(attempts)) == 3
+    assert [len(set(drawn)) for drawn in zip(*attempts, strict=True)] == [3, 9, 9]  # what fails is not drawn again
     assert [trial.status for trial in tuner.oracle.trials.values()] == ["COMPLETED"] * 3
     assert [trial.state for trial in only_study().trials] == [State.COMPLETED] * 3
     assert "retries left" in capsys.readouterr().out
@@ -342,27 +345,54 @@ def test_the_oracle_that_a_worker_has_knows_the_trials_that_ended_since(made):
 
 
 @pytest.mark.medium
-def test_another_objective_begins_the_study_anew(tuners, made):
-    made(lambda hp: hp.Float("a", 0, 1)).search()
-    made(lambda hp: {"y": hp.Float("a", 0, 1)}, tuners.Objective("y", "max"), overwrite=True).search()
-    assert str(only_study().objective) == "y:max"
+def test_another_objective_begins_the_study_anew_and_a_programs_own_files_stay(tuners, made):
+    first = made(lambda hp: hp.Float("a", 0, 1), max_trials=2)
+    own = [Path(first.project_dir, name, "own.txt") for name in ("tensorboard", "checkpoints", "output", "final")]
+    for path in own:
+        path.parent.mkdir()
+        path.write_text("mine")
+    first.search()
+    tuner = made(lambda hp: {"y": hp.Float("a", 0, 1)}, tuners.Objective("y", "max"))
+    tuner.search()
+    study = only_study()
+    assert str(study.objective) == "y:max"
+    assert [trial.score for trial in study.trials] == [trial.score for trial in in_order(tuner.oracle)]
+    assert all(path.read_text() == "mine" for path in own)
 
 
-def test_a_chief_of_keras_tuners_own_is_left_to_it(made, monkeypatch):
-    from tuning.keras_tuner import private, switch
+@pytest.mark.medium
+def test_a_score_that_the_oracle_gives_is_the_studys(tuners):
+    class Doubling(tuners.oracles.RandomSearchOracle):
+        def score_trial(self, trial):
+            super().score_trial(trial)
+            trial.score *= -2
 
-    monkeypatch.setattr(private, "has_chief", lambda: True)
-    called = []
-    monkeypatch.setitem(switch._genuine, "search", lambda *args, **kwargs: called.append(kwargs))
-    with pytest.warns(UserWarning, match="--cluster"):
-        made(lambda hp: 0.0).search(verbose=0)
-    assert called == [{"verbose": 0}]
+    class Given(tuners.Tuner):
+        def run_trial(self, trial, *args, **kwargs):
+            return trial.hyperparameters.Float("a", 1, 2)
+
+    tuner = Given(Doubling(max_trials=2, seed=1), directory="out", project_name="p")
+    tuner.search()
+    scores = [trial.score for trial in in_order(tuner.oracle)]
+    assert [trial.score for trial in only_study().trials] == scores and max(scores) <= -2
 
 
-def test_a_release_with_other_private_names_searches_by_itself(made, monkeypatch):
-    from tuning.keras_tuner import private, switch
+@pytest.mark.medium
+def test_a_state_that_a_tuner_has_after_a_trial_only(tuners):
+    class Remembering(tuners.Tuner):
+        def run_trial(self, trial, *args, **kwargs):
+            self.seen = trial.trial_id
+            return 0.0
 
-    monkeypatch.setitem(private._NEEDED, "keras_tuner.src.engine.tuner_utils", ("MovedCallback",))
-    monkeypatch.setitem(switch._genuine, "search", lambda *args, **kwargs: "theirs")
-    with pytest.warns(UserWarning, match=r"tuner_utils\.MovedCallback"):
-        assert made(lambda hp: 0.0).search() == "theirs"
+        def get_state(self):
+            return {"seen": self.seen}
+
+        def set_state(self, state):
+            self.seen = state["seen"]
+
+    def tuner():
+        oracle = tuners.oracles.RandomSearchOracle(max_trials=1, seed=1)
+        return Remembering(oracle, directory="out", project_name="p")
+
+    tuner().search()
+    assert tuner().seen == "0"

@@ -1,14 +1,68 @@
 """Models that tuners build: which are compiled, which train in a way of their own, and what is told of it."""
 
+import copy
+import dataclasses
+import pickle
+from types import SimpleNamespace
+
+import cloudpickle
 import keras
 import pytest
 
 from tests.tuning.keras_tuner.conftest import is_ours, studies
 from tests.tuning.keras_tuner.searches import X, Y, build, data
+from tuning.keras_tuner.models import Models
+from tuning.keras_tuner.under_way import UnderWay
 
-pytestmark = pytest.mark.slow
+
+def equipped(hypermodel, tmp_path):
+    """Return a hypermodel's models with compiled epochs, as they are while a trial lasts."""
+    tuner = SimpleNamespace(hypermodel=hypermodel, project_dir=str(tmp_path))
+    return Models(tuner, lambda logs: True, False, UnderWay(None)).compiled()
 
 
+def test_a_copy_of_a_hypermodel_builds_without_us(tuners, tmp_path):
+    class Given(tuners.HyperModel):
+        def build(self, hp):
+            return keras.Sequential([keras.Input((2,)), keras.layers.Dense(hp)])
+
+    hypermodel = Given()
+    with equipped(hypermodel, tmp_path):
+        assert "fit" in vars(hypermodel.build(2))
+        sent = pickle.loads(cloudpickle.dumps(hypermodel))
+        for copied in (copy.deepcopy(hypermodel).build, sent.build, pickle.loads(cloudpickle.dumps(hypermodel.build))):
+            model = copied(3)
+            assert model.output_shape == (None, 3) and "fit" not in vars(model)
+    assert "fit" not in vars(hypermodel.build(2))
+
+
+def test_a_hypermodel_that_is_frozen_is_equipped(tuners, tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Frozen(tuners.HyperModel):
+        units: int = 3
+
+        def build(self, hp):
+            return keras.Sequential([keras.Input((2,)), keras.layers.Dense(self.units)])
+
+    hypermodel = Frozen()
+    with equipped(hypermodel, tmp_path):
+        assert "fit" in vars(hypermodel.build(None))
+    assert "fit" not in vars(hypermodel.build(None))
+
+
+@pytest.mark.medium
+def test_a_base_tuner_of_models(tuners):
+    class Training(tuners.engine.base_tuner.BaseTuner):
+        def run_trial(self, trial, *args, **kwargs):
+            return self.hypermodel.build(trial.hyperparameters).fit(*args, **kwargs)
+
+    tuner = Training(tuners.oracles.RandomSearchOracle("val_loss", max_trials=1), build, "out", "p")
+    tuner.search(**data(epochs=2))
+    assert [len(trial.curve.epochs) for trial in studies("out")["p"][0].trials] == [2]
+    is_ours(tuner)
+
+
+@pytest.mark.slow
 def test_a_subclassed_model_is_trained_and_found_again(made):
     class Net(keras.Model):
         def __init__(self, units):
@@ -32,6 +86,7 @@ def test_a_subclassed_model_is_trained_and_found_again(made):
     is_ours(tuner)
 
 
+@pytest.mark.slow
 def test_a_model_with_a_fit_of_its_own_gets_the_arguments_that_it_wants(made):
     class Own(keras.Model):
         def __init__(self):
@@ -58,6 +113,7 @@ def test_a_model_with_a_fit_of_its_own_gets_the_arguments_that_it_wants(made):
     is_ours(tuner)
 
 
+@pytest.mark.slow
 def test_epochs_are_compiled_where_the_model_allows(made):
     tuner = made(lambda hp: build(hp, eagerly=False), max_trials=1)
     tuner.search(**data(epochs=2))
@@ -65,6 +121,7 @@ def test_epochs_are_compiled_where_the_model_allows(made):
     is_ours(tuner)
 
 
+@pytest.mark.slow
 def test_a_tuner_that_looks_at_batches_hears_of_each(tuners):
     seen = []
 

@@ -33,6 +33,19 @@ def test_an_error_that_ends_a_search_comes_out_of_a_worker_as_a_class_that_is_kn
     assert outcome.fatal(oracle, trial, "") is None
 
 
+def test_what_the_oracle_refuses_in_a_worker_is_not_told_again(tuners, tmp_path):
+    oracle = tuners.oracles.RandomSearchOracle("val_loss", max_trials=3)
+    oracle._set_project_dir(tmp_path, "p")
+    trial = oracle.create_trial("tuner0")
+    with outcome.written(oracle, trial):
+        oracle.update_trial(trial.trial_id, {"val_loss": 2.0}, step=1)
+        with pytest.raises(ValueError, match="Objective value missing"):
+            oracle.update_trial(trial.trial_id, {"other": 1.0})
+    trial.metrics = type(trial.metrics)()
+    outcome.told(oracle, trial)
+    assert trial.metrics.get_history("val_loss")[0].step == 1 and not trial.metrics.exists("other")
+
+
 FATAL = """
 import keras_tuner as kt
 

@@ -63,6 +63,12 @@ def test_a_part_of_a_trial_of_ones_own_is_named_and_keeps_it_in_the_program(sile
     assert number == 1 and reason.startswith(f"Own has a `{name}` of its own")
 
 
+def test_a_part_of_keras_tuners_own_that_a_program_has_replaced_keeps_trials_in_the_program(silent, monkeypatch):
+    monkeypatch.setattr(silent.Tuner, "run_trial", lambda self, trial, *args, **kwargs: 0.0)
+    number, reason = chosen(silent)
+    assert number == 1 and reason.startswith("RandomSearch has a `run_trial` of its own")
+
+
 def test_the_program_and_the_environment_decide(silent, monkeypatch):
     assert chosen(silent, members={"run_trial": print})[0] == 1
     monkeypatch.setenv("TUNE_WORKERS", "2")

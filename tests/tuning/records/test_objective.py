@@ -31,6 +31,7 @@ def test_only_whole_names_of_keras_have_a_direction(metric, outputs, direction):
 
 def test_a_direction_that_is_given_is_kept():
     assert Objective.parse("val_loss:max") == Objective("val_loss", "max")
+    assert Objective.parse("val_f1:macro:max") == Objective("val_f1:macro", "max")
     assert Objective.parse(MOST) is MOST and str(MOST) == "val_accuracy:max" and Objective.parse(str(MOST)) == MOST
 
 
