@@ -25,6 +25,8 @@ from tuning import programs
 from tuning.compiled import eligibility
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import CannotCompileError, NotWorthwhileError, ShortBatch
+from tuning.compiled.jax_numbers import Slots, numbers_of
+from tuning.compiled.numbers import Kind, Number, kinds_of
 from tuning.compiled.state import constants_of, flat, has_own_steps, held, replaced
 
 n_bodies_traced = 0
@@ -41,10 +43,12 @@ class State:
     Attributes:
         variables: Keras's, by kind, as in `Values`.
         constants: the tensors that are statistics of its layers.
+        numbers: see `numbers`.
     """
 
     variables: tuple[list[Any], list[Any], list[Any], list[Any]]
     constants: list[Any]
+    numbers: list[float]
 
     def read(self) -> Values:
         """Return the variables' values."""
@@ -63,7 +67,7 @@ def state_of(model: Any) -> State:
     optimizer = [] if model.optimizer is None else model.optimizer.variables
     kinds = (model.trainable_variables, model.non_trainable_variables, optimizer, model.metrics_variables)
     a, b, c, d = map(list, kinds)
-    return State((a, b, c, d), held(constants_of(model)))
+    return State((a, b, c, d), held(constants_of(model)), held(numbers_of(model)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,10 +75,13 @@ class Program:
     """A compiled epoch.
 
     Attributes:
-        epoch: takes values, constants, tensors to train on, their order, number of batches, whether to train on the
-            short one, tensors to validate on, and likewise; returns values, and those of both kinds of metrics.
+        epoch: takes values, constants and numbers, tensors to train on, their order, number of batches, whether to
+            train on the short one, tensors to validate on, and likewise; returns values, and those of both kinds of
+            metrics.
         names, short, is_bound, trace_seconds, compile_seconds: see `backends.Program`.
         variables: shapes and types of the model's variables.
+        slots: what it makes of the model's numbers, and where that is in an array.
+        kinds: those of the numbers, where they are arguments; None where they are constants.
         traced: the epoch as it was traced, of flat arguments, and the form of what it returns.
         several: programs for several models at once, by whether all have the same samples.
     """
@@ -84,21 +91,27 @@ class Program:
     short: ShortBatch
     is_bound: bool
     variables: Any
+    slots: Slots
+    kinds: list[Kind] | None
     trace_seconds: float
     compile_seconds: float
     traced: tuple[Callable[..., Any], Any]
     several: dict[bool, Callable[..., Any]] = dataclasses.field(default_factory=dict)
-    takes_numbers = False
+
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether the model's numbers are arguments."""
+        return self.kinds is not None
 
     def fits(self, model: Any) -> bool:
-        """Tell whether `model` has variables such as the program expects."""
-        return bool(_specs(state_of(model)) == self.variables)
+        """Tell whether `model` has variables, and numbers, such as the program expects."""
+        return bool(_specs(state_of(model)) == self.variables) and self.kinds in (None, kinds_of(model))
 
     def run(
         self, state: State, training: Samples, validation: Samples | None, order: Any, n_rows: int, validate: bool
     ) -> tuple[list[Any], list[Any]]:
         """Train a model for an epoch and validate it; see `backends.Program`."""
-        values, *results = self.epoch(*_arguments(state, training, validation, order, n_rows, validate))
+        values, *results = self.epoch(*_arguments(self.slots, state, training, validation, order, n_rows, validate))
         state.write(values)
         train, test = jax.device_get(results)
         return train, test
@@ -113,7 +126,7 @@ class Program:
         """
         is_same = all(e[1] is epochs[0][1] and e[2] is epochs[0][2] for e in epochs)
         n_lanes = 1 << (len(epochs) - 1).bit_length()
-        given = [_arguments(*epoch) for epoch in (*epochs, *[epochs[0]] * (n_lanes - len(epochs)))]
+        given = [_arguments(self.slots, *epoch) for epoch in (*epochs, *[epochs[0]] * (n_lanes - len(epochs)))]
         lanes = _repeated(given[0][:2], n_lanes)
         for lane in range(1, len(epochs)):
             lanes = _with_lane(lanes, lane, given[lane][:2])
@@ -155,19 +168,24 @@ def compile_epoch(
         NotWorthwhileError: something in them convolves, on a CPU.
     """
     del by_xla, key  # JAX knows what it has compiled by the program alone
-    try:
-        return _compile(model, training, validation)
-    except NotWorthwhileError:
-        raise
-    except Exception as error:  # `model.fit` shows what is wrong
-        raise CannotCompileError(f"{type(error).__name__}: {error}") from error
+    errors, places = [], numbers_of(model)
+    # What cannot be traced with its numbers as arguments may be with them as constants.
+    for numbers in (places, []) if places else ([],):
+        try:
+            return _compile(model, training, validation, numbers)
+        except NotWorthwhileError:
+            raise
+        except Exception as error:  # `model.fit` shows what is wrong
+            errors.append(f"{type(error).__name__}: {error}")
+    raise CannotCompileError(errors[-1])
 
 
-def _compile(model: Any, training: Samples, validation: Samples | None) -> Program:
+def _compile(model: Any, training: Samples, validation: Samples | None, numbers: list[Number]) -> Program:
+    """Return a program in which the numbers that are at `numbers` are arguments."""
     started = time.perf_counter()
-    state, steps = state_of(model), _Steps(model, training, validation)
+    state, steps = state_of(model), _Steps(model, training, validation, numbers)
     order = np.zeros(training.size, "int32")
-    arguments = _arguments(state, training, validation, order, 0, validate=False)
+    arguments = _arguments(steps.slots, state, training, validation, order, 0, validate=False)
     traced = jax.jit(_one_program(steps)).trace(*arguments)
     if not eligibility.has_accelerator() and _is_convolving(traced.jaxpr.jaxpr):
         raise NotWorthwhileError("XLA is slow at convolutions inside a loop on a CPU")
@@ -182,6 +200,8 @@ def _compile(model: Any, training: Samples, validation: Samples | None) -> Progr
         ShortBatch.SECOND if has_short else ShortBatch.WHOLE,
         is_bound,
         _specs(state),
+        steps.slots,
+        kinds_of(model) if numbers else None,
         traced_at - started,
         time.perf_counter() - traced_at,
         (jaxpr_as_fun(traced.jaxpr), jax.tree.structure(traced.out_info)),
@@ -189,13 +209,13 @@ def _compile(model: Any, training: Samples, validation: Samples | None) -> Progr
 
 
 def _arguments(
-    state: State, training: Samples, validation: Samples | None, order: Any, n_rows: int, validate: bool
+    slots: Slots, state: State, training: Samples, validation: Samples | None, order: Any, n_rows: int, validate: bool
 ) -> tuple[Any, ...]:
     """Return the arguments of `Program.epoch`."""
     n_validation = validation.n_rows if validation is not None and validate else 0
     return (
         state.read(),
-        state.constants,
+        (state.constants, slots.filled(state.numbers)),
         [*training.tensors],
         order,
         *_counts(training, n_rows),
@@ -275,10 +295,11 @@ def _count(n: int) -> None:
 class _Steps:
     """The pieces of an epoch, as pure functions of the model's values."""
 
-    def __init__(self, model: Any, training: Samples, validation: Samples | None) -> None:
+    def __init__(self, model: Any, training: Samples, validation: Samples | None, numbers: list[Number]) -> None:
         self.names: dict[str, tuple[str, ...]] = {"train": (), "test": ()}
         self.samples: dict[str, Any] = {"train": training, "test": validation}
         self._model, self._has_own = model, has_own_steps(model)
+        self._numbers, self.slots = numbers, Slots(len(numbers))
         self._last: dict[str, Any] = {}
 
     def begin(self, values: Values) -> Values:
@@ -336,7 +357,9 @@ class _Steps:
         _count(n_bodies_traced + (phase == "train"))
         samples = self.samples[phase]
         data = samples.pack([tensor.at[rows].get(mode="promise_in_bounds") for tensor in tensors])
-        with replaced(constants_of(self._model), constants):
+        tensors, entries = constants
+        numbers = self.slots.arguments(self._numbers, entries)
+        with replaced([*constants_of(self._model), *self._numbers], [*tensors, *numbers]):
             if phase == "train":
                 logs, (a, b, c, d) = self._model.train_step(values, data)
                 return (list(a), list(b), list(c), list(d)), logs

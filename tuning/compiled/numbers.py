@@ -98,8 +98,11 @@ def _on_both_sides(operation: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
     def left(self: Argument, other: Any) -> Any:
         return self._with(other, operation)
 
+    def turned(mine: Any, given: Any) -> Any:
+        return operation(given, mine)
+
     def right(self: Argument, other: Any) -> Any:
-        return self._with(other, lambda mine, given: operation(given, mine))
+        return self._with(other, turned)
 
     return left, right
 
@@ -119,7 +122,6 @@ class Argument:
     how tensors take it for one of them, is said by the subclass of what Keras runs on.
 
     Args:
-        tensor: [], an argument of the program.
         value: the number itself; None where it was computed from one.
         limits: what it may be compared with.
     """
@@ -127,22 +129,20 @@ class Argument:
     __array_ufunc__ = None  # so that NumPy's numbers leave arithmetic to this class
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, tensor: Any, value: float | None = None, limits: tuple[int, ...] = ()) -> None:
-        self._tensor, self._value, self._limits = tensor, value, limits
+    def __init__(self, value: float | None = None, limits: tuple[int, ...] = ()) -> None:
+        self._value, self._limits = value, limits
 
     def among_tensors(self) -> Any:
         """Return the tensor that meets others."""
-        return self._tensor
+        raise NotImplementedError
 
-    def among_numbers(self, number: float) -> Any:
-        """Return what is to meet this argument in the place of a number of Python's."""
-        return number
+    def among_numbers(self, other: Any, operation: Callable[[Any, Any], Any]) -> Any:
+        """Return what an operation makes of it and a number, of Python's or another argument."""
+        raise NotImplementedError
 
     def _with(self, other: Any, operation: Callable[[Any, Any], Any]) -> Any:
-        if isinstance(other, Argument):
-            return type(self)(operation(self._tensor, other._tensor))
-        if isinstance(other, (int, float)):
-            return type(self)(operation(self._tensor, self.among_numbers(other)))
+        if isinstance(other, (int, float, Argument)):
+            return self.among_numbers(other, operation)
         return operation(self.among_tensors(), other)
 
     def _is(self, other: Any, compared: Callable[[float, float], bool]) -> bool:
@@ -150,8 +150,8 @@ class Argument:
             raise NotAnArgumentError(f"a number is compared with {other!r}")
         return compared(self._value, other)
 
-    def __neg__(self) -> Argument:
-        return type(self)(-self._tensor)
+    def __neg__(self) -> Any:
+        return self * -1
 
     def __bool__(self) -> bool:
         return bool(self != 0)

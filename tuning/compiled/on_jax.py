@@ -16,8 +16,8 @@ from jax.experimental.compilation_cache import compilation_cache
 from tuning import programs
 from tuning.compiled import jax_program
 from tuning.compiled.arrays import UnsupportedDataError
+from tuning.compiled.jax_numbers import numbers_of
 from tuning.compiled.jax_program import compile_epoch, state_of
-from tuning.compiled.numbers import Number
 from tuning.compiled.state import convolving_layer
 
 _SETTINGS = (
@@ -29,12 +29,7 @@ _SETTINGS = (
     "jax_debug_nans",
 )
 
-__all__ = ["compile_epoch", "state_of"]
-
-
-def numbers_of(model: Any) -> list[Number]:
-    """Return none: whatever is no variable of a model's is a constant in its programs."""
-    return []
+__all__ = ["compile_epoch", "numbers_of", "state_of"]
 
 
 def _keep_programs() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -13,7 +13,16 @@ from tuning.compiled.state import held, replaced
 
 
 class TensorFlowArgument(Argument):
-    """It is of 64 bits, as Python's numbers are, until it meets a tensor."""
+    """It is of 64 bits, as Python's numbers are, until it meets a tensor.
+
+    Args:
+        tensor: float64 [], an argument of the program.
+        value, limits: see `Argument`.
+    """
+
+    def __init__(self, tensor: tf.Tensor, value: float | None = None, limits: tuple[int, ...] = ()) -> None:
+        super().__init__(value, limits)
+        self._tensor = tensor
 
     def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> tf.Tensor:
         return tf.cast(self._tensor, tf.float32 if dtype is None else dtype, name=name)
@@ -22,9 +31,10 @@ class TensorFlowArgument(Argument):
         """Return the tensor that meets others, of 32 bits."""
         return self.__tf_tensor__()
 
-    def among_numbers(self, number: float) -> tf.Tensor:
-        """Return what is to meet this argument in the place of a number of Python's."""
-        return tf.constant(number, tf.float64)
+    def among_numbers(self, other: Any, operation: Callable[[Any, Any], Any]) -> TensorFlowArgument:
+        """Return what an operation makes of it and a number."""
+        number = other._tensor if isinstance(other, TensorFlowArgument) else tf.constant(other, tf.float64)
+        return TensorFlowArgument(operation(self._tensor, number))
 
 
 @contextlib.contextmanager

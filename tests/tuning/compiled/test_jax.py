@@ -71,16 +71,18 @@ def test_a_program_that_refers_to_something_else_is_not_shared():
 
 
 def test_a_failed_compilation_leaves_no_trace():
-    class FailsOnce(keras.layers.Layer):
-        has_failed = False
+    class FailsTwice(keras.layers.Layer):
+        """With numbers as arguments, and as constants."""
+
+        n_failures = 0
 
         def call(self, x, training=False):
-            if training and not FailsOnce.has_failed:
-                FailsOnce.has_failed = True
+            if training and FailsTwice.n_failures < 2:
+                FailsTwice.n_failures += 1
                 raise ValueError("not this time")
             return x
 
-    model = cases.mlp(FailsOnce())
+    model = cases.mlp(FailsTwice())
     before = model.get_weights()
     history = training.fit(model, **ARRAYS, verbose=0).history
     report = training.last_report(model)
