@@ -2,9 +2,8 @@
 
 Owns how a model's epochs are run, and nothing else: no trials, no searches, no checkpoints. Keras is
 loaded when a name of this package is first used. What differs between TensorFlow and JAX is behind `backends`; what
-follows is true of TensorFlow. On JAX a short last batch always has a body of its own, numbers of optimizers are
-constants, convolutions on a CPU and data that come in batches are left to Keras, and indices are checked no more than
-Keras checks them there.
+follows is true of TensorFlow. On JAX a short last batch always has a body of its own, convolutions on a CPU and data
+that come in batches are left to Keras, and indices are checked no more than Keras checks them there.
 
 An epoch, training and validation, is one XLA program over arrays that stay on the device. It calls the
 model's own `train_step` and `test_step`, so losses, metrics, several outputs, regularizers and custom steps
