@@ -10,9 +10,9 @@ from tests.tuning.compiled import cases
 from tests.tuning.compiled.cases import CLASSES, ONE_HOT, N, X, Y
 from tests.tuning.compiled.test_parity import BY_NAME, PLAIN, WHOLE, assert_parity, data
 from tuning import compiled as training
-from tuning.compiled import arrays, fitting, numbers
+from tuning.compiled import arrays, fitting
 from tuning.compiled.architecture import key_of
-from tuning.compiled.numbers import Number, numbers_of
+from tuning.compiled.numbers import Argument, Number, numbers_of
 from tuning.compiled.state import held, replaced
 
 ARGUMENTS = PLAIN if cases.BACKEND == "tensorflow" else PLAIN | WHOLE
@@ -254,7 +254,7 @@ def test_numbers_are_back_after_an_error_in_the_midst_of_a_trace(is_saved_by_con
 
     def failing(self, gradient, variable, learning_rate):
         genuine(self, gradient * self.momentum, variable, learning_rate)
-        is_argument = isinstance(self.momentum, numbers.Argument)
+        is_argument = isinstance(self.momentum, Argument)
         seen.add(is_argument)
         if is_argument or not is_saved_by_constants:
             raise ValueError("not this time")
@@ -268,4 +268,4 @@ def test_numbers_are_back_after_an_error_in_the_midst_of_a_trace(is_saved_by_con
     assert training.last_report(model).compiled == is_saved_by_constants
     assert type(model.optimizer.momentum) is float and model.optimizer.momentum == 0.9
     gc.collect()
-    assert not [thing for thing in gc.get_objects() if isinstance(thing, numbers.Argument)]
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, Argument)]
