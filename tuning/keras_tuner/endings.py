@@ -38,6 +38,7 @@ class Endings:
         self._tasks: dict[int, Task] = {}
         self._paused: set[int] = set()
         self._last: dict[int, Report] = {}
+        self._waiting: list[Message] = []
         self.is_broken_off = False
 
     @property
@@ -68,13 +69,33 @@ class Endings:
                 if decision is not Decision.GO and not message.amends:
                     self._paused.add(message.number)
                 return decision
-            if isinstance(message, Failed) and message.is_fatal:
-                self._end_search(message)
-            elif isinstance(message, (Finished, Failed)) and message.number not in self._paused:
-                return self._end(message, handle)
-            return handle(message)
+            if self._waits(message):
+                self._waiting.append(message)
+                return Decision.GO
+            return self._take(message, handle)
 
+        for message in [message for message in self._waiting if not self._waits(message)]:
+            self._waiting.remove(message)
+            self._take(message, handle)
         self._inner.poll(ended_first)
+
+    def _waits(self, message: Message) -> bool:
+        """Tell whether a failure that may end the search comes before the ends of trials that were begun earlier."""
+        if not isinstance(message, Failed) or message.number in self._paused:
+            return False
+        if not message.is_fatal and not private.is_at_its_limit(self._tuner.oracle):
+            return False
+        earlier = (task for number, task in self._tasks.items() if number < message.number)
+        return any(
+            task.run.note[TRIAL] in self._space.trials and task.run.number not in self._paused for task in earlier
+        )
+
+    def _take(self, message: Message, handle: Handler) -> Decision:
+        if isinstance(message, Failed) and message.is_fatal:
+            self._end_search(message)
+        elif isinstance(message, (Finished, Failed)) and message.number not in self._paused:
+            return self._end(message, handle)
+        return handle(message)
 
     def close(self) -> None:
         self._inner.close()

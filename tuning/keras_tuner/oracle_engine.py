@@ -84,11 +84,18 @@ class OracleEngine(Engine):
             self._tuner.on_trial_end(found)
 
     def abandon(self) -> None:
-        """Forget the trials that are under way: the one whose end was the last would have come before them."""
-        for trial_id in self._space.trials:
-            private.forget(self._tuner.oracle, trial_id)
+        """Forget the trials that are under way and were begun last: the one that ended the search came before them.
+
+        One before it stays under way, and is run when the search goes on: an oracle names its next trial after how
+        many there are.
+        """
+        oracle = self._tuner.oracle
+        for trial_id in reversed(list(oracle.start_order)):
+            if trial_id not in self._space.trials:
+                break
+            private.forget(oracle, trial_id)
         self._space.trials.clear()
-        self._tuner.oracle.save()
+        oracle.save()
 
     def should_stop(self, trial: Trial) -> bool:
         return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -163,6 +164,13 @@ def run_trial(tuner: Any, trial: Any, args: Any, kwargs: Any) -> None:
 def attempts(oracle: Any, trial_id: str) -> int:
     """Return how often a trial has been run to its end."""
     return int(oracle._run_times.get(trial_id, 0))
+
+
+def is_at_its_limit(oracle: Any) -> bool:
+    """Tell whether one more failure in a row would be too many."""
+    ended = reversed([oracle.trials[trial_id].status for trial_id in oracle.end_order])
+    row, limit = len(list(itertools.takewhile("FAILED".__eq__, ended))), oracle.max_consecutive_failed_trials
+    return limit is not None and row + 1 >= limit
 
 
 def load_trial(oracle: Any, trial_id: str) -> Any:

@@ -47,11 +47,14 @@ def test_what_the_oracle_refuses_in_a_worker_is_not_told_again(tuners, tmp_path)
 
 
 FATAL = """
+import os, time
 import keras_tuner as kt
 
 class Fatal(kt.RandomSearch):
     def run_trial(self, trial, *args, **kwargs):
-        if trial.trial_id == "1":
+        if trial.trial_id == "0":
+            time.sleep(0.5)
+        if trial.trial_id == "1" and not os.path.exists("again"):
             raise kt.errors.FatalRuntimeError("stop it")
         return float(trial.hyperparameters.Int("a", 0, 999))
 
@@ -60,9 +63,12 @@ try:
     tuner.search(verbose=0)
 except kt.errors.FatalRuntimeError as error:
     assert str(error) == "stop it" and "run_trial" in str(error.__cause__), error.__cause__
-    assert {i: t.status for i, t in tuner.oracle.trials.items() if t.status != "COMPLETED"} == {"1": "RUNNING"}
+    assert {i: t.status for i, t in tuner.oracle.trials.items()} == {"0": "COMPLETED", "1": "RUNNING"}
 else:
     raise SystemExit("nothing was raised")
+open("again", "w").close()
+tuner.search(verbose=0)
+assert {i: t.status for i, t in tuner.oracle.trials.items()} == {str(i): "COMPLETED" for i in range(9)}
 """
 
 
