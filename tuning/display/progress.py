@@ -53,7 +53,7 @@ class PlainProgress(Observer):
 
     def __init__(self, max_trials: int | None = None, says_best: bool = True) -> None:
         self._max_trials, self._says_best = max_trials, says_best
-        self._trials: dict[int, Trial] = {}
+        self._words: dict[int, str] = {}  # for the state of each trial
         self._states: Counter[str] = Counter()
         self._ranking: Ranking | None = None
         self._definition: Definition | None = None
@@ -78,7 +78,7 @@ class PlainProgress(Observer):
 
     def search_started(self, definition: Definition, trials: Sequence[Trial]) -> None:
         self._definition = definition
-        self._trials, self._states, self._ranking = {}, Counter(), Ranking(definition.objective)
+        self._words, self._states, self._ranking = {}, Counter(), Ranking(definition.objective)
         for trial in trials:
             self._count(trial)
         self._resumed, self._n_runs = f"resumed with {counts(trials, is_live=False)}" if trials else "", 0
@@ -118,6 +118,7 @@ class PlainProgress(Observer):
         self._count(trial)
 
     def search_ended(self, trials: Sequence[Trial], reason: str) -> None:
+        trials = list(trials)  # looked at several times
         self._say(self._end(trials, reason))
         if self._says_best and self._definition is not None:
             self._say(best_line(self._definition, trials))
@@ -136,16 +137,16 @@ class PlainProgress(Observer):
         return engine_kind(definition.engine).default_trials(definition)
 
     def _best_so_far(self) -> str:
-        best = [] if self._ranking is None else self._ranking.first(1)
-        return f"; best {score(self._trials[best[0]].score)} (trial {best[0]})" if best else ""
+        best = None if self._ranking is None else self._ranking.best()
+        return "" if best is None else f"; best {score(best[1])} (trial {best[0]})"
 
     def _count(self, trial: Trial) -> None:
         """Take in what a trial is by now."""
-        before = self._trials.get(trial.number)
+        before, now = self._words.get(trial.number), state(trial, is_live=True)
         if before is not None:
-            self._states[state(before, is_live=True)] -= 1
-        self._states[state(trial, is_live=True)] += 1
-        self._trials[trial.number] = trial
+            self._states[before] -= 1
+        self._states[now] += 1
+        self._words[trial.number] = now
         if self._ranking is not None:
             self._ranking.update(trial)
 

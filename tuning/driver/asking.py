@@ -161,7 +161,7 @@ class OpenStudy:
     def trials(self) -> list[Trial]:
         """All trials by number, as they are stored."""
         with self._turn:
-            return [self._search.trials[number] for number in sorted(self._search.trials)]
+            return list(self._search.trials.listed())
 
     @property
     def best(self) -> Trial | None:

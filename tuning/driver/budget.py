@@ -41,11 +41,11 @@ class Budget:
             raise OptionError(must("budget", rule, text))
         return cls(epochs=int(number)) if found[2] == EPOCHS else cls(seconds=number * SECONDS_OF[found[2]])
 
-    def is_spent(self, trials: Collection[Trial], slots: int) -> bool:
+    def is_spent(self, epochs: int, seconds: float, slots: int) -> bool:
         """Tell whether so much has been trained; seconds are divided by the trials that are trained at once."""
         if self.epochs is not None:
-            return sum(trial.epochs for trial in trials) >= self.epochs
-        return self.seconds is not None and sum(trial.seconds for trial in trials) >= self.seconds * max(slots, 1)
+            return epochs >= self.epochs
+        return self.seconds is not None and seconds >= self.seconds * max(slots, 1)
 
     def __str__(self) -> str:
         if self.epochs is not None:
@@ -65,10 +65,46 @@ class Limits:
     budget: Budget | None = None
     tolerance: float | None = None
 
-    def reached(self, trials: Collection[Trial], slots: int, definition: Definition) -> str:
-        """Return the reason; empty while there is none."""
-        if self.budget is not None and self.budget.is_spent(trials, slots):
-            return f"the budget of {self.budget} is spent"
-        if self.tolerance is not None and not definition.several:
-            return reason_to_stop(trials, definition.objective, self.tolerance)
+
+class Tally:
+    """What the trials of a search have cost and come to, kept up to date so that nobody looks at thousands of them.
+
+    Args:
+        limits: of the search.
+        definition: of the study.
+    """
+
+    def __init__(self, limits: Limits, definition: Definition) -> None:
+        self._budget, self._objective = limits.budget, definition.objective
+        self._tolerance = None if definition.several else limits.tolerance
+        self._epochs, self._seconds = 0, 0.0  # of finished trials
+        self._scores: dict[int, float] = {}  # of those that keep all constraints, where they matter
+
+    def ended(self, trial: Trial) -> None:
+        """Take in a trial, if it is finished."""
+        if trial.state.is_finished:
+            self._epochs, self._seconds = self._epochs + trial.epochs, self._seconds + trial.seconds
+            if self._tolerance is not None and trial.is_feasible and trial.score is not None:
+                self._scores[trial.number] = trial.score
+
+    def goes_on(self, trial: Trial) -> None:
+        """Leave out a trial that was finished, and is trained again."""
+        if trial.state.is_finished:
+            self._epochs, self._seconds = self._epochs - trial.epochs, self._seconds - trial.seconds
+            self._scores.pop(trial.number, None)
+
+    def reached(self, unfinished: Collection[Trial], slots: int) -> str:
+        """Return why nothing more should be asked for; empty while there is no reason.
+
+        Args:
+            unfinished: all trials that are not finished.
+            slots: runs that are trained at once.
+        """
+        if self._budget is not None:
+            epochs = self._epochs + sum(trial.epochs for trial in unfinished)
+            seconds = self._seconds + sum(trial.seconds for trial in unfinished)
+            if self._budget.is_spent(epochs, seconds, slots):
+                return f"the budget of {self._budget} is spent"
+        if self._tolerance is not None:
+            return reason_to_stop([self._scores[n] for n in sorted(self._scores)], self._objective, self._tolerance)
         return ""

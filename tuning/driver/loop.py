@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tuning.driver.budget import Limits
+from tuning.driver.budget import Limits, Tally
 from tuning.driver.interruption import GRACE_SECONDS, INTERRUPTED, OUT_OF_TIME, PAUSES, interruptible, wait_for_stop
 from tuning.driver.known_space import KnownSpace
 from tuning.driver.observer import Observer, notify, remark
@@ -29,6 +29,7 @@ from tuning.executors.base import Executor
 from tuning.records import trainings
 from tuning.records.constraint import excesses
 from tuning.records.definition import Definition
+from tuning.records.packed import Trials
 from tuning.records.trial import RETURNED, Run, State, Training, Trial
 from tuning.storage.folder import CHECKPOINTS
 from tuning.storage.reading import unswept
@@ -44,7 +45,7 @@ class Search:
     Attributes:
         definition: what is searched.
         engine, executor, store, observers: see their doors.
-        path: the study's folder.
+        path, trials: the study's folder, and its trials by number, once the search has begun.
         keep: number of best trials whose weights are kept.
         training: what all runs have in common.
         deadline: `time.monotonic()` after which running trials pause; None for no limit.
@@ -63,11 +64,12 @@ class Search:
     deadline: float | None = None
     limits: Limits = Limits()
     retries: int = 1
+    trials: Trials = field(default_factory=Trials)
     stopping: str = ""
     stopped_at: float = 0.0
 
     def __post_init__(self) -> None:
-        self.trials: dict[int, Trial] = {}
+        self._tally = Tally(self.limits, self.definition)
         self._resting: set[int] = set()  # trials between two runs
         self._waiting: list[Key] = []  # trainings of runs that have begun, and runs that an interruption has cut
         self._unanswered: set[Key] = set()  # trainings whose last answer may have got lost with a process
@@ -99,23 +101,22 @@ class Search:
         self.end()
         if self.stopping == INTERRUPTED:
             raise KeyboardInterrupt
-        raise_if_all_failed(self._listed())
+        raise_if_all_failed(self.trials.listed())
 
     # Its parts, for whoever lets a program of its own train, one step at a time ------------------------------
 
     def begin(self) -> None:
         """Read the study, and tell that it is searched."""
         with unswept():
-            self._resume()
-            self._notify("search_started", self.definition, self._listed())
+            self._notify("search_started", self.definition, self._resumed())
         self._close_settled()
 
     def end(self) -> None:
         """Close what rests, unless the search only pauses, and tell that it is over."""
         if self.stopping not in PAUSES:
             self._close(self._resting)
-        self._weights.tidy(self.trials)
-        self._notify("search_ended", self._listed(), self.stopping)
+        self._weights.tidy()
+        self._notify("search_ended", self.trials.listed(), self.stopping)
 
     def start_runs(self) -> bool:
         """Fill the free slots; tell whether the search goes on.
@@ -137,7 +138,7 @@ class Search:
             if self._waiting:
                 self._start_training(*self._waiting.pop(0))
                 continue
-            enough = self.limits.reached(self.trials.values(), slots, self.definition)
+            enough = self._tally.reached(self.trials.unfinished, slots)
             answer = self._proposals.enough(enough) if enough else self._proposals.ask(len(self.trials), slots)
             if isinstance(answer, Run):
                 self._begin_run(answer)
@@ -181,19 +182,21 @@ class Search:
 
     # Beginnings -------------------------------------------------------------------------------------------
 
-    def _resume(self) -> None:
-        """Read the study, tell the engine, and put runs that were under way first in line."""
+    def _resumed(self) -> list[Trial]:
+        """Read the study, tell the engine, put runs that were under way first in line, and return the trials."""
         trials, state = self.store.read()
-        self.trials = {trial.number: trial for trial in trials}
         self._resting = {t.number for t in trials if t.state is State.RUNNING and not t.is_training}
         marks = [m for t in trials for run in t.runs for m in (run.asked, run.ended) if m is not None]
         self._events = count(max(marks, default=-1) + 1)
         for trial in trials:
+            self.trials[trial.number] = trial
+            self._tally.ended(trial)
             self._space.learn(trial)
         self.engine.restore(trials, state)
         self._waiting = [(t.number, index) for t in trials if t.is_training for index in trainings.not_ended(t)]
         self._unanswered = set(self._waiting)
-        self._weights.tidy(self.trials)
+        self._weights.take_up(trials, self.trials)
+        return trials
 
     def _begin_run(self, run: Run) -> None:
         """Store a trial with its new run, together with the state of the engine, and put its trainings in line."""
@@ -203,6 +206,7 @@ class Search:
             trial = replace(trainings.new_trial(self.definition, run.number, run.values), started_at=time.time())
         if run.source is not None and not self.definition.told:
             self._weights.take_over(trial, self.trials[run.source])
+        self._tally.goes_on(trial)
         trial = trainings.with_run(trial, run, self.definition.objective)
         self.store.begin(trial, self.engine.dump(), self._space.hyperparameters)
         self.trials[trial.number] = trial
@@ -380,21 +384,17 @@ class Search:
 
     def _with_end_stored(self, trial: Trial) -> Trial:
         trial = replace(trial, ended_at=time.time())
+        self._tally.ended(trial)
         self.store.close_trial(trial, excesses(trial, self.definition.constraints))
         return trial
 
     def _stop(self, reason: str) -> None:
         self.stopping, self.stopped_at = reason, time.monotonic()
 
-    # Small things -----------------------------------------------------------------------------------------
-
     def _update(self, trial: Trial, index: int, training: Training) -> Trial:
         """Return the trial after something became of one of its trainings; it is the one known from now on."""
         trial = self.trials[trial.number] = trainings.with_training(trial, index, training, self.definition.objective)
         return trial
-
-    def _listed(self) -> list[Trial]:
-        return [self.trials[number] for number in sorted(self.trials)]
 
     def _notify(self, event: str, *records: Any) -> None:
         notify(self.observers, event, *records)

@@ -18,6 +18,7 @@ from tuning.engines.registry import engine_kind, make_engine, stored_options
 from tuning.errors import StudyError
 from tuning.executors.base import Executor
 from tuning.records.definition import Definition
+from tuning.records.packed import Trials
 from tuning.storage.folder import DATABASE, TENSORBOARD, delete_files, study_files
 from tuning.storage.lock import locked, refuse_if_locked
 from tuning.storage.store import Store
@@ -55,13 +56,15 @@ def opened_search(
     resources.enter_context(locked(path))
     store = opened(path, request.storage, definition, request.overwrite)
     resources.enter_context(contextlib.closing(store))
+    known = Trials()
     return Search(
         definition=definition,
         engine=engine,
         executor=executor,
         store=store,
         path=path,
-        observers=[TensorBoardObserver(path / TENSORBOARD), *request.observers],
+        observers=[TensorBoardObserver(path / TENSORBOARD, known), *request.observers],
+        trials=known,
         keep=request.keep,
         retries=request.retries,
         limits=Limits(None if request.budget is None else Budget.read(request.budget), request.tolerance),

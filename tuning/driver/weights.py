@@ -6,7 +6,7 @@ there are. `tuning.training.checkpoints` owns the files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from tuning.records.definition import Definition
@@ -34,17 +34,22 @@ class Weights:
         self._kept: set[int] = set()
         self._epochs: dict[Key, set[int]] = {}  # after which there may be files of a training's last epoch
 
-    def tidy(self, trials: Mapping[int, Trial]) -> None:
-        """Look at all trials and all files, and delete what nobody needs.
+    def take_up(self, trials: Iterable[Trial], by_number: Mapping[int, Trial]) -> None:
+        """Take in all trials of a search that goes on, and delete what nobody needs.
 
         Args:
-            trials: of the search, by number; looked at again whenever something happens.
+            trials: as they are now.
+            by_number: the same, looked at again whenever something happens.
         """
-        self._trials = trials
-        for trial in trials.values():
+        self._trials = by_number
+        for trial in trials:
             self._rank(trial)
             for index, training in enumerate(trial.trainings):
                 self.written(trial.number, index, training.checkpoint)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Look at all files, and delete what nobody needs."""
         self._kept = self._wanted()
         checkpoints.prune(self._folder, self._kept, self._goes_on_from)
 

@@ -33,6 +33,7 @@ from tuning.keras_tuner.workers import chosen
 from tuning.preflight.labels import oddities
 from tuning.records.definition import Definition
 from tuning.records.objective import Objective
+from tuning.records.packed import Trials
 from tuning.storage.folder import TENSORBOARD
 from tuning.storage.lock import locked
 from tuning.tensorboard import TensorBoardObserver
@@ -103,7 +104,8 @@ def _search(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         resources.enter_context(locked(path))
         store, definition = agreed(path, _definition(tuner, space, path, epochs), tuner.oracle)
         resources.enter_context(closing(store))
-        board = TensorBoardObserver(path / TENSORBOARD)
+        trials = Trials()
+        board = TensorBoardObserver(path / TENSORBOARD, trials)
         try:
             Search(
                 definition=definition,
@@ -114,6 +116,7 @@ def _search(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
                 observers=[board],
                 keep=0,
                 training=TrainingOptions(),
+                trials=trials,
             ).run()
         except SearchFailedError:
             pass  # KerasTuner leaves it to the program to look at its trials

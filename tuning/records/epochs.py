@@ -95,6 +95,15 @@ class PackedEpochs(Sequence[Metrics]):
             numbers.byteswap()
         return {"names": list(self.names), "numbers": base64.b64encode(numbers.tobytes()).decode()}
 
+    @classmethod
+    def from_bytes(cls, names: Sequence[str], numbers: bytes) -> PackedEpochs:
+        """Return the epochs of which `to_bytes` has made these numbers, on the same machine."""
+        return cls(names, array("d", numbers))
+
+    def to_bytes(self) -> bytes:
+        """Return the numbers as this machine has them."""
+        return self._numbers.tobytes()
+
     def __len__(self) -> int:
         return len(self._numbers) // len(self.names)
 

@@ -10,7 +10,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tuning.records.objective import Objective
@@ -31,7 +31,10 @@ class Gain:
 def last_gain(trials: Iterable[Trial], objective: Objective) -> Gain | None:
     """Return what the last third of the finished trials gained, at least `LEAST`; None with too few before them."""
     finished = [t for t in sorted(trials, key=lambda t: t.number) if t.state.is_finished and t.is_feasible]
-    scores = [t.score for t in finished if t.score is not None]
+    return _last_gain([t.score for t in finished if t.score is not None], objective)
+
+
+def _last_gain(scores: Sequence[float], objective: Objective) -> Gain | None:
     n_last = max(LEAST, len(scores) // 3)
     if len(scores) < 2 * n_last:
         return None
@@ -39,9 +42,15 @@ def last_gain(trials: Iterable[Trial], objective: Objective) -> Gain | None:
     return Gain(n_last, abs(pick(scores) - pick(scores[:-n_last])))
 
 
-def reason_to_stop(trials: Iterable[Trial], objective: Objective, tolerance: float) -> str:
-    """Return why a search should end, when its last trials gained less than `tolerance`; empty otherwise."""
-    gain = last_gain(trials, objective)
+def reason_to_stop(scores: Sequence[float], objective: Objective, tolerance: float) -> str:
+    """Return why a search should end, when its last trials gained less than `tolerance`; empty otherwise.
+
+    Args:
+        scores: of the finished trials, in the order of their numbers.
+        objective: of the study.
+        tolerance: see above.
+    """
+    gain = _last_gain(scores, objective)
     if gain is None or gain.value >= tolerance:
         return ""
     return f"the last {gain.n_trials} trials improved {objective.name} by {gain.value:.3g}, less than {tolerance:g}"

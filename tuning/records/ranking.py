@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import math
+from array import array
 from collections.abc import Sequence
 
 from tuning.records.objective import RESOURCES, Objective
@@ -89,21 +90,32 @@ class Ranking:
 
     def __init__(self, objective: Objective) -> None:
         self._objective = objective
-        self._order: list[tuple[float, int]] = []
-        self._keys: dict[int, tuple[float, int]] = {}
+        self._keys: dict[int, float] = {}
+        self._order, self._numbers = array("d"), list[int]()  # the keys in ascending order, and whose they are
 
     def update(self, trial: Trial, counts: bool = True) -> None:
         """Put a trial where it belongs by now; nowhere unless it `counts`."""
         before = self._keys.pop(trial.number, None)
         if before is not None:
-            del self._order[bisect.bisect_left(self._order, before)]
+            place = self._place(before, trial.number)
+            del self._order[place], self._numbers[place]
         if counts and trial.score is not None and trial.state is not State.FAILED and trial.is_feasible:
-            key = self._keys[trial.number] = (self._objective.sort_key(trial.score), trial.number)
-            bisect.insort(self._order, key)
+            key = self._keys[trial.number] = self._objective.sort_key(trial.score)
+            place = self._place(key, trial.number)
+            self._order.insert(place, key)
+            self._numbers.insert(place, trial.number)
+
+    def _place(self, key: float, number: int) -> int:
+        first, last = bisect.bisect_left(self._order, key), bisect.bisect_right(self._order, key)
+        return bisect.bisect_left(self._numbers, number, first, last)
 
     def first(self, n: int) -> list[int]:
         """Return the numbers of the `n` best trials, or of all where there are fewer."""
-        return [number for _, number in self._order[:n]]
+        return self._numbers[:n]
+
+    def best(self) -> tuple[int, float] | None:
+        """Return the number of the best trial and its score; None when there is none."""
+        return (self._numbers[0], self._objective.sort_key(self._order[0])) if self._numbers else None
 
 
 class Front:

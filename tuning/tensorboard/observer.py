@@ -16,8 +16,9 @@ from tensorboard.compat.proto import event_pb2
 
 from tuning.errors import StudyError
 from tuning.records.definition import Definition
+from tuning.records.packed import Trials
 from tuning.records.trainings import alone
-from tuning.records.trial import Trial
+from tuning.records.trial import State, Trial, Values
 from tuning.tensorboard import hparams
 from tuning.tensorboard.layout import Found, Layout, remove_ours
 from tuning.tensorboard.writer import EventFile, scalars, write_once
@@ -28,12 +29,15 @@ class TensorBoardObserver:
 
     Args:
         path: the study's `tensorboard/` folder; made when the search starts.
+        trials: by number, where the search has them as they are by now; None to remember them here.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, trials: Mapping[int, Trial] | None = None) -> None:
         self._layout = Layout(Path(path))
         self._records: hparams.Records | None = None
-        self._trials: dict[int, Trial] = {}
+        self._own = Trials() if trials is None else None
+        self._trials: Mapping[int, Trial] = Trials() if trials is None else trials
+        self._shown: dict[int, tuple[Values, State]] = {}  # of the trials that are not finished
         self._under_way: dict[tuple[int, str], _UnderWay] = {}
         self._names: tuple[str, ...] = ()
         self._is_described = False
@@ -46,10 +50,12 @@ class TensorBoardObserver:
             StudyError: the folder cannot be written to.
         """
         self._records = hparams.Records(definition)
-        self._trials = {trial.number: trial for trial in trials}
-        self._under_way = {}
+        if self._own is not None:
+            self._trials = self._own = Trials()
+        self._shown, self._under_way = {}, {}
         self._names = definition.training_names
         for trial in trials:
+            self._remember(trial)
             self._records.learn(trial)
             for training in trial.trainings:
                 self._records.learn_metrics(training.curve.epochs)
@@ -57,7 +63,7 @@ class TensorBoardObserver:
         try:
             self._layout.root.mkdir(parents=True, exist_ok=True)
             self._describe()
-            self._tidy()
+            self._tidy(trials)
         except OSError as error:
             raise StudyError(
                 f"'{self._layout.root}' must be a folder that can be written to, for TensorBoard, but got: {error}."
@@ -107,9 +113,8 @@ class TensorBoardObserver:
 
     def _learn(self, trial: Trial) -> None:
         """Describe the study anew where `trial` shows something that was not known of it."""
-        before, kinds = self._trials.get(trial.number), self._known.kinds
-        self._trials[trial.number] = trial
-        is_same = before is not None and (before.values, before.state) == (trial.values, trial.state)
+        kinds, is_same = self._known.kinds, self._shown.get(trial.number) == (trial.values, trial.state)
+        self._remember(trial)
         new_values = not is_same and self._known.learn(trial)
         new_metrics = False
         for training in trial.trainings:
@@ -117,7 +122,15 @@ class TensorBoardObserver:
         if new_values or new_metrics or not self._is_described:
             self._describe()
         if new_values and any(self._known.kinds[name] != kind for name, kind in kinds.items()):
-            self._tidy()  # a column of numbers has become one of strings, in every trial
+            self._tidy(self._trials.values())  # a column of numbers has become one of strings, in every trial
+
+    def _remember(self, trial: Trial) -> None:
+        if self._own is not None:
+            self._own[trial.number] = trial
+        if trial.state.is_finished:
+            self._shown.pop(trial.number, None)
+        else:
+            self._shown[trial.number] = trial.values, trial.state
 
     def _describe(self) -> None:
         """See that the one record of the study is there; a new one gets a new folder, or TensorBoard misses it."""
@@ -131,13 +144,13 @@ class TensorBoardObserver:
 
     # Making the folder agree with the trials -----------------------------------------------------------
 
-    def _tidy(self) -> None:
-        """Write anew what is missing, incomplete or says something else than the trials do."""
+    def _tidy(self, trials: Iterable[Trial]) -> None:
+        """Write anew what is missing, incomplete or says something else than all trials of the study do."""
         found = self._layout.trials()
         for number in found.keys() - self._trials.keys():
             remove_ours(self._layout.trial(number))
-        for number, trial in self._trials.items():
-            self._tidy_trial(trial, found.get(number, Found()))
+        for trial in trials:
+            self._tidy_trial(trial, found.get(trial.number, Found()))
 
     def _tidy_trial(self, trial: Trial, found: Found) -> None:
         sessions = self._sessions(trial)

@@ -1,10 +1,13 @@
 """Searches that end because enough was trained, or because nothing is gained any more."""
 
+from dataclasses import replace
+
 import pytest
 
 import tuning
-from tuning.driver.budget import Budget, Limits
+from tuning.driver.budget import Budget, Limits, Tally
 from tuning.errors import OptionError
+from tuning.records.definition import Definition
 from tuning.records.objective import Objective
 from tuning.records.outlook import last_gain, outlook, reason_to_stop
 from tuning.records.trial import Curve, State, Training, Trial
@@ -57,9 +60,26 @@ def test_what_is_no_budget(text):
 
 
 def test_a_budget_is_spent_by_all_trials_and_time_by_those_that_are_trained_at_once():
-    three = trials(1, 1, 1)
-    assert Budget(epochs=6).is_spent(three, 1) and not Budget(epochs=7).is_spent(three, 1)
-    assert Budget(seconds=3).is_spent(three, 1) and not Budget(seconds=2).is_spent(three, 2)
+    assert Budget(epochs=6).is_spent(6, 9.0, 1) and not Budget(epochs=7).is_spent(6, 9.0, 1)
+    assert Budget(seconds=3).is_spent(9, 3.0, 1) and not Budget(seconds=2).is_spent(9, 3.0, 2)
+
+
+def tally(*known, **limits):
+    counted = Tally(Limits(**limits), Definition("s", "space", None, (), SCORE, "random", {}, 0, 2))
+    for trial in known:
+        counted.ended(trial)
+    return counted
+
+
+def test_what_trials_have_cost_is_known_without_looking_at_them_again():
+    three, running = trials(1, 1, 1), replace(trials(1)[0], number=3, state=State.RUNNING)
+    assert tally(*three, budget=Budget(epochs=6)).reached([], 1) == "the budget of 6 epochs is spent"
+    assert tally(*three, running, budget=Budget(epochs=7)).reached([], 1) == ""
+    assert tally(*three, budget=Budget(epochs=8)).reached([running], 1) == "the budget of 8 epochs is spent"
+    assert "3 seconds of training" in tally(*three, budget=Budget(seconds=3)).reached([], 1)
+    counted = tally(*three, budget=Budget(epochs=6))
+    counted.goes_on(three[0])
+    assert counted.reached([], 1) == "" and counted.reached([three[0]], 1) != ""
 
 
 @pytest.mark.medium
@@ -80,9 +100,12 @@ def test_the_last_trials_tell_what_more_would_bring():
 
 def test_tolerance_ends_a_search_whose_last_trials_gained_less():
     flat = trials(*(20 * [0.5]))
-    assert "the last 10 trials improved score by 0, less than 0.01" in reason_to_stop(flat, SCORE, 0.01)
-    assert reason_to_stop(trials(*(0.01 * n for n in range(30))), SCORE, 0.01) == ""
-    assert Limits().reached(flat, 1, None) == ""
+    reason = "the last 10 trials improved score by 0, less than 0.01"
+    assert reason_to_stop(20 * [0.5], SCORE, 0.01) == reason
+    assert reason_to_stop([0.01 * n for n in range(30)], SCORE, 0.01) == ""
+    assert tally(*reversed(flat), tolerance=0.01).reached([], 1) == reason
+    assert tally(*trials(*(0.01 * n for n in reversed(range(30)))), tolerance=0.01).reached([], 1) == reason
+    assert tally(*flat).reached([], 1) == "" and tally(*flat[:-1], tolerance=0.01).reached([], 1) == ""
 
 
 @pytest.mark.medium

@@ -61,8 +61,10 @@ class KerasTunerEngine(Engine):
         self._known_space: Any = None  # the oracle's, as it is known by now; None where it has to be copied again
         self._numbers: dict[str, int] = {}  # KerasTuner's id of each run -> our trial's number
         self._n_trials = 0
+        self._last_id = -1  # of all runs
         self._n_configurations = count_up_to(MAX_COUNTED, translation.space)
         self._refusals = Refusals()
+        self._is_restoring = False
         self._is_done = False  # whether nothing will ever be proposed again
         self._exhausted = "every configuration of the search space has been tried"
 
@@ -95,7 +97,7 @@ class KerasTunerEngine(Engine):
     @property
     def _next_id(self) -> str:
         """The id after the last, which is not how many there are: rows of a database may have been deleted."""
-        return f"{max(map(int, self._oracle.trials), default=-1) + 1:04d}"
+        return f"{self._last_id + 1:04d}"
 
     def begin_with(self, values: Mapping[str, Any]) -> Run:
         """Return a run of the next new trial with given values; the oracle learns from it as from its own."""
@@ -135,8 +137,9 @@ class KerasTunerEngine(Engine):
             record.status = "FAILED"
         else:
             record.status, (record.best_step, record.score) = "COMPLETED", best
-        self._oracle.end_order.append(record.trial_id)
         self._oracle.ongoing_trials.pop(record.trial_id, None)
+        if not self._is_restoring:
+            self._forget()
 
     def should_stop(self, trial: Trial) -> bool:
         return False
@@ -150,6 +153,7 @@ class KerasTunerEngine(Engine):
 
     def restore(self, trials: Sequence[Trial], state: Any) -> None:
         events: list[tuple[Any, Any, Any]] = []
+        self._is_restoring = True  # which runs can still be promoted is in the state
         for trial in trials:
             self._learn(trial.found)
             for index, run in enumerate(trial.runs):
@@ -161,6 +165,13 @@ class KerasTunerEngine(Engine):
         if state is not None:
             private.load(self._oracle, state)
             private.give_up_missing(self._oracle)
+        self._is_restoring = False
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of the runs that decide nothing any more: a search may have thousands of them."""
+        for run_id in private.forget(self._oracle):
+            self._numbers.pop(run_id, None)
 
     def _run(self, run_id: str, proposed: Mapping[str, Any]) -> Run:
         raw = {name: _plain(value) for name, value in proposed.items()}
@@ -184,8 +195,7 @@ class KerasTunerEngine(Engine):
         private.record(self._oracle, record)
         self._oracle.trials[record.trial_id] = record
         self._oracle.ongoing_trials[record.trial_id] = record  # keyed by worker in KerasTuner; one a run here
-        self._oracle.start_order.append(record.trial_id)
-        self._numbers[record.trial_id] = run.number
+        self._numbers[record.trial_id], self._last_id = run.number, max(self._last_id, int(record.trial_id))
         self._n_trials = max(self._n_trials, run.number + 1)
 
 

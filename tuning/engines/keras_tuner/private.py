@@ -27,7 +27,7 @@ _OF_HYPERBAND = ("_brackets", "_current_bracket", "_current_iteration", "_get_si
 _NEEDED = {
     "Oracle": (
         *("_duplicate", "_max_collisions", "_random_values", "_record_values", "_seed_state"),
-        *("trials", "ongoing_trials"),
+        *("trials", "ongoing_trials", "_id_to_hash"),
     ),
     "HyperbandOracle": _OF_HYPERBAND,
     "BayesianOptimizationOracle": ("_make_gpr", "_get_hp_bounds", "_random_state", "gpr"),
@@ -163,6 +163,23 @@ def give_up_missing(oracle: Any) -> None:
             if entry["id"] not in oracle.trials:
                 oracle.trials[entry["id"]] = new_trial(oracle.hyperparameters.copy(), entry["id"])
                 oracle.trials[entry["id"]].status = "FAILED"
+
+
+def forget(oracle: Any) -> list[str]:
+    """Let an oracle forget the runs that it looks at no more, and return their ids.
+
+    Which configurations were tried it knows all the same. Hyperband looks at the brackets that are not full yet, the
+    Gaussian process at everything.
+    """
+    if isinstance(oracle, BayesianOracle):
+        return []
+    brackets = oracle._brackets if isinstance(oracle, HyperbandOracle) else ()
+    needed = {entry["id"] for bracket in brackets for entries in bracket["rounds"] for entry in entries}
+    over = [run_id for run_id in oracle.trials if run_id not in needed and run_id not in oracle.ongoing_trials]
+    for run_id in over:
+        del oracle.trials[run_id]
+        oracle._id_to_hash.pop(run_id, None)
+    return over
 
 
 def unpromoted(oracle: Any) -> Iterator[str]:

@@ -11,6 +11,7 @@ been tried is drawn again, and given up for another one when that does not help.
 from __future__ import annotations
 
 import copy
+import hashlib
 import itertools
 import math
 import warnings
@@ -27,7 +28,8 @@ from tuning.engines.base import Answer, Done, Engine, Wait
 from tuning.engines.configurations import every_configuration
 from tuning.engines.gaussian_process.sampler import GaussianProcessSampler
 from tuning.engines.optuna import notes
-from tuning.engines.optuna.private import attributes_of, contains, reseed
+from tuning.engines.optuna.finished import Compact
+from tuning.engines.optuna.private import attributes_of, contains, replace_finished, reseed
 from tuning.engines.optuna.pruners import Judge
 from tuning.engines.optuna.samplers import Plan
 from tuning.engines.refusals import Refusals
@@ -91,9 +93,12 @@ class OptunaEngine(Engine):
         self._spare_row: int | None = None  # made for a trial that came to nothing
         self._open: set[int] = set()
         self._n_own = 0  # trials that nobody else has chosen
-        self._tried: set[str] = set()
-        self._told: list[Sequence[float]] = []  # the scores of all trials that have some
-        self._seconds: list[float] = []  # what each trial told took
+        self._last_number = -1
+        is_theirs = plan.is_given or (judge is not None and judge.is_given)  # who may look at anything
+        self._compact = None if is_theirs else Compact(judge is None or not judge.compares_epochs)
+        self._tried: set[bytes] = set()
+        self._bounds: list[tuple[float, float]] = []  # the least and the largest score in each objective so far
+        self._n_told, self._seconds = 0, 0.0  # of the trials told, and what they took together
         self._is_slow = False  # whether the sampler's model was too slow for a trial, and so is for all later ones
         self._diverged: list[int] = []  # trials without a score that no other has shown yet to be a bad one
 
@@ -114,7 +119,7 @@ class OptunaEngine(Engine):
     @property
     def _next_number(self) -> int:
         """The number after the last, which is not how many there are: rows of a database may have been deleted."""
-        return max(self._rows, default=-1) + 1
+        return self._last_number + 1
 
     def begin_with(self, values: Mapping[str, Any]) -> Run:
         """Return a run of the next new trial with given values; missing ones are the defaults."""
@@ -125,7 +130,7 @@ class OptunaEngine(Engine):
         row = self._rows[trial.number]
         self._space += unknown(self._space, map(Hyperparameter.from_json, trial.found))
         self._open.discard(trial.number)
-        self._seconds.append(trial.seconds)
+        self._n_told, self._seconds = self._n_told + 1, self._seconds + trial.seconds
         if self._judge is not None:
             self._judge.learn(self._study(), row, trial)
         scores, beyond = self._scores(trial), excesses(trial, self._constraints)
@@ -135,7 +140,8 @@ class OptunaEngine(Engine):
         if is_refused(trial):
             self._close(trial.number, TrialState.PRUNED, None)
         elif scores is not None:
-            self._told.append(scores)
+            bounds = self._bounds or [(s, s) for s in scores]
+            self._bounds = [(min(low, s), max(high, s)) for s, (low, high) in zip(scores, bounds, strict=True)]
             # Only samplers that learn from pruned trials are told which they are.
             is_cut = trial.state is State.PRUNED and isinstance(self._plan.model, (TPESampler, GaussianProcessSampler))
             self._close(trial.number, TrialState.PRUNED if is_cut else TrialState.COMPLETE, scores)
@@ -143,10 +149,12 @@ class OptunaEngine(Engine):
             self._diverged.append(trial.number)
         else:
             self._close(trial.number, TrialState.FAIL, None)
-        if self._told:
+        if self._bounds:
             for number in self._diverged:
                 self._close(number, TrialState.COMPLETE, self._worse_than_all())
             self._diverged.clear()
+        if self._judge is not None:
+            self._judge.forget(row)
 
     def should_stop(self, trial: Trial) -> bool:
         return self._judge is not None and self._judge.should_stop(self._study(), self._rows[trial.number], trial)
@@ -176,7 +184,7 @@ class OptunaEngine(Engine):
         row = self._storage.create_new_trial(self._study_id) if self._spare_row is None else self._spare_row
         self._spare_row = row
         study, before = self._study(), self._storage.get_study_system_attrs(self._study_id)
-        mean_seconds = sum(self._seconds) / max(len(self._seconds), 1)
+        mean_seconds = self._seconds / max(self._n_told, 1)
         is_slow = self._is_slow or self._plan.is_slow(number, self._space, mean_seconds)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # remarks on independent sampling and on experimental parts
@@ -285,7 +293,7 @@ class OptunaEngine(Engine):
             self._storage.set_trial_system_attr(row, key, value)
 
     def _know(self, run: Run, row: int) -> None:
-        self._rows[run.number] = row
+        self._rows[run.number], self._last_number = row, max(self._last_number, run.number)
         self._open.add(run.number)
         self._tried.add(_key(run.values))
         self._n_own += not run.note.get("given")
@@ -312,12 +320,13 @@ class OptunaEngine(Engine):
         trial = self._storage.get_trial(row)
         if self._plan.is_given:
             self._plan.model.after_trial(self._study(), trial, state, scores)
+        if self._compact is not None:
+            replace_finished(self._storage, self._compact(trial))
 
     def _worse_than_all(self) -> list[float]:
         """Return scores as far behind the worst so far as that is behind the best."""
         found = []
-        for objective, scores in zip(self._objectives, zip(*self._told, strict=True), strict=True):
-            low, high = min(scores), max(scores)
+        for objective, (low, high) in zip(self._objectives, self._bounds, strict=True):
             margin = (high - low) or abs(low) or 1.0
             found.append(low - margin if objective.direction == "max" else high + margin)
         return found
@@ -336,5 +345,6 @@ def _has_diverged(trial: Trial, metric: str) -> bool:
     return trial.state is State.FAILED and not all(map(math.isfinite, last))
 
 
-def _key(values: Mapping[str, Any]) -> str:
-    return repr(sorted(values.items(), key=lambda item: item[0]))
+def _key(values: Mapping[str, Any]) -> bytes:
+    """Return what stands for a configuration; thousands of them are remembered."""
+    return hashlib.blake2b(repr(sorted(values.items(), key=lambda item: item[0])).encode(), digest_size=16).digest()

@@ -14,6 +14,7 @@ from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, PatientPruner
 from optuna.samplers import BaseSampler, GridSampler, QMCSampler
+from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, Trial
 
 from tuning.errors import moved
@@ -101,6 +102,11 @@ def wrapped_pruner(pruner: PatientPruner) -> BasePruner | None:
 def storage_of(study: Study) -> Any:
     """Return where a study keeps its trials."""
     return _of(study, "_storage")
+
+
+def replace_finished(storage: InMemoryStorage, trial: FrozenTrial) -> None:
+    """Put a finished trial in the place of the one with its id."""
+    _of(storage, "_set_trial")(trial._trial_id, trial)
 
 
 def contains(distribution: BaseDistribution, value: Any) -> bool:

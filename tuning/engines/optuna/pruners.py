@@ -21,6 +21,9 @@ from tuning.engines.optuna.private import storage_of, wrapped_pruner
 from tuning.records.objective import Objective
 from tuning.records.trial import Trial
 
+_JUDGE_OF_ONE_TRIAL = (SuccessiveHalvingPruner, HyperbandPruner)
+"""Pruners that look at nothing of the other trials but what they have written down there."""
+
 _FORGETFUL = (
     pruners.MedianPruner,
     pruners.PercentilePruner,
@@ -86,6 +89,20 @@ class Judge:
     def learn(self, study: Study, trial_id: int, trial: Trial) -> None:
         """Show all of `trial`, whose run has ended or goes on later."""
         self._show(study, trial_id, trial, is_asked=not self._is_forgetful)
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it is a person's own."""
+        return not type(self.pruner).__module__.startswith("optuna.")
+
+    @property
+    def compares_epochs(self) -> bool:
+        """Whether the epochs of a trial are compared with those of all others."""
+        return type(self.pruner) not in _JUDGE_OF_ONE_TRIAL
+
+    def forget(self, trial_id: int) -> None:
+        """Let go of what was answered about a trial that is finished."""
+        self._answers.pop(trial_id, None)
 
     def _show(self, study: Study, trial_id: int, trial: Trial, is_asked: bool) -> None:
         storage = storage_of(study)
