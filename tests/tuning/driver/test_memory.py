@@ -1,0 +1,69 @@
+"""What finished trials leave behind in the memory of the driver, in whole searches whose training takes no time."""
+
+import gc
+import tracemalloc
+
+import pytest
+
+import tuning
+from tuning.driver.observer import Observer
+
+TRACED, FIRST, LAST = 10, 40, 100
+"""Finished trials after which memory is traced, and those between which it is compared."""
+
+
+class Formula(tuning.SearchSpace):
+    """Training is a formula, of four metrics."""
+
+    name, objective = "formula", "val_loss"
+
+    def build(self, hp):
+        return {
+            "units": hp.Int("units", 16, 4096),
+            "rate": hp.Float("rate", 1e-4, 1e-1, sampling="log"),
+            "optimizer": hp.Choice("optimizer", ["sgd", "adam", "rmsprop"]),
+        }
+
+    def fit(self, hp, model, x, *, epochs, initial_epoch=0, callbacks=(), **_):
+        for epoch in range(initial_epoch, epochs):
+            loss = model["rate"] + 1 / (model["units"] + epoch)
+            metrics = {"loss": loss, "accuracy": 1 - loss, "val_loss": 1.1 * loss, "val_accuracy": 1 - 1.1 * loss}
+            if any(callback.on_epoch_end(epoch, metrics) for callback in callbacks):
+                break
+
+    def load_data(self):
+        return tuning.Data([0])
+
+
+class Watch(Observer):
+    """Notes how much memory is in use after some trials."""
+
+    def __init__(self):
+        self.n, self.used = 0, {}
+
+    def trial_ended(self, trial):
+        self.n += 1
+        if self.n == TRACED:
+            tracemalloc.start()
+        if self.n in (FIRST, LAST):
+            gc.collect()
+            self.used[self.n] = tracemalloc.get_traced_memory()[0]
+        if self.n == LAST:
+            tracemalloc.stop()
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize(
+    "arguments, bound",
+    [
+        ({"engine": "random"}, 1000),
+        ({"engine": "hyperband", "options": {"hyperband_iterations": 40}}, 1400),
+        ({"engine": "optuna", "options": {"sampler": "random"}}, 1600),
+    ],
+    ids=lambda given: given["engine"] if isinstance(given, dict) else "",
+)
+def test_a_finished_trial_leaves_little_behind(arguments, bound, tmp_path):
+    watch = Watch()
+    given = {"trials": LAST, "epochs": 3, "seed": 0, "logs": tmp_path, "in_process": True, "verbose": 0}
+    tuning.search(Formula(), observers=[watch], **given, **arguments)
+    assert (watch.used[LAST] - watch.used[FIRST]) / (LAST - FIRST) < bound
