@@ -18,7 +18,6 @@ from tuning.data import Data
 from tuning.errors import DataError
 from tuning.preflight.sample import sample_of
 from tuning.space import HyperParameters, SearchSpace, bundled_spaces, resolve
-from tuning.training.models import ensure_built, one_sample
 
 PROPOSALS = 20
 NUMBERS = ("dropout", "momentum", "weight_decay", "auxiliary_weight", "priority_weight")
@@ -82,14 +81,12 @@ class _Visit:
 
     def program(self) -> Any:
         """Return what its program depends on."""
+        from tuning.compiled import arrays, fitting
         from tuning.compiled.architecture import key_of
 
         if self._program is None:
             model = self._model
-            x, y = one_sample(self._data.x), one_sample(self._data.y)
-            ensure_built(model, self._data.x)
-            model.compute_loss(x, y, model(x))  # only then has a loss its numbers
-            model.optimizer.build(model.trainable_variables)
+            fitting.build(model, arrays.load(self._data.x, self._data.y))
             key = key_of(model, x_is_named=isinstance(self._data.x, dict))
             self._program = self._given.get("batch_size"), key or id(self)
         return self._program

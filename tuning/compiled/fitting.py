@@ -212,7 +212,7 @@ def _prepare(model: Any, arguments: dict[str, Any]) -> _Prepared:
             training, validation = _load(arguments)
             if isinstance(training, Stream) or isinstance(validation, Stream):
                 return _streamed(model, arguments, training, validation)
-            _build(model, training)
+            build(model, training)
             both = [samples for samples in (training, validation) if samples is not None]
             reason = next(filter(None, (backends.current().mistake(model, samples) for samples in both)), None)
             if reason is None:
@@ -248,7 +248,7 @@ def _streamed(
         _reports[model] = FitReport(False, reason)
 
     _reports[model] = FitReport(True)
-    work = streaming.Streamed(model, training, validation, _build, by_xla, refused)
+    work = streaming.Streamed(model, training, validation, build, by_xla, refused)
     order = _Order(training if isinstance(training, Samples) else None, arguments["shuffle"])
     return _Prepared(work, order, validation is not None)
 
@@ -292,7 +292,7 @@ def _n_batches(arguments: Mapping[str, Any], training: streaming.Source, validat
     return len(epochs) * training.n_batches + len(validated) * n_validation
 
 
-def _build(model: Any, training: Samples) -> None:
+def build(model: Any, training: Samples) -> None:
     """Create all variables that training needs, as Keras would while tracing its first batch."""
     batch = [keras.KerasTensor((None, *tensor.shape[1:]), tensor.dtype.name) for tensor in training.tensors]
     private.of(model, "symbolic_build")(data_batch=training.pack(batch))

@@ -108,7 +108,7 @@ SHARED = {
 
 def built(build, y=Y, dtype="float32"):
     model = build()
-    fitting._build(model, arrays.load(X[:N].astype(dtype), y[:N]))
+    fitting.build(model, arrays.load(X[:N].astype(dtype), y[:N]))
     return model
 
 
@@ -188,7 +188,7 @@ def test_names_of_inputs_and_outputs_count_where_data_are_found_by_them():
 
     def key(a, b):
         model = build(a, b)
-        fitting._build(model, arrays.load({"p": X, "q": X}, Y))
+        fitting.build(model, arrays.load({"p": X, "q": X}, Y))
         return key_of(model, True)
 
     assert key("p", "q") == key("p", "q") != key("q", "p")

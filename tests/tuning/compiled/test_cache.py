@@ -147,7 +147,7 @@ def test_no_more_programs_are_kept_than_the_capacity(monkeypatch):
     for units in range(1, 25):
         model = cases.mlp(units=units)
         samples = arrays.load(X[:N], Y[:N])
-        fitting._build(model, samples)
+        fitting.build(model, samples)
         cache.program_for(model, samples, None)
     assert len(cache._shared) == 16
     for rows in range(16, 16 * 9, 16):

@@ -158,7 +158,7 @@ def test_several_kinds_at_once():
 
 def key(build, x, y, **_):
     model = build()
-    fitting._build(model, arrays.load(x, y))
+    fitting.build(model, arrays.load(x, y))
     return key_of(model, isinstance(x, dict))
 
 
@@ -194,7 +194,7 @@ def test_weights_of_classes_are_data():
 
 def test_each_number_is_itself_again_whatever_happens():
     model = weighted(1.0)
-    fitting._build(model, arrays.load(NAMED["x"], NAMED["y"]))
+    fitting.build(model, arrays.load(NAMED["x"], NAMED["y"]))
     numbers = numbers_of(model)
     before = held(numbers)
     with pytest.raises(ZeroDivisionError), replaced(numbers, range(len(numbers))):
