@@ -6,6 +6,7 @@ from contextlib import nullcontext
 import keras
 import pytest
 
+from tests.layers import few
 from tests.tuning.compiled import cases
 from tests.tuning.compiled.cases import CLASSES, ONE_HOT, N, X, Y
 from tests.tuning.compiled.test_parity import BY_NAME, PLAIN, WHOLE, assert_parity, data
@@ -111,13 +112,13 @@ NAMED = BY_NAME | {
 }
 OF_CLASSES = data(X, ONE_HOT)
 OTHERS = {
+    "label smoothing": (smoothed, OF_CLASSES),
     "dropout": (lambda f: with_layers(layers.Dropout(0.3 * f)), PLAIN),
     "spatial dropout": (lambda f: in_recurrent(layers.SpatialDropout1D(0.3 * f)), PLAIN),
     "alpha dropout": (lambda f: with_layers(layers.AlphaDropout(0.3 * f)), PLAIN),
     "noise": (lambda f: with_layers(layers.GaussianNoise(0.3 * f)), PLAIN),
     "dropout of LSTM": (lambda f: in_recurrent(layers.LSTM(4, dropout=0.3 * f, recurrent_dropout=0.2 * f)), PLAIN),
     "dropout of attention": (attending, PLAIN),
-    "label smoothing": (smoothed, OF_CLASSES),
     "focal": (focal, OF_CLASSES),
     "binary focal": (binary_focal, OF_CLASSES),
     "smoothed binary": (lambda f: classifying("BinaryCrossentropy", "sigmoid", label_smoothing=0.2 * f), OF_CLASSES),
@@ -144,16 +145,11 @@ def assert_shared(build, **arguments):
     return first
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.medium
+@pytest.mark.parametrize("name", few(OTHERS, 1))
 def test_numbers_of_layers_losses_and_their_weights(name):
     build, arguments = OTHERS[name]
     assert_shared(build, **arguments, **WHOLE)
-
-
-@pytest.mark.medium
-def test_several_kinds_at_once():
-    assert_shared(weighted, **NAMED, **WHOLE)
 
 
 def key(build, x, y, **_):
