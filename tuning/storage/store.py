@@ -25,7 +25,7 @@ from tuning.storage import origin, upgrade
 from tuning.storage.database import Database
 from tuning.storage.folder import DATABASE
 from tuning.storage.looking import Looking
-from tuning.storage.reading import checked, parsed, sound, sound_definition, understood, unswept
+from tuning.storage.reading import checked, made, parsed, sound, sound_definition, understood, unswept
 from tuning.storage.url import of_file, without_password
 
 if TYPE_CHECKING:
@@ -356,7 +356,7 @@ def _from_record(record: Mapping[str, Any]) -> Trial:
     }
     for name in values.keys() - _FIELDS_OF_TRIAL:  # its version, the engine's state
         del values[name]
-    return Trial(**values)
+    return made(Trial, values)
 
 
 def _of_run(run: Run, trial: Trial) -> dict[str, Any]:
@@ -365,7 +365,7 @@ def _of_run(run: Run, trial: Trial) -> dict[str, Any]:
 
 
 def _to_run(record: Mapping[str, Any], values: Mapping[str, Any]) -> Run:
-    return checked(Run(**(record if record["values"] is not None else {**record, "values": values})))
+    return checked(made(Run, {**record, "values": values} if record["values"] is None else record))
 
 
 def _of_training(training: Training) -> dict[str, Any]:
@@ -374,4 +374,4 @@ def _of_training(training: Training) -> dict[str, Any]:
 
 def _to_training(record: Mapping[str, Any]) -> Training:
     curve = Curve(epochs.from_json(record["curve"]))
-    return checked(Training(**{**record, "curve": curve, "untils": tuple(record["untils"])}))
+    return checked(made(Training, {**record, "curve": curve, "untils": tuple(record["untils"])}))

@@ -230,7 +230,7 @@ class ClusterExecutor:
             self._patience.saw(time.monotonic() - slot.answered)
             decision = handle(message)
             self._transfer.recorded(slot, task, message)
-            self._link.tell(slot.name, Answer(task.key, decision))
+            self._link.answer(slot.name, Answer(task.key, decision))
             slot.answered = time.monotonic()
         elif isinstance(message, (Finished, Failed, Lost)):
             slot.task = None

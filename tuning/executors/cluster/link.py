@@ -21,6 +21,7 @@ import distributed
 
 from tuning.errors import OptionError, StudyError, must, one_line
 from tuning.executors.cluster import agent
+from tuning.executors.cluster.wire import Answer
 
 CONNECT_SECONDS = 15
 """Time that a scheduler is given to answer."""
@@ -30,6 +31,8 @@ SCHEMES = ("", "tcp", "tls", "ws", "wss")
 
 ECHO_SECONDS = 0.1
 CLOSE_SECONDS = 3
+
+_DELIVER = pickle.dumps(agent.deliver)
 
 _ALL = "all"
 """The topic on which the scheduler tells which workers come and go."""
@@ -145,6 +148,15 @@ class Link:
         if slot in self._tasks and not self._is_closed:
             self._client.loop.add_callback(self._tell, slot, self._tasks[slot][0], make)
 
+    def answer(self, slot: str, message: Answer) -> None:
+        """Send an answer, for which training waits.
+
+        Nobody tells that it has come: that would take as long again, and training goes on meanwhile. What is sent after
+        it may come before it, but for what follows from it.
+        """
+        if slot in self._tasks and not self._is_closed:
+            self._client.loop.add_callback(self._answer, slot, self._tasks[slot][0], message)
+
     def fetch(self, slot: str, path: str, size: int, file: BinaryIO) -> None:
         """Write a file of an agent's into an open one.
 
@@ -195,6 +207,12 @@ class Link:
                     await self._client.run(
                         agent.deliver, slot, pickle.dumps(message), workers=[worker], on_error="ignore"
                     )
+
+    async def _answer(self, slot: str, worker: str, message: Answer) -> None:
+        """Do what the client's `run` does, without replies."""
+        call = {"op": "run", "function": _DELIVER, "args": pickle.dumps((slot, pickle.dumps(message))), "reply": False}
+        with contextlib.suppress(OSError, ValueError):
+            await self._client.scheduler.broadcast(msg=call, workers=[worker], on_error="ignore", reply=False)
 
     async def _forget(self, worker: str) -> None:
         with contextlib.suppress(OSError):
