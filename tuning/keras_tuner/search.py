@@ -127,7 +127,8 @@ def _search(tuner: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         finally:
             if executor.is_broken_off:
                 forget_unknown(store, tuner.oracle)
-                board.search_started(definition, store.read()[0])  # has its folders agree with the trials again
+                # Another observer has the folders agree with the trials that are left: the search has had more.
+                TensorBoardObserver(path / TENSORBOARD).search_started(definition, store.read()[0])
 
 
 @contextmanager

@@ -64,6 +64,7 @@ try:
 except kt.errors.FatalRuntimeError as error:
     assert str(error) == "stop it" and "run_trial" in str(error.__cause__), error.__cause__
     assert {i: t.status for i, t in tuner.oracle.trials.items()} == {"0": "COMPLETED", "1": "RUNNING"}
+    assert len(os.listdir("out/p/tensorboard")) == 3, "the study and two trials"
 else:
     raise SystemExit("nothing was raised")
 open("again", "w").close()
