@@ -30,10 +30,14 @@ class Breaks(keras.callbacks.Callback):
             raise ValueError("not this lane")
 
 
-def trained(seed, rate, epochs=4, rows=slice(N), callbacks=(), units=8, momentum=0.9):
-    """Train a model; return history, weights, and how many were trained with it at most."""
+def trained(seed, rate, epochs=4, rows=slice(N), callbacks=(), units=8, momentum=0.9, dropout=0.1):
+    """Train a model; return history, weights, and how many were trained with it at most.
+
+    Its program takes the numbers as arguments, so lanes may differ in them.
+    """
     keras.utils.set_random_seed(seed)
-    model = cases.mlp(units=units, optimizer=keras.optimizers.SGD(rate, momentum))
+    hidden = keras.layers.Dense(units, "relu"), keras.layers.Dropout(dropout)
+    model = cases.mlp(*hidden, optimizer=keras.optimizers.SGD(rate, momentum))
     history = compiled.fit(
         model, X[rows], Y[rows], epochs=epochs, callbacks=list(callbacks), verbose=0, batch_size=16, **VALIDATED
     )
@@ -68,7 +72,10 @@ def assert_same(found, expected):
 
 
 def test_eight_trainings_of_which_one_stops_one_diverges_and_one_raises_are_what_they_are_alone():
-    works = [lambda seed=seed: trained(seed, 0.002 * seed, momentum=1 - 0.1 * seed) for seed in range(1, 6)]
+    numbers = [
+        (seed, {"rate": 0.002 * seed, "momentum": 1 - 0.1 * seed, "dropout": 0.1 * seed}) for seed in range(1, 6)
+    ]
+    works = [lambda seed=seed, given=given: trained(seed, **given) for seed, given in numbers]
     works += [
         lambda: trained(6, 0.01, callbacks=[StopsAt(1)]),
         lambda: trained(7, float("nan")),
