@@ -26,8 +26,7 @@ class Dies(keras.callbacks.Callback):
 
 def build_model(hp):
     rate = hp.Float("rate", 0.001, 0.6)
-    hidden = keras.layers.Dense(8, "relu"), keras.layers.Dropout(hp.Float("dropout", 0.1, 0.5))
-    model = keras.Sequential([keras.Input((4,)), *hidden, keras.layers.Dense(1)])
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1)])
     optimizer = keras.optimizers.SGD(rate / 10 if rate < DIVERGES else float("nan"), momentum=0.5)
     model.compile(optimizer, "mse", metrics=["mae"])
     return model
