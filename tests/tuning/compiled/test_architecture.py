@@ -9,6 +9,7 @@ from tests.tuning.compiled import cases
 from tests.tuning.compiled.cases import N, X, Y
 from tuning.compiled import arrays, backends, fitting
 from tuning.compiled.architecture import key_of
+from tuning.compiled.state import held
 
 layers, optimizers, losses, metrics = keras.layers, keras.optimizers, keras.losses, keras.metrics
 
@@ -217,7 +218,8 @@ def test_every_argument_of_keras_classes_counts(home):
         part = kind(**arguments)
         parts = {"optimizer": part} if home is optimizers else {"loss": part}
         model = built(lambda: cases.mlp(**parts))
-        numbers = [(name, vars(owner)[name]) for owner, name in backends.current().numbers_of(model)]
+        places = backends.current().numbers_of(model)
+        numbers = [(place.name, value) for place, value in zip(places, held(places), strict=True)]
         found = key_of(model, False)
         return None if found is None else (found, numbers)
 
