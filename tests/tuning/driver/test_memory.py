@@ -54,7 +54,7 @@ class Watch(Observer):
     [
         ({"engine": "random"}, 1000),
         pytest.param({"engine": "hyperband", "options": {"hyperband_iterations": 40}}, 1400, marks=pytest.mark.slow),
-        ({"engine": "optuna", "options": {"sampler": "random"}}, 2400),
+        pytest.param({"engine": "optuna", "options": {"sampler": "random"}}, 2400, marks=pytest.mark.slow),
     ],
     ids=lambda given: given["engine"] if isinstance(given, dict) else "",
 )
