@@ -4,8 +4,9 @@ Owns the lanes: threads of which one runs at a time, from where it waits to wher
 one like any other, with callbacks, reports and checkpoints of its own, and what is Python's or Keras's for a whole
 process is handed over with the turn: random generators, standard streams, what Keras keeps for each thread. It waits in
 one place only, where its epoch is to be run. When all lanes wait, the epochs that share a program are run as one
-(see `jax_program.Program.run_together`) and the others one after the other. So a lane that ends, fails or is stopped is
-no longer there the next time, a new one joins in as soon as it comes to its first epoch, and nobody else learns of it.
+(see `on_jax.program.Program.run_together`) and the others one after the other. So a lane that ends, fails or is stopped
+is no longer there the next time, a new one joins in as soon as it comes to its first epoch, and nobody else learns of
+it.
 """
 
 from __future__ import annotations

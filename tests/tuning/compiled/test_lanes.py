@@ -9,7 +9,8 @@ import pytest
 from tests.tuning.compiled import cases
 from tests.tuning.compiled.cases import CLASSES, IMAGES, N, X, Y
 from tuning import compiled
-from tuning.compiled import jax_program, lanes
+from tuning.compiled import lanes
+from tuning.compiled.on_jax import program
 
 pytestmark = [cases.on_jax, pytest.mark.medium]
 VALIDATED = {"validation_data": (X[N:], Y[N:])}
@@ -130,7 +131,7 @@ def test_epochs_that_cannot_be_run_together_are_run_one_by_one(monkeypatch):
     def refuses(self, epochs):
         raise RuntimeError("out of memory")
 
-    monkeypatch.setattr(jax_program.Program, "run_together", refuses)
+    monkeypatch.setattr(program.Program, "run_together", refuses)
     works = [lambda seed=seed: trained(seed, 0.01) for seed in (1, 2)]
     alone = [work() for work in works]
     found = in_lanes(works)
@@ -151,7 +152,7 @@ def test_a_measurement_decides_where_it_is_asked_for(is_quicker, monkeypatch):
         return slowed
 
     name = "run" if is_quicker else "run_together"
-    monkeypatch.setattr(jax_program.Program, name, slow(getattr(jax_program.Program, name)))
+    monkeypatch.setattr(program.Program, name, slow(getattr(program.Program, name)))
     together = []
     run = lanes._run_together
     monkeypatch.setattr(lanes, "_run_together", lambda epochs: together.append(len(epochs)) or run(epochs))

@@ -105,7 +105,7 @@ def test_convolutions_where_they_are_worthwhile(monkeypatch):
 @pytest.mark.medium
 @pytest.mark.parametrize("way", [ShortBatch.BOUNDED, ShortBatch.SECOND])
 def test_other_ways_of_the_short_batch_are_exact_too(way, monkeypatch):
-    from tuning.compiled import short_batch
+    from tuning.compiled.on_tensorflow import short_batch
 
     monkeypatch.setattr(short_batch, "choose", lambda *_: [way])
     training.clear()

@@ -11,8 +11,9 @@ from tests.layers import few
 from tests.tuning.compiled.cases import CLASSES, N, X
 from tuning import Data
 from tuning import compiled as training
-from tuning.compiled import arrays, indices, private
+from tuning.compiled import arrays, private
 from tuning.compiled.naming import numbered_afresh
+from tuning.compiled.on_tensorflow import indices
 from tuning.preflight import check
 from tuning.records.objective import Objective
 from tuning.records.trial import Run

@@ -1,6 +1,6 @@
 """Compiled epochs on JAX: the implementation of `backends.Backend`.
 
-Owns what is asked of JAX besides the program itself; see `jax_program`. Indices are not looked at: JAX checks none, so
+Owns what is asked of JAX besides the program itself; see `program`. Indices are not looked at: JAX checks none, so
 Keras does not complain either.
 """
 
@@ -14,10 +14,10 @@ import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 
 from tuning import programs
-from tuning.compiled import jax_program
 from tuning.compiled.arrays import UnsupportedDataError
-from tuning.compiled.jax_numbers import numbers_of
-from tuning.compiled.jax_program import compile_epoch, state_of
+from tuning.compiled.on_jax import program
+from tuning.compiled.on_jax.arguments import numbers_of
+from tuning.compiled.on_jax.program import compile_epoch, state_of
 from tuning.compiled.state import convolving_layer
 
 _SETTINGS = (
@@ -101,4 +101,4 @@ def mistake(model: Any, samples: Any) -> str | None:
 
 def n_traced() -> int:
     """Return how often a training step has been traced in this process."""
-    return jax_program.n_bodies_traced
+    return program.n_bodies_traced

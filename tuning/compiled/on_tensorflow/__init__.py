@@ -1,6 +1,7 @@
 """Compiled epochs on TensorFlow: the implementation of `backends.Backend`.
 
-Owns what is asked of TensorFlow besides the program itself; see `program`, `short_batch`, `indices` and `lookups`.
+Owns what is asked of TensorFlow besides the program itself; see `program`, with `short_batch`, `indices`, `lookups`,
+`convolutions` and `arguments`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tuning.compiled import convolutions, eligibility, private, program
+from tuning.compiled import eligibility, private
 from tuning.compiled.arrays import UnsupportedDataError
-from tuning.compiled.indices import mistake
 from tuning.compiled.numbers import numbers_of
-from tuning.compiled.program import compile_epoch, state_of
+from tuning.compiled.on_tensorflow import convolutions, program
+from tuning.compiled.on_tensorflow.indices import mistake
+from tuning.compiled.on_tensorflow.program import compile_epoch, state_of
 from tuning.compiled.state import convolving_layer
 
 __all__ = ["compile_epoch", "mistake", "numbers_of", "state_of"]

@@ -9,7 +9,7 @@ from tests.tuning.compiled import cases
 from tests.tuning.compiled.cases import CLASSES, IMAGES
 from tests.tuning.compiled.test_parity import assert_parity, data
 from tuning import compiled
-from tuning.compiled import convolutions
+from tuning.compiled.on_tensorflow import convolutions
 
 layers = keras.layers
 RNG = np.random.default_rng(0)

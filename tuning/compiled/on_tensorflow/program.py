@@ -20,12 +20,13 @@ import keras
 import tensorflow as tf
 
 from tuning import programs
-from tuning.compiled import convolutions, eligibility, lookups, private, short_batch
+from tuning.compiled import eligibility, private
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import CannotCompileError, NotWorthwhileError, ShortBatch
 from tuning.compiled.numbers import Kind, kinds_of, numbers_of
+from tuning.compiled.on_tensorflow import convolutions, lookups, short_batch
+from tuning.compiled.on_tensorflow.arguments import as_arguments
 from tuning.compiled.state import constants_of, flat, has_own_steps, held, replaced, variables_of
-from tuning.compiled.tensorflow_numbers import as_arguments
 
 # XLA and TensorFlow read these before they first run a function; what the user has set there stays.
 os.environ.setdefault("XLA_FLAGS", programs.XLA_FLAGS)

@@ -25,8 +25,8 @@ from tuning import programs
 from tuning.compiled import eligibility
 from tuning.compiled.arrays import Samples
 from tuning.compiled.backends import CannotCompileError, NotWorthwhileError, ShortBatch
-from tuning.compiled.jax_numbers import Slots, numbers_of
 from tuning.compiled.numbers import Kind, Number, kinds_of
+from tuning.compiled.on_jax.arguments import Slots, numbers_of
 from tuning.compiled.state import constants_of, flat, has_own_steps, held, replaced
 
 n_bodies_traced = 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tuning.compiled import short_batch
+from tuning.compiled.on_tensorflow import short_batch
 
 ROWS, COLUMNS = 8, 6
 _rng = np.random.default_rng(0)
