@@ -209,6 +209,8 @@ def test_a_training_process_that_dies_counts(start, tmp_path):
     cluster = start(1)
     driver = driven(cluster, tmp_path, trials=3, retries=0)
     wait_until(lambda: has_begun(tmp_path))
+    wait_until(lambda: len(tuning.load(tmp_path / "killed").trials) > 1)
+    time.sleep(0.2)  # of the half a second of the next one: what is killed is a trial, and no worker between two
     (child,) = workers_of(cluster.workers[0].pid)
     child.kill()
     assert driver.wait(60) == ""
