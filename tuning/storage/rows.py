@@ -39,7 +39,7 @@ class Rows:
         self._engine, self._key = engine, key
         self._next_number: int | None = None
         self._tables = tables(engine)
-        # Of what is written most often, each epoch, the statements are made once: that is half of what it takes.
+        # Of what is written most often, each epoch, the statements are made once.
         table = self._tables["trial_intermediate_values"]
         self._add_value = insert(table)
         self._drop_value = table.delete().where(table.c.trial_id == bindparam("row"), table.c.step == bindparam("at"))
