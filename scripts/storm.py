@@ -143,7 +143,7 @@ class Storm:
         self._space.write_text(SPACE)
         self._straight: dict[str, Any] = {}
         self._kills, self._longest_seconds = 0, 0.0
-        self._counting = threading.Lock()
+        self._counting, self._polling = threading.Lock(), threading.Lock()
         self.strikes: Counter[str] = Counter()
         self.violations: list[str] = []
         self.n_studies = self.n_trials = self.n_workers = 0
@@ -202,16 +202,17 @@ class Storm:
         environment = {"STORM": token, "STORM_EPOCH_SECONDS": str(EPOCH_SECONDS)}
         environment["STORM_TRACES"] = str(self._traces(token))
         driver = _FORKING.Process(target=_drive, args=(str(self._space), environment, arguments), daemon=False)
-        driver.start()
+        with self._polling:
+            driver.start()
         if kind:
-            driver.join(draws.uniform(0.05, self._longest_seconds / 2))  # what has been struck goes on, and is again
-            if driver.exitcode is None:
+            seconds = draws.uniform(0.05, self._longest_seconds / 2)  # what has been struck goes on, and is again
+            if self._ended(driver, seconds) is None:
                 self._strike(psutil.Process(driver.pid), kind, draws, token)
-        driver.join(END_SECONDS)
-        if driver.exitcode is None:
+        exit_code = self._ended(driver, END_SECONDS)
+        if exit_code is None:
             self._check(False, f"{what}: the search does not end; {self._doing(driver.pid, token)}")
             driver.kill()
-            driver.join()
+            exit_code = self._ended(driver, END_SECONDS)
         end = time.monotonic() + ORPHAN_SECONDS
         while (left := _of(token)) and time.monotonic() < end:
             time.sleep(0.05)
@@ -220,8 +221,22 @@ class Storm:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         ended = (0,) if kind in ("", "kill a worker") else (0, 130, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT)
-        self._check(driver.exitcode in ended, f"{what}: exit code {driver.exitcode}")
-        return driver.exitcode == 0
+        self._check(exit_code in ended, f"{what}: exit code {exit_code}")
+        return exit_code == 0
+
+    def _ended(self, driver: Any, seconds: float) -> int | None:
+        """Wait for the end of a process; return its exit code, None if it goes on.
+
+        One thread at a time: whoever starts a process asks all others for their codes, and what two ask for at the same
+        time one of them does not get.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            with self._polling:
+                exit_code: int | None = driver.exitcode
+            if exit_code is not None or time.monotonic() >= end:
+                return exit_code
+            time.sleep(0.02)
 
     def _strike(self, driver: psutil.Process, kind: str, draws: random.Random, token: str) -> None:
         try:
