@@ -189,8 +189,8 @@ def _compile(model: Any, training: Samples, validation: Samples | None, numbers:
     traced = jax.jit(_one_program(steps)).trace(*arguments)
     if not eligibility.has_accelerator() and _is_convolving(traced.jaxpr.jaxpr):
         raise NotWorthwhileError("XLA is slow at convolutions inside a loop on a CPU")
-    held = {id(value) for value in jax.tree.leaves((state.read(), state.constants))}
-    is_bound = any(id(const) in held for const in traced.jaxpr.consts)
+    of_the_model = {id(value) for value in jax.tree.leaves((state.read(), state.constants))}
+    is_bound = any(id(const) in of_the_model for const in traced.jaxpr.consts)
     traced_at = time.perf_counter()
     epoch = traced.lower().compile(options_of_compiling())
     has_short = training.n_short or (validation is not None and validation.n_short)
