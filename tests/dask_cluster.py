@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -37,14 +38,25 @@ class Small(SearchSpace):
 """The file of a space whose models are made anew from a seed and say so: for workers that cannot import it."""
 
 
-class DaskCluster:
-    """A scheduler and its workers, in processes that can be stopped and killed; `host` is the scheduler's address."""
+ELSEWHERE = f"{socket.gethostname()}-elsewhere"
+"""What workers of Dask's take for the name of their machine, so that it is another one than the driver's."""
 
-    def __init__(self, env=(), protocol="tcp", host="127.0.0.1"):
+
+class DaskCluster:
+    """A scheduler and its workers, in processes that can be stopped and killed.
+
+    Args:
+        env: of all processes.
+        protocol, host: of the scheduler.
+        elsewhere: whether the workers take themselves for another machine than the driver's.
+    """
+
+    def __init__(self, env=(), protocol="tcp", host="127.0.0.1", elsewhere=True):
         pytest.importorskip("distributed", reason="needs pip install 'keras-tuning[cluster]'")
         self.folder = Path(tempfile.mkdtemp(prefix="dask-"))
         self.file = self.folder / "scheduler.json"
         self.env, self.protocol, self.host, self.workers = dict(env), protocol, host, []
+        self.preload = ["--preload", f"import socket; socket.gethostname = lambda: {ELSEWHERE!r}"] if elsewhere else []
         self.start_scheduler()
 
     def start_scheduler(self):
@@ -68,7 +80,7 @@ class DaskCluster:
         """
         host, *command = machine or (self.host,)
         name = f"w{len(self.workers)}-{time.monotonic_ns()}"
-        options = ["--nthreads", str(threads), "--nanny" if nanny else "--no-nanny", *options]
+        options = ["--nthreads", str(threads), "--nanny" if nanny else "--no-nanny", *self.preload, *options]
         options += ["--local-directory", str(self.folder / name), "--name", name, "--no-dashboard"]
         options += ["--host", host, "--protocol", self.protocol]
         process = self._start("worker", self.address, *options, env=env, command=command)

@@ -43,7 +43,6 @@ from tuning.executors.cluster.wire import (
     Gone,
     PayloadIsWritten,
     Piece,
-    Place,
     Put,
     Said,
     Tidy,
@@ -171,7 +170,7 @@ class _Slot:
         elif isinstance(message, PayloadIsWritten):
             self._executor.payload_is_written()
         elif isinstance(message, Gather):
-            self._executor.call(gathered, message.pickled, f"/proc/{os.getpid()}/fd/{self._file.fileno()}")
+            self._executor.call(gathered, message.pickled, files.place_of(self._file).path)
             self._send(Filled())
         elif isinstance(message, Call):
             self._send(self._executor.call_pickled(message))
@@ -188,9 +187,7 @@ class _Slot:
         self._payload = files.opened(message.payload) or unnamed_file()
         share = Share(message.slots, message.first, visible_gpus(), _variables(message.variables))
         self._executor = ProcessExecutor(1, message.imports, message.silence_seconds, share, self._payload)
-        status = os.fstat(self._payload.fileno())
-        path = f"/proc/{os.getpid()}/fd/{self._payload.fileno()}"
-        self._send(Begun(Place(path, status.st_dev, status.st_ino)))
+        self._send(Begun(files.place_of(self._payload)))
 
     def _forward(self, message: Message) -> Decision | None:
         """Send what the worker process says; whether it goes on, the driver will answer."""
@@ -207,7 +204,7 @@ def hello(folder: Path, probe: tuple[str, str] | None) -> dict[str, Any]:
     """Return what an agent says of itself at first, in plain values, which every version can read."""
     return {
         "host": socket.gethostname(),
-        "machine": _machine(),
+        "machine": machine(),
         "folder": str(folder),
         "sees": probe is not None and files.holds(*probe),
         "gpus": len(visible_gpus()),
@@ -217,7 +214,7 @@ def hello(folder: Path, probe: tuple[str, str] | None) -> dict[str, Any]:
     }
 
 
-def _machine() -> str:
+def machine() -> str:
     """Return what processes of one machine have in common, and of one container where there are some."""
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

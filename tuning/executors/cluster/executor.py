@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import threading
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +20,10 @@ from tuning.data import Data
 from tuning.errors import Remark, StudyError, TuningError
 from tuning.executors.base import Handler
 from tuning.executors.channel import Call, Returned, Train, write_payload
-from tuning.executors.cluster import versions
-from tuning.executors.cluster.files import pieces
+from tuning.executors.cluster import agent, versions
+from tuning.executors.cluster.files import pieces, place_of
 from tuning.executors.cluster.link import Heard, Left, Link, Refused, Workers
-from tuning.executors.cluster.slots import Slot, Slots
+from tuning.executors.cluster.slots import Payload, Slot, Slots
 from tuning.executors.cluster.space import code_by_value, is_file, order
 from tuning.executors.cluster.transfer import Transfer
 from tuning.executors.cluster.wire import (
@@ -63,6 +64,8 @@ _POLL_SECONDS = 0.5
 class ClusterExecutor:
     """An executor with the slots of a cluster of dask.distributed: one a thread of its workers.
 
+    Its worker processes begin to start with the constructor, in a thread: before it is known what they will train.
+
     Args:
         cluster: address, scheduler file or client; see `Link`.
         path: the study's folder; None where tasks write no files.
@@ -86,15 +89,21 @@ class ClusterExecutor:
         self._patience = Patience(silence_seconds)
         self._link = Link(cluster)
         self._transfer = Transfer(self._link, path)
-        self._slots = Slots()
         self._versions = versions.installed()
         self._variables = {n: v for n, v in users_variables().items() if n.startswith(FORWARDED)}
-        self._payload = unnamed_file()
+        self._file = unnamed_file()
+        self._own = Payload(place_of(self._file))
+        self._slots = Slots(agent.machine(), self._own)
+        self._content: Any = None
         self._order: bytes | None = None
         self._by_value = contextlib.ExitStack()
         self._is_loaded = self._was_ready = self._is_closed = False
         self._returned: dict[str, Returned] = {}
         self._remarks: set[str] = set()
+        self._unsaid: list[str] = []
+        self._failure: BaseException | None = None
+        self._preparing = threading.Thread(target=self._prepare, daemon=True)
+        self._preparing.start()
 
     @property
     def slots(self) -> int:
@@ -107,16 +116,27 @@ class ClusterExecutor:
     # The executor's door ------------------------------------------------------------------------------------
 
     def load(self, source: str | None, space: SearchSpace, data: Data, is_own: bool = False) -> None:
+        self._end_preparing()
+        self._say_remarks()
+        if self._failure is not None:
+            raise self._failure
         self._by_value.enter_context(code_by_value(source))
         name = None if is_file(source) else source
         with sendable("the space and its data"):
+            self._content = (name, space if name is None else None, data)
             if is_own:
                 self._order = order(name, space, data)
             else:
-                write_payload(self._payload, (name, space if name is None else None, data))
+                self._write()
         self._is_loaded = True
         for slot in self._slots:
             self._fill(slot)
+
+    def _write(self) -> None:
+        """Write the payload that goes to machines, and that those on the driver's own read."""
+        with sendable("the space and its data"):
+            write_payload(self._file, self._content)
+        self._own.is_filled, self._content = True, None
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         with sendable("what is passed to fit"):
@@ -153,6 +173,7 @@ class ClusterExecutor:
         if self._is_closed:
             return
         self._is_closed = True
+        self._end_preparing()
         for slot in self._slots:
             self._link.tell(slot.name, End())
         deadline = time.monotonic() + CLOSE_SECONDS
@@ -162,7 +183,19 @@ class ClusterExecutor:
         self._transfer.close()
         self._link.close()
         self._by_value.close()
-        self._payload.close()
+        self._file.close()
+
+    def _prepare(self) -> None:
+        """Have agents begin until there is something to load; what goes wrong is told then."""
+        try:
+            while (event := self._link.incoming.get()) is not None:
+                self._take(event, _refuse)
+        except BaseException as error:
+            self._failure = error
+
+    def _end_preparing(self) -> None:
+        self._link.incoming.put(None)
+        self._preparing.join()
 
     def _has_gone(self, event: Any) -> None:
         """Take note of the end of agents, while the search is being closed."""
@@ -181,11 +214,17 @@ class ClusterExecutor:
             if not self._link.is_up:
                 raise self._lost_scheduler("is gone") from None
             return
+        try:
+            self._take(event, handle)
+        finally:
+            self._say_remarks()
+
+    def _take(self, event: Any, handle: Handler) -> None:
         if isinstance(event, Workers):
             self._join(event.threads, handle)
         elif isinstance(event, Left):
             self._leave(event.address, "its machine has left the cluster", handle)
-        else:
+        elif event is not None:
             slot = self._slots.get(event.slot)
             if slot is None:
                 return
@@ -292,6 +331,8 @@ class ClusterExecutor:
         payload = slot.payload
         if payload is None or not self._is_loaded or slot.is_ready:
             return
+        if payload is self._own and not payload.is_filled:
+            self._write()
         if payload.is_filled:
             self._link.tell(slot.name, PayloadIsWritten())
             slot.is_ready = self._was_ready = True
@@ -300,7 +341,7 @@ class ClusterExecutor:
             if self._order is not None:
                 self._link.tell(slot.name, Gather(self._order))
             else:
-                self._link.tell_all(slot.name, lambda: (Piece(*one) for one in pieces(self._payload)))
+                self._link.tell_all(slot.name, lambda: (Piece(*one) for one in pieces(self._file)))
                 self._link.tell(slot.name, Complete())
 
     def _filled(self, slot: Slot) -> None:
@@ -354,10 +395,14 @@ class ClusterExecutor:
     # Small things -------------------------------------------------------------------------------------------
 
     def _remark(self, text: str) -> None:
-        """Say something, once."""
+        """Have something said once, in the driver's thread."""
         if text not in self._remarks:
             self._remarks.add(text)
-            warnings.warn(text, Remark, stacklevel=2)
+            self._unsaid.append(text)
+
+    def _say_remarks(self) -> None:
+        while self._unsaid:
+            warnings.warn(self._unsaid.pop(0), Remark, stacklevel=2)
 
     def _lost_scheduler(self, what: str) -> StudyError:
         return StudyError(

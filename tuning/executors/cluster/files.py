@@ -28,6 +28,12 @@ def holds(path: str, text: str) -> bool:
         return False
 
 
+def place_of(file: BinaryIO) -> Place:
+    """Return where other processes find a file that this one holds open."""
+    status = os.fstat(file.fileno())
+    return Place(f"/proc/{os.getpid()}/fd/{file.fileno()}", status.st_dev, status.st_ino)
+
+
 def opened(place: Place | None) -> BinaryIO | None:
     """Open a file that another process holds open; None where it is not to be had."""
     if place is None:

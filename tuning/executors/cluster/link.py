@@ -29,7 +29,7 @@ CONNECT_SECONDS = 15
 SCHEMES = ("", "tcp", "tls", "ws", "wss")
 """What an address may begin with; nothing is tcp."""
 
-ECHO_SECONDS = 0.1
+ECHO_SECONDS = 0.02
 CLOSE_SECONDS = 3
 
 _DELIVER = pickle.dumps(agent.deliver)
@@ -81,7 +81,7 @@ class Link:
     """
 
     def __init__(self, cluster: Any) -> None:
-        self.incoming: queue.SimpleQueue[Workers | Left | Heard | Refused] = queue.SimpleQueue()
+        self.incoming: queue.SimpleQueue[Workers | Left | Heard | Refused | None] = queue.SimpleQueue()
         self._topic = f"tuning-{os.urandom(8).hex()}"
         self._tasks: dict[str, tuple[str, Any]] = {}
         self._turns: dict[str, asyncio.Lock] = {}

@@ -23,7 +23,7 @@ class Payload:
     Attributes:
         place: where it lies.
         is_filled: whether it is complete.
-        filler: the slot that fills it.
+        filler: the slot that fills it; None for nobody yet, and where the driver does.
     """
 
     place: Place
@@ -70,12 +70,17 @@ class Slot:
 
 
 class Slots:
-    """All slots that are held, in the order of their beginning."""
+    """All slots that are held, in the order of their beginning.
 
-    def __init__(self) -> None:
+    Args:
+        machine, payload: the driver's own; what is loaded on its machine reads its payload.
+    """
+
+    def __init__(self, machine: str = "", payload: Payload | None = None) -> None:
         self.threads: dict[str, int] = {}
         self._slots: dict[str, Slot] = {}
-        self._payloads: dict[str, Payload] = {}
+        self._own = {} if payload is None else {machine: payload}
+        self._payloads = dict(self._own)
         self._prefix, self._numbers = f"tuning-slot-{os.urandom(8).hex()}", itertools.count()
 
     def __iter__(self) -> Iterator[Slot]:
@@ -99,7 +104,7 @@ class Slots:
     def remove(self, *slots: Slot) -> None:
         for slot in slots:
             self._slots.pop(slot.name, None)
-            if not self.on(slot.machine):
+            if not self.on(slot.machine) and slot.machine not in self._own:
                 self._payloads.pop(slot.machine, None)
 
     def at(self, address: str) -> list[Slot]:

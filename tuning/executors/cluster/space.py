@@ -48,11 +48,14 @@ def _folder_of_program() -> Path | None:
 
 def _modules_in(folder: Path) -> list[Any]:
     """Return the modules that were imported from a folder, but for what is installed, and for ours."""
-    installed = [Path(path).resolve() for name, path in sysconfig.get_paths().items() if name.endswith("lib")]
+    libraries = tuple(f"{path}/" for name, path in sysconfig.get_paths().items() if name.endswith("lib"))
+    installed = [Path(path).resolve() for path in libraries]
     found = []
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if file is None or name == "__main__" or name.partition(".")[0] in _OURS:
+            continue
+        if file.startswith(libraries):  # nearly all are, and to resolve a path takes its time
             continue
         path = Path(file).resolve()
         if folder in path.parents and not any(root in path.parents for root in installed):

@@ -64,7 +64,7 @@ def apart(tmp_path):
                 machine.build()
         except (OSError, subprocess.CalledProcessError) as error:
             pytest.skip(f"no network namespaces may be made here: {getattr(error, 'stderr', '') or error}")
-        made.append(DaskCluster(env={"CURVE_EPOCH_SECONDS": "0.1"}, host=machines[0].gate))
+        made.append(DaskCluster(env={"CURVE_EPOCH_SECONDS": "0.1"}, host=machines[0].gate, elsewhere=False))
         for machine in machines:
             made[0].start_worker(machine=(machine.address, *machine.command))
         yield made[0], machines

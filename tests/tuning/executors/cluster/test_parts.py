@@ -12,7 +12,7 @@ from tuning.driver.run import executor_for
 from tuning.errors import DataError, StudyError
 from tuning.executors import channel, output
 from tuning.executors.cluster import agent, executor, files, space, versions
-from tuning.executors.cluster.slots import Slots
+from tuning.executors.cluster.slots import Payload, Slots
 from tuning.executors.cluster.wire import Place
 from tuning.records.constraint import Constraint
 from tuning.records.objective import Objective
@@ -70,6 +70,20 @@ def test_the_first_of_a_machine_begins_alone_and_the_others_read_its_payload():
     assert two.payload is one.payload and three.payload is not one.payload, "it could not open that file"
     slots.remove(one, two, three)
     assert slots.payload_of("a") is None
+
+
+def test_the_drivers_machine_reads_the_drivers_payload_and_its_slots_begin_at_once():
+    own = Payload(Place("/proc/9/fd/9", 5, 7))
+    slots = Slots("a", own)
+    one, two = [slots.add("a:1") for _ in range(2)]
+    for slot in (one, two):
+        slots.said_hello(slot, hello("a"))
+    assert slots.may_begin("a") == [one, two] and slots.payload_of("a") == own.place
+    slots.begun(one, Place("/proc/1/fd/3", 5, 7))
+    slots.begun(two, Place("/proc/2/fd/3", 5, 8))
+    assert one.payload is own and two.payload is not own, "it could not open that file"
+    slots.remove(one, two)
+    assert slots.payload_of("a") == own.place, "for those that come later"
 
 
 def test_the_next_task_goes_to_the_machine_that_trains_the_least():
