@@ -3,8 +3,8 @@
 Run `python scripts/bench_cluster.py [--trials 12] [--epochs 8]` from the repository's root. Two Dask workers with a
 thread each, in processes of their own as their scheduler is, are compared with two worker processes: the whole search
 on the digits, and one report with its answer, as the training process sees it. The search is repeated, in turns; the
-shorter time of each counts. Arrays of 188 MB, as many as those of Fashion-MNIST, are sent to three workers, which take
-themselves for a machine each.
+shorter time of each counts. With `--elsewhere` the workers take themselves for another machine, which loads its data.
+Arrays of 188 MB, as many as those of Fashion-MNIST, are sent to three workers that take themselves for a machine each.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ REPORTS = 300
 MACHINES, ARRAYS = 3, (60_000, 28, 28)
 OF_ITS_OWN = "import os, socket; name = f'machine-{os.getpid()}'; socket.gethostname = lambda: name"
 """What makes a worker of Dask's a machine, for whoever asks."""
+ELSEWHERE = "import socket; socket.gethostname = lambda: 'elsewhere'"
+"""What makes all of them another machine than the driver's."""
 
 
 class Reporting(tuning.SearchSpace):
@@ -99,11 +101,15 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=2, help="of the search; 0 for the report and the arrays only")
+    parser.add_argument("--elsewhere", action="store_true", help="the cluster's workers are another machine")
     arguments = parser.parse_args()
+    workers = {"preload": [ELSEWHERE]} if arguments.elsewhere else {}
     here: dict[str, Any] = {"workers": WORKERS, "in_process": False}
     with (
         tempfile.TemporaryDirectory(prefix="bench-cluster-") as logs,
-        SubprocessCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as cluster,
+        SubprocessCluster(
+            n_workers=WORKERS, threads_per_worker=1, dashboard_address=None, worker_kwargs=workers
+        ) as cluster,
     ):
         there = {"cluster": cluster.scheduler_address}
         for name, where in (("worker processes", here), ("cluster", there)):

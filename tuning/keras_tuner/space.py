@@ -121,7 +121,9 @@ class _OneTrial(SearchSpace):
         space = self._space
         try:
             private.run_trial(space.tuner, trial, space.args, dict(space.kwargs))
-        except (Exception, SystemExit) as error:  # whatever leaves a trial there ends the search
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # whatever leaves a trial there ends the search
+            if isinstance(error, KeyboardInterrupt) and not space.is_sent:  # a person's, in their own process
+                raise
             space.fatal = error
             if space.is_sent:
                 outcome.write_fatal(space.tuner.oracle, trial, error)

@@ -55,13 +55,13 @@ class Fatal(kt.RandomSearch):
         if trial.trial_id == "0":
             time.sleep(0.5)
         if trial.trial_id == "1" and not os.path.exists("again"):
-            raise kt.errors.FatalRuntimeError("stop it")
+            raise ERROR("stop it")
         return float(trial.hyperparameters.Int("a", 0, 999))
 
 tuner = Fatal(lambda hp: None, kt.Objective("score", "max"), max_trials=9, directory="out", project_name="p")
 try:
     tuner.search(verbose=0)
-except kt.errors.FatalRuntimeError as error:
+except ERROR as error:
     assert str(error) == "stop it" and "run_trial" in str(error.__cause__), error.__cause__
     assert {i: t.status for i, t in tuner.oracle.trials.items()} == {"0": "COMPLETED", "1": "RUNNING"}
     assert len(os.listdir("out/p/tensorboard")) == 3, "the study and two trials"
@@ -74,6 +74,7 @@ assert {i: t.status for i, t in tuner.oracle.trials.items()} == {str(i): "COMPLE
 
 
 @pytest.mark.slow
-def test_a_fatal_error_in_a_worker_is_raised_by_the_search(tmp_path):
-    (tmp_path / "program.py").write_text(FATAL, encoding="utf-8")
+@pytest.mark.parametrize("error", ["kt.errors.FatalRuntimeError", "KeyboardInterrupt"])
+def test_a_fatal_error_in_a_worker_is_raised_by_the_search(tmp_path, error):
+    (tmp_path / "program.py").write_text(FATAL.replace("ERROR", error), encoding="utf-8")
     run_python("-m", "tuning.keras_tuner", "program.py", folder=tmp_path, TUNE_WORKERS="2")
