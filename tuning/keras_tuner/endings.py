@@ -85,10 +85,12 @@ class Endings:
             return False
         if not message.is_fatal and not private.is_at_its_limit(self._tuner.oracle):
             return False
-        earlier = (task for number, task in self._tasks.items() if number < message.number)
-        return any(
-            task.run.note[TRIAL] in self._space.trials and task.run.number not in self._paused for task in earlier
-        )
+        return bool(self._begun_before(message.number))
+
+    def _begun_before(self, number: int) -> set[str]:
+        """Return the trials under way that were begun before a run was, and do not pause."""
+        earlier = {task.run.note[TRIAL] for n, task in self._tasks.items() if n < number and n not in self._paused}
+        return earlier & set(self._space.trials)
 
     def _take(self, message: Message, handle: Handler) -> Decision:
         if isinstance(message, Failed) and message.is_fatal:
@@ -136,7 +138,7 @@ class Endings:
         decision = handle(ending)
         if error is not None:
             self.is_broken_off = True
-            raise error
+            self._engine.end_with(error, self._begun_before(message.number))
         return decision
 
     def _score(self, last: Report, trial: Any, handle: Handler) -> None:

@@ -30,8 +30,37 @@ class OracleEngine(Engine):
     def __init__(self, space: TunerSpace, epochs: int) -> None:
         self._space, self._tuner, self._epochs = space, space.tuner, epochs
         self._numbers: dict[str, int] = {}
+        self._errors: list[Exception] = []
+        self._before_error: set[str] = set()
 
     def ask(self) -> Answer:
+        """Return what the oracle proposes.
+
+        Raises:
+            Exception: of the oracle, or of a hook of the tuner's; trials that were begun before it have ended.
+        """
+        if not self._errors:
+            begun = set(self._space.trials)
+            try:
+                return self._proposed()
+            except Exception as error:
+                for trial_id in set(self._space.trials) - begun:  # it stays under way for the oracle
+                    del self._space.trials[trial_id]
+                self.end_with(error, begun)
+        if self._before_error & set(self._space.trials):
+            return Wait()
+        raise self._errors[0]
+
+    def end_with(self, error: Exception, before: Iterable[str]) -> None:
+        """Have the search end with an error that the program raised around a trial, unless it ends with another.
+
+        Args:
+            before: trials that end first: KerasTuner, which trains one after the other, has had them.
+        """
+        if not self._errors:
+            self._errors, self._before_error = [error], set(before)
+
+    def _proposed(self) -> Answer:
         while True:
             trial = self._next()
             if trial.status == "STOPPED":

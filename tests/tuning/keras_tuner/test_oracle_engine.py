@@ -2,6 +2,7 @@
 
 import pytest
 
+from tuning.engines.base import Wait
 from tuning.keras_tuner import private
 from tuning.keras_tuner.oracle_engine import OracleEngine
 from tuning.keras_tuner.space import TunerSpace
@@ -44,3 +45,31 @@ def test_one_failure_before_too_many(engine):
         oracle.trials[str(number)].status = "FAILED"
         if not expected:
             oracle.end_trial(oracle.trials[str(number)])
+
+
+def test_a_hook_that_raises_ends_the_search_when_the_trials_before_have_ended(engine, monkeypatch):
+    def refuse(trial):
+        if trial.trial_id == "2":
+            raise OSError("no more")
+
+    monkeypatch.setattr(engine._tuner, "on_trial_begin", refuse)
+    engine.ask(), engine.ask()
+    under_way = engine._space.trials
+    for ended in ("1", "0"):
+        assert isinstance(engine.ask(), Wait)
+        del under_way[ended]
+    with pytest.raises(OSError, match="no more"):
+        engine.ask()
+    assert list(engine._tuner.oracle.trials) == ["0", "1", "2"] and not under_way
+
+
+def test_an_error_at_the_end_of_a_trial_waits_only_for_those_before(engine):
+    for _ in range(3):
+        engine.ask()
+    engine.end_with(OSError("the end"), {"0"})
+    engine.end_with(OSError("another"), set())
+    assert isinstance(engine.ask(), Wait)
+    del engine._space.trials["0"]
+    with pytest.raises(OSError, match="the end"):
+        engine.ask()
+    assert set(engine._tuner.oracle.trials) == {"0", "1", "2"}, "nothing more is proposed"

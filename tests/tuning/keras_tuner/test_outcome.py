@@ -78,3 +78,41 @@ assert {i: t.status for i, t in tuner.oracle.trials.items()} == {str(i): "COMPLE
 def test_a_fatal_error_in_a_worker_is_raised_by_the_search(tmp_path, error):
     (tmp_path / "program.py").write_text(FATAL.replace("ERROR", error), encoding="utf-8")
     run_python("-m", "tuning.keras_tuner", "program.py", folder=tmp_path, TUNE_WORKERS="2")
+
+
+HOOK = """
+import time
+import keras_tuner as kt
+
+class Hooked(kt.RandomSearch):
+    raises = True
+
+    def run_trial(self, trial, *args, **kwargs):
+        if trial.trial_id == "0":
+            time.sleep(0.5)
+        return float(trial.hyperparameters.Int("a", 0, 999))
+
+    def HOOK(self, trial):
+        super().HOOK(trial)
+        if trial.trial_id == "1" and self.raises:
+            raise OSError("stop it")
+
+tuner = Hooked(lambda hp: None, kt.Objective("score", "max"), max_trials=9, directory="out", project_name="p")
+try:
+    tuner.search(verbose=0)
+except OSError as error:
+    assert {i: t.status for i, t in tuner.oracle.trials.items()} == {"0": "COMPLETED", "1": "STATE"}
+else:
+    raise SystemExit("nothing was raised")
+tuner.raises = False
+tuner.search(verbose=0)
+assert {i: t.status for i, t in tuner.oracle.trials.items()} == {str(i): "COMPLETED" for i in range(9)}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("hook", "state"), [("on_trial_begin", "RUNNING"), ("on_trial_end", "COMPLETED")])
+def test_a_hook_that_raises_ends_the_search_where_it_does_in_one_process(tmp_path, hook, state):
+    text = HOOK.replace("HOOK", hook).replace("STATE", state)
+    (tmp_path / "program.py").write_text(text, encoding="utf-8")
+    run_python("-m", "tuning.keras_tuner", "program.py", folder=tmp_path, TUNE_WORKERS="2")
