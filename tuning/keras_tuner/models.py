@@ -27,6 +27,12 @@ _CALLBACKS, _EPOCHS = 5, 3
 """Places of `callbacks` and `epochs` among the arguments of `model.fit`, where they are given by place."""
 
 
+def is_keras_fit_replaced() -> bool:
+    """Tell whether the program, or a library such as one that logs trainings, has replaced `keras.Model.fit`."""
+    code = getattr(keras.Model.fit, "__code__", None)  # whatever else it may have copied of the genuine one
+    return code is None or Path(keras.__file__).parent not in Path(code.co_filename).parents
+
+
 class PausedError(BaseException):
     """The search wants a training to end that is to be gone on with later."""
 
@@ -83,7 +89,7 @@ class Models:
             return
 
         def fit(*args: Any, **kwargs: Any) -> Any:
-            if type(model).fit is not keras.Model.fit:
+            if type(model).fit is not keras.Model.fit or is_keras_fit_replaced():
                 return self._train_its_own_way(model, args, kwargs)
             if len(args) > _CALLBACKS or isinstance(kwargs.get("callbacks"), keras.callbacks.CallbackList):
                 self._under_way.cannot_be_followed()
@@ -127,7 +133,9 @@ class Models:
         """Call a `fit` that a model's class has of its own, with the very arguments: it knows what they are."""
         place, self._n_trainings = self._n_trainings, self._n_trainings + 1
         self._under_way.cannot_be_followed()
-        self._reports.append(FitReport(False, f"{type(model).__name__} has its own `fit`"))
+        is_own = type(model).fit is not keras.Model.fit
+        reason = f"{type(model).__name__} has its own `fit`" if is_own else "`keras.Model.fit` is replaced"
+        self._reports.append(FitReport(False, reason))
         if "callbacks" not in kwargs:
             return type(model).fit(model, *args, **kwargs)
         callbacks, begun = self._callbacks(kwargs["callbacks"]), Trained(0, 0, False, [])

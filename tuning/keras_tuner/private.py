@@ -133,7 +133,7 @@ def reads_between(tuner: Any) -> bool:
 def has_standard_run_trial(tuner: Any) -> bool:
     """Tell whether `run_trial` is KerasTuner's own, and one that trains models."""
     is_tuner = isinstance(tuner, _of("keras_tuner.src.engine.tuner", "Tuner"))
-    return is_tuner and type(tuner).run_trial.__module__.startswith("keras_tuner.") and "run_trial" not in vars(tuner)
+    return is_tuner and _is_genuine(type(tuner).run_trial) and "run_trial" not in vars(tuner)
 
 
 def best_weights(tuner: Any, trial_id: str) -> Path:

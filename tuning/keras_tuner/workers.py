@@ -15,6 +15,7 @@ import keras
 from tuning.errors import OptionError, must, raise_all, whole_number
 from tuning.executors.machine import default_workers
 from tuning.keras_tuner import private, turns
+from tuning.keras_tuner.models import is_keras_fit_replaced
 
 VARIABLE = "TUNE_WORKERS"
 
@@ -87,6 +88,8 @@ def _why_not_sent(tuner: Any, callbacks: Sequence[Any]) -> str:
             f"{type(tuner).__name__} has a `{own}` of its own, and what that leaves behind on the tuner would stay in "
             f"another process. {_ALL_THE_SAME}"
         )
+    if is_keras_fit_replaced():
+        return f"`keras.Model.fit` is replaced, which other processes would not know. {_ALL_THE_SAME}"
     if getattr(tuner, "distribution_strategy", None) is not None:
         return "a distribution strategy cannot be sent to other processes."
     in_turn = _why_in_turn(tuner, callbacks)

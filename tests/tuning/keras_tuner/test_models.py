@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import pickle
 from types import SimpleNamespace
 
@@ -110,6 +111,24 @@ def test_a_model_with_a_fit_of_its_own_gets_the_arguments_that_it_wants(made):
     trials = studies("out")["p"][0].trials
     assert [len(trial.curve.epochs) for trial in trials] == [2, 2]
     assert {trial.compiled_reason for trial in trials} == {"Own has its own `fit`"}
+    is_ours(tuner)
+
+
+@pytest.mark.medium
+def test_a_fit_that_a_library_has_put_in_the_place_of_keras_own_is_called(made, monkeypatch):
+    genuine, seen = keras.Model.fit, []
+
+    @functools.wraps(genuine)
+    def logged(self, *args, **kwargs):
+        seen.append(kwargs["epochs"])
+        return genuine(self, *args, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "fit", logged)
+    tuner = made(max_trials=1)
+    tuner.search(**data(epochs=2))
+    (trial,) = studies("out")["p"][0].trials
+    assert seen == [2] and len(trial.curve.epochs) == 2
+    assert trial.compiled_reason == "`keras.Model.fit` is replaced"
     is_ours(tuner)
 
 

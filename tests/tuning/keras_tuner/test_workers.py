@@ -1,5 +1,6 @@
 """How many trials of a program are trained at once when it says nothing, and what is said where it is one."""
 
+import functools
 import os
 import warnings
 from importlib import import_module
@@ -67,6 +68,12 @@ def test_a_part_of_keras_tuners_own_that_a_program_has_replaced_keeps_trials_in_
     monkeypatch.setattr(silent.Tuner, "run_trial", lambda self, trial, *args, **kwargs: 0.0)
     number, reason = chosen(silent)
     assert number == 1 and reason.startswith("RandomSearch has a `run_trial` of its own")
+
+
+def test_a_fit_of_keras_that_a_program_has_replaced_keeps_trials_in_the_program(silent, monkeypatch):
+    monkeypatch.setattr(keras.Model, "fit", functools.wraps(keras.Model.fit)(lambda *args, **kwargs: None))
+    number, reason = chosen(silent)
+    assert number == 1 and reason.startswith("`keras.Model.fit` is replaced")
 
 
 def test_the_program_and_the_environment_decide(silent, monkeypatch):
