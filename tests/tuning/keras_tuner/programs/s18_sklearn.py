@@ -19,9 +19,17 @@ def build_model(hp):
         return linear_model.RidgeClassifier(alpha=hp.Float("alpha", 1e-3, 1, sampling="log"))
 
 
+def doubled(values):
+    return values * 2
+
+
 def build_pipeline(hp):
     return pipeline.Pipeline(
-        [("scale", preprocessing.StandardScaler()), ("model", linear_model.Ridge(alpha=hp.Float("alpha", 0.1, 10)))]
+        [
+            ("scale", preprocessing.StandardScaler()),
+            ("double", preprocessing.FunctionTransformer(doubled)),
+            ("model", linear_model.Ridge(alpha=hp.Float("alpha", 0.1, 10))),
+        ]
     )
 
 
