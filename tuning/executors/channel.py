@@ -8,19 +8,16 @@ is the user's travels as bytes inside a message, so that what cannot be unpickle
 from __future__ import annotations
 
 import contextlib
-import io
 import mmap
 import pickle
 import struct
-import sys
-import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import cloudpickle
 
-from tuning.space.keras_settings import KerasSettings
+from tuning.space import pickling
 from tuning.training.messages import Key
 
 _HEADER = struct.Struct("<QQ")
@@ -122,34 +119,13 @@ def by_value(modules: Iterable[Any]) -> Iterator[None]:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-class _Pickler(cloudpickle.Pickler):
-    """Notes which classes and functions of the program itself travel, by their names there."""
-
-    def __init__(self, file: BinaryIO, **options: Any) -> None:
-        super().__init__(file, **options)
-        self.own: dict[str, Any] = {}
-
-    def reducer_override(self, obj: Any) -> Any:
-        name = obj.__name__ if isinstance(obj, (type, types.FunctionType)) else ""
-        if name and obj.__module__ == "__main__" and vars(sys.modules["__main__"]).get(name) is obj:
-            self.own[name] = obj
-        return super().reducer_override(obj)
-
-
 def write_payload(file: BinaryIO, record: Any) -> None:
-    """Pickle `record` into a file from its beginning, by value where a module cannot be imported elsewhere.
-
-    What this process has set in Keras comes first, because what follows may be made by it. What of the program's own is
-    among the record comes last, by its name: a trial may pickle it, or read a pickle of it.
-    """
+    """Pickle `record` into a file from its beginning, by value where a module cannot be imported elsewhere."""
     file.seek(0)
     buffers: list[pickle.PickleBuffer] = []
     # The callback returns None, which puts the buffer outside the pickle.
     keep: Callable[[pickle.PickleBuffer], Any] = buffers.append
-    written = io.BytesIO()
-    pickler = _Pickler(written, protocol=5, buffer_callback=keep)
-    pickler.dump((KerasSettings(), record, pickler.own))  # in this order, so that all names are known at the end
-    body = written.getbuffer()
+    body = pickling.dumps(record, keep)
     file.write(_HEADER.pack(len(body), len(buffers)))
     file.write(body)
     for buffer in buffers:
@@ -161,7 +137,7 @@ def write_payload(file: BinaryIO, record: Any) -> None:
 
 
 def read_payload(descriptor: int) -> Any:
-    """Read what `write_payload` wrote into an open file; set in Keras, and in `__main__`, what its writer had there.
+    """Read what `write_payload` wrote into an open file; see `pickling.loads`.
 
     Arrays are views of the mapped file. Writing to them is possible where it was possible for the arrays that
     were pickled; it copies the page and is seen by nobody else.
@@ -176,6 +152,4 @@ def read_payload(descriptor: int) -> Any:
         position += -position % _ALIGNMENT
         buffers.append(mapped[position : position + length])
         position += length
-    _, record, own = pickle.loads(mapped[_HEADER.size : _HEADER.size + size], buffers=buffers)
-    vars(sys.modules["__main__"]).update(own)
-    return record
+    return pickling.loads(mapped[_HEADER.size : _HEADER.size + size], buffers)

@@ -19,30 +19,27 @@ import cloudpickle
 from tuning.data import Data
 from tuning.errors import Remark, StudyError, TuningError
 from tuning.executors.base import Handler
-from tuning.executors.channel import Call, Returned, Train, write_payload
+from tuning.executors.channel import Call, Returned, Train
 from tuning.executors.cluster import agent, versions
-from tuning.executors.cluster.files import pieces, place_of
 from tuning.executors.cluster.link import Heard, Left, Link, Refused, Workers
-from tuning.executors.cluster.slots import Payload, Slot, Slots
-from tuning.executors.cluster.space import code_by_value, is_file, order
+from tuning.executors.cluster.payload import PayloadSource
+from tuning.executors.cluster.slots import Slot, Slots
+from tuning.executors.cluster.space import code_by_value, is_file
 from tuning.executors.cluster.transfer import Transfer
 from tuning.executors.cluster.wire import (
     Answer,
     Begin,
     Begun,
     Broken,
-    Complete,
     End,
     Filled,
-    Gather,
     Gone,
     PayloadIsWritten,
-    Piece,
     Said,
 )
 from tuning.executors.machine import users_variables
 from tuning.executors.patience import Patience
-from tuning.executors.processes import result_of, sendable, unnamed_file
+from tuning.executors.processes import result_of, sendable
 from tuning.space import SearchSpace
 from tuning.training.messages import Failed, Finished, Lost, Report, Task
 
@@ -91,13 +88,10 @@ class ClusterExecutor:
         self._transfer = Transfer(self._link, path)
         self._versions = versions.installed()
         self._variables = {n: v for n, v in users_variables().items() if n.startswith(FORWARDED)}
-        self._file = unnamed_file()
-        self._own = Payload(place_of(self._file))
-        self._slots = Slots(agent.machine(), self._own)
-        self._content: Any = None
-        self._order: bytes | None = None
+        self._source = PayloadSource(self._link)
+        self._slots = Slots(agent.machine(), self._source.own)
         self._by_value = contextlib.ExitStack()
-        self._is_loaded = self._was_ready = self._is_closed = False
+        self._is_closed = False
         self._returned: dict[str, Returned] = {}
         self._remarks: set[str] = set()
         self._unsaid: list[str] = []
@@ -121,22 +115,9 @@ class ClusterExecutor:
         if self._failure is not None:
             raise self._failure
         self._by_value.enter_context(code_by_value(source))
-        name = None if is_file(source) else source
-        with sendable("the space and its data"):
-            self._content = (name, space if name is None else None, data)
-            if is_own:
-                self._order = order(name, space, data)
-            else:
-                self._write()
-        self._is_loaded = True
+        self._source.load(None if is_file(source) else source, space, data, is_own)
         for slot in self._slots:
             self._fill(slot)
-
-    def _write(self) -> None:
-        """Write the payload that goes to machines, and that those on the driver's own read."""
-        with sendable("the space and its data"):
-            write_payload(self._file, self._content)
-        self._own.is_filled, self._content = True, None
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         with sendable("what is passed to fit"):
@@ -183,7 +164,7 @@ class ClusterExecutor:
         self._transfer.close()
         self._link.close()
         self._by_value.close()
-        self._file.close()
+        self._source.close()
 
     def _prepare(self) -> None:
         """Have agents begin until there is something to load; what goes wrong is told then."""
@@ -329,20 +310,16 @@ class ClusterExecutor:
     def _fill(self, slot: Slot) -> None:
         """See to it that the payload of a slot is complete, and that its worker process reads it."""
         payload = slot.payload
-        if payload is None or not self._is_loaded or slot.is_ready:
+        if payload is None or not self._source.is_loaded or slot.is_ready:
             return
-        if payload is self._own and not payload.is_filled:
-            self._write()
+        if payload is self._source.own:
+            self._source.write()
         if payload.is_filled:
             self._link.tell(slot.name, PayloadIsWritten())
-            slot.is_ready = self._was_ready = True
+            slot.is_ready = True
         elif payload.filler not in self._slots:
             payload.filler = slot
-            if self._order is not None:
-                self._link.tell(slot.name, Gather(self._order))
-            else:
-                self._link.tell_all(slot.name, lambda: (Piece(*one) for one in pieces(self._file)))
-                self._link.tell(slot.name, Complete())
+            self._source.send(slot.name)
 
     def _filled(self, slot: Slot) -> None:
         if slot.payload is not None:

@@ -6,21 +6,17 @@ Owns what is pickled by value, and the proof that a machine has loaded the same 
 from __future__ import annotations
 
 import contextlib
-import pickle
 import sys
 import sysconfig
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
-
 from tuning.data import Data
 from tuning.data.join import with_validation
 from tuning.errors import DataError, TuningError
 from tuning.executors.channel import by_value, write_payload
-from tuning.space import SearchSpace, resolve
-from tuning.space.keras_settings import KerasSettings
+from tuning.space import SearchSpace, pickling, resolve
 from tuning.training.fit import data_of
 
 _OURS = ("tuning", "search_spaces")
@@ -72,7 +68,7 @@ def order(source: str | None, space: SearchSpace, data: Data) -> bytes:
         data: as they were loaded here, divided into folds where there are any.
     """
     given = None if source is not None else space
-    return bytes(cloudpickle.dumps((KerasSettings(), source, given, data.fingerprint(), data.folds)))
+    return pickling.dumps((source, given, data.fingerprint(), data.folds))
 
 
 def gathered(_space: Any, _data: Any, pickled: bytes, path: str) -> None:
@@ -85,7 +81,7 @@ def gathered(_space: Any, _data: Any, pickled: bytes, path: str) -> None:
     Raises:
         DataError: they cannot be loaded, or are other data than the driver's.
     """
-    _, source, given, fingerprint, folds = pickle.loads(pickled)
+    source, given, fingerprint, folds = pickling.loads(pickled)
     space = resolve(source) if source is not None else given
     try:
         data = data_of(space)
