@@ -14,7 +14,7 @@ from typing import Any
 from tuning.data import Data
 from tuning.driver.seeds import seed_of_trial
 from tuning.executors.base import Executor, Handler
-from tuning.keras_tuner import outcome, private, under_way
+from tuning.keras_tuner import left_behind, outcome, private, under_way
 from tuning.keras_tuner.oracle_engine import OracleEngine
 from tuning.keras_tuner.space import TRIAL, TunerSpace
 from tuning.records.trial import RETURNED
@@ -111,6 +111,7 @@ class Endings:
         if trial is not None and self._space.fatal is None:
             self._space.fatal = outcome.fatal(self._tuner.oracle, trial, message.traceback)
         if trial is not None and self._space.fatal is not None:
+            left_behind.taken(self._tuner, trial)
             del self._space.trials[trial.trial_id]
             self.is_broken_off = True
 
@@ -121,6 +122,7 @@ class Endings:
         error: Exception | None = None
         under_way.forget(private.trial_folder(self._tuner.oracle, trial_id))  # or what is tried again would go on
         try:
+            left_behind.taken(self._tuner, trial)
             outcome.told(self._tuner.oracle, trial)
             if isinstance(message, Failed) and trial.status == "RUNNING":  # it failed before the tuner came to it
                 trial.status, trial.message = "FAILED", message.traceback

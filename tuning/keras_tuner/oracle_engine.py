@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tuning.engines.base import Answer, Done, Engine, Wait
-from tuning.keras_tuner import outcome, private, under_way
+from tuning.keras_tuner import left_behind, outcome, private, under_way
 from tuning.keras_tuner.space import TRIAL, TunerSpace
 from tuning.keras_tuner.translation import recorded
 from tuning.records.trial import Run, Trial
@@ -86,6 +86,7 @@ class OracleEngine(Engine):
 
     def _begin(self, trial: Any) -> None:
         outcome.dropped(self._tuner.oracle, trial)
+        left_behind.dropped(self._tuner, trial)
         self._space.trials[trial.trial_id] = trial
         self._tuner.on_trial_begin(trial)
 

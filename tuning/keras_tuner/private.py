@@ -121,6 +121,11 @@ def _is_genuine(class_or_function: Any) -> bool:
     return str(class_or_function.__module__).startswith("keras_tuner.")
 
 
+def is_of_the_program(kind: type) -> bool:
+    """Tell whether a class is neither KerasTuner's nor Python's."""
+    return not _is_genuine(kind) and kind.__module__ != "builtins"
+
+
 def reads_between(tuner: Any) -> bool:
     """Tell whether code of the program's own runs between a training and the end of its trial."""
     hypermodel, genuine = tuner.hypermodel, keras_tuner.HyperModel.fit

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from tuning.errors import StudyError
-from tuning.keras_tuner import outcome, private
+from tuning.keras_tuner import left_behind, outcome, private
 from tuning.keras_tuner.models import Models, PausedError
 from tuning.keras_tuner.translation import described, recorded
 from tuning.keras_tuner.under_way import UnderWay
@@ -103,6 +103,7 @@ class _OneTrial(SearchSpace):
             with ExitStack() as stack:
                 if space.is_sent:
                     stack.enter_context(outcome.written(tuner.oracle, trial))
+                    stack.enter_context(left_behind.written(tuner, trial))
                 stack.enter_context(models.compiled())
                 self._run(trial)
         except PausedError:
