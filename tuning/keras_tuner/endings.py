@@ -80,8 +80,17 @@ class Endings:
         self._inner.poll(ended_first)
 
     def _waits(self, message: Message) -> bool:
-        """Tell whether a failure that may end the search comes before the ends of trials that were begun earlier."""
-        if not isinstance(message, Failed) or message.number in self._paused:
+        """Tell whether the end of a trial is not told yet.
+
+        It may end the search, and comes before the ends of trials that were begun earlier; or the search is ending with
+        one that was begun earlier, and then it is not told at all.
+        """
+        task = self._tasks.get(message.number)
+        if task is None or message.number in self._paused:
+            return False
+        if self._engine.ends_before(task.run.note[TRIAL]):
+            return True
+        if not isinstance(message, Failed):
             return False
         if not message.is_fatal and not private.is_at_its_limit(self._tuner.oracle):
             return False

@@ -60,6 +60,10 @@ class OracleEngine(Engine):
         if not self._errors:
             self._errors, self._before_error = [error], set(before)
 
+    def ends_before(self, trial_id: str) -> bool:
+        """Tell whether the search ends with an error that comes before the end of a trial."""
+        return bool(self._errors) and trial_id not in self._before_error
+
     def _proposed(self) -> Answer:
         while True:
             trial = self._next()

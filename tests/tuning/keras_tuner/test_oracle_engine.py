@@ -66,7 +66,9 @@ def test_a_hook_that_raises_ends_the_search_when_the_trials_before_have_ended(en
 def test_an_error_at_the_end_of_a_trial_waits_only_for_those_before(engine):
     for _ in range(3):
         engine.ask()
+    assert not engine.ends_before("2")
     engine.end_with(OSError("the end"), {"0"})
+    assert [engine.ends_before(trial_id) for trial_id in "012"] == [False, True, True]
     engine.end_with(OSError("another"), set())
     assert isinstance(engine.ask(), Wait)
     del engine._space.trials["0"]
