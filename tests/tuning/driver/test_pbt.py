@@ -128,19 +128,20 @@ def test_a_model_goes_on_from_another_with_a_rate_of_its_own():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", [33, *(pytest.param(n, marks=pytest.mark.exhaustive) for n in (24, 29))])
-def test_killed_at_a_use_of_the_database_it_goes_on(search, monkeypatch, call):
+@pytest.mark.parametrize("share", [0.9, *(pytest.param(part, marks=pytest.mark.exhaustive) for part in (0.65, 0.8))])
+def test_killed_at_a_use_of_the_database_it_goes_on(search, monkeypatch, share):
     few = {"epochs": 2, "options": {"population": 3}}
-    straight = _rounded(outcome(search(study="straight", **few)))
-    genuine, calls = Database.do, itertools.count(1)
+    genuine, uses, last = Database.do, itertools.count(1), None
 
-    def dying(self, action):
-        if next(calls) == call:
+    def counted(self, action):
+        if next(uses) == last:
             raise Killed
         return genuine(self, action)
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(Database, "do", dying)
+    monkeypatch.setattr(Database, "do", counted)
+    straight = _rounded(outcome(search(study="straight", **few)))
+    last, uses = round(share * next(uses)), itertools.count(1)
+    with pytest.raises(Killed):
         search(study="killed", **few)
     assert _rounded(outcome(search(study="killed", **few))) == straight
 
