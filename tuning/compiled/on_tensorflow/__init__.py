@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -31,6 +32,8 @@ def why_not(model: Any) -> str | None:
         return f"XLA is slow at convolutions on a CPU (layer {convolution})"
     if _is_distributed(model):
         return "a distribution strategy is set"
+    if type(model).train_step is not keras.Model.train_step and tf.summary.should_record_summaries():
+        return f"the train_step of {type(model).__name__} may write summaries"
     return None
 
 
