@@ -30,7 +30,7 @@ class OracleEngine(Engine):
     def __init__(self, space: TunerSpace, epochs: int) -> None:
         self._space, self._tuner, self._epochs = space, space.tuner, epochs
         self._numbers: dict[str, int] = {}
-        self._errors: list[Exception] = []
+        self._error: Exception | None = None
         self._before_error: set[str] = set()
 
     def ask(self) -> Answer:
@@ -39,17 +39,17 @@ class OracleEngine(Engine):
         Raises:
             Exception: of the oracle, or of a hook of the tuner's; trials that were begun before it have ended.
         """
-        if not self._errors:
+        if self._error is None:
             begun = set(self._space.trials)
             try:
                 return self._proposed()
             except Exception as error:
                 for trial_id in set(self._space.trials) - begun:  # it stays under way for the oracle
                     del self._space.trials[trial_id]
-                self.end_with(error, begun)
+                self._error, self._before_error = error, begun
         if self._before_error & set(self._space.trials):
             return Wait()
-        raise self._errors[0]
+        raise self._error
 
     def end_with(self, error: Exception, before: Iterable[str]) -> None:
         """Have the search end with an error that the program raised around a trial, unless it ends with another.
@@ -57,12 +57,12 @@ class OracleEngine(Engine):
         Args:
             before: trials that end first: KerasTuner, which trains one after the other, has had them.
         """
-        if not self._errors:
-            self._errors, self._before_error = [error], set(before)
+        if self._error is None:
+            self._error, self._before_error = error, set(before)
 
     def ends_before(self, trial_id: str) -> bool:
         """Tell whether the search ends with an error that comes before the end of a trial."""
-        return bool(self._errors) and trial_id not in self._before_error
+        return self._error is not None and trial_id not in self._before_error
 
     def _proposed(self) -> Answer:
         while True:

@@ -85,8 +85,8 @@ def _why_not_sent(tuner: Any, callbacks: Sequence[Any]) -> str:
     own = private.own_part(tuner)
     if own is not None:
         return (
-            f"{type(tuner).__name__} has a `{own}` of its own, and what that leaves behind on the tuner would stay in "
-            f"another process. {_ALL_THE_SAME}"
+            f"{type(tuner).__name__} has a `{own}` of its own, and not all that it leaves behind on the tuner would "
+            f"come back from another process. {_ALL_THE_SAME}"
         )
     if is_keras_fit_replaced():
         return f"`keras.Model.fit` is replaced, which other processes would not know. {_ALL_THE_SAME}"
